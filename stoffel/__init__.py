@@ -1,0 +1,1 @@
+"""A Stoffel virtual machine with a just-in-time compiler."""

@@ -1,0 +1,1 @@
+"""From VM functions to something faster."""

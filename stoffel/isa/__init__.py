@@ -1,0 +1,1 @@
+"""Instructions, functions, programs and their file formats: what everything else agrees on."""

@@ -1,0 +1,1 @@
+"""Running a program: values, tables, activation records, hooks, the interpreter and the machine."""
