@@ -1,0 +1,135 @@
+"""The two text forms of values: diagnostic (errors, results) and display (``print``, ``to_string``)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from stoffel.errors import ErrorKind, VMError
+from stoffel.isa.scalars import INTEGER_KINDS
+from stoffel.runtime import tables
+from stoffel.runtime.values import Array, Closure, Foreign, Object, Value, value_of
+
+DISPLAY_DEPTH: Final = 3
+"""Levels of tables that the display form expands."""
+DISPLAY_ENTRIES: Final = 16
+"""Elements or fields of one table that the display form shows."""
+
+
+def float_text(value: float) -> str:
+    """Return the shortest decimal digits that read back as *value*, positional, without a trailing ``.0``.
+
+    Where two shortest candidates are equally near, the one of larger magnitude is taken; Python's ``repr`` (David Gay's
+    algorithm) rounds such ties to even, so they are mended here.
+    """
+    if value != value:
+        return "NaN"
+    if value in (float("inf"), float("-inf")):
+        return "inf" if value > 0 else "-inf"
+    text = repr(value)
+    sign = ""
+    if text[0] == "-":
+        sign, text = "-", text[1:]
+    mantissa, _, exponent = text.partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    if fraction == "0":
+        fraction = ""
+    point = len(whole) + (int(exponent) if exponent else 0)
+    digits = whole + fraction
+    if len(digits.strip("0")) >= 15:
+        digits = _away_from_zero(digits, point, abs(value))
+    if point <= 0:
+        return f"{sign}0.{'0' * -point}{digits}".rstrip("0").rstrip(".")
+    if point >= len(digits):
+        return sign + (digits + "0" * (point - len(digits))).lstrip("0").rjust(1, "0")
+    whole, fraction = digits[:point].lstrip("0") or "0", digits[point:].rstrip("0")
+    return f"{sign}{whole}.{fraction}" if fraction else sign + whole
+
+
+def _away_from_zero(digits: str, point: int, value: float) -> str:
+    """Return the digits one unit higher in the last place if *value* lies exactly half-way to them, else *digits*."""
+    numerator, denominator = value.as_integer_ratio()
+    scale = len(digits) - point
+    if scale >= 0:
+        numerator *= 10**scale
+    else:
+        denominator *= 10**-scale
+    if 2 * numerator != (2 * int(digits) + 1) * denominator:
+        return digits
+    higher = str(int(digits) + 1).rjust(len(digits), "0")
+    if len(higher) != len(digits) or float(f"0.{higher}e{point}") != value:
+        return digits
+    return higher
+
+
+def diagnostic(value: Value) -> str:
+    """Return the form used in error messages and for results: ``5``, ``5u8``, ``1.5f64``, ``"text"``, ``Array(1)``."""
+    kind = type(value)
+    if kind is int:
+        return str(value)
+    if kind is str:
+        return f'"{value}"'
+    if kind is bool:
+        return "true" if value else "false"
+    if kind is float:
+        return float_text(value) + "f64"
+    if value is None:
+        return "()"
+    if kind in INTEGER_KINDS:
+        return f"{int(value)}{INTEGER_KINDS[kind].suffix}"
+    if isinstance(value, Object | Array | Foreign | Closure):
+        return repr(value)
+    raise TypeError(f"{kind.__name__} {value!r} is not a machine value")
+
+
+def display(value: Value) -> str:
+    """Return the form that ``print`` shows: strings raw, tables expanded three levels deep.
+
+    Raises VMError (kind TableMemory) for a handle to a table that does not exist.
+    """
+    if type(value) is str:
+        return value
+    if isinstance(value, Object | Array):
+        return _display_table(value, DISPLAY_DEPTH, ())
+    return diagnostic(value)
+
+
+def _display(value: Value, depth: int, outer: tuple[Object | Array, ...]) -> str:
+    if type(value) is str:
+        return value
+    if isinstance(value, Object | Array):
+        return _display_table(value, depth, outer)
+    return diagnostic(value)
+
+
+def _display_table(table: Object | Array, depth: int, outer: tuple[Object | Array, ...]) -> str:
+    if any(table is other for other in outer):
+        return f"{table!r} <cycle>"
+    tables.require(table)
+    inner = (*outer, table)
+    if isinstance(table, Array):
+        length = tables.length(table)
+        if depth == 0:
+            return f"[...{length} elements]"
+        shown = [
+            _display(tables.element(table, index), depth - 1, inner) for index in range(min(length, DISPLAY_ENTRIES))
+        ]
+        opening, closing = "[", "]"
+        count = length
+    else:
+        count = len(table.fields)
+        if depth == 0:
+            return f"{{...{count} fields}}"
+        shown = []
+        for key, value in table.fields.items():
+            if len(shown) == DISPLAY_ENTRIES:
+                break
+            shown.append(f"{_display(value_of(key), 0, inner)}: {_display(value, depth - 1, inner)}")
+        opening, closing = "{", "}"
+    if count > DISPLAY_ENTRIES:
+        shown.append(f"...({count - DISPLAY_ENTRIES} more)")
+    return opening + ", ".join(shown) + closing
+
+
+def output_error(reason: object) -> VMError:
+    """Return the error for a failed write to the output sink."""
+    return VMError(f"VM output write failed: {reason}", ErrorKind.MESSAGE)

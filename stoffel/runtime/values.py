@@ -1,0 +1,219 @@
+"""The value types of the machine and what holds for all of them: names, keys, equality.
+
+Host values are Python values: I64 is ``int``, Float ``float``, Bool ``bool``, String ``str``, Unit ``None``; the other
+integer widths are the ``int`` subclasses of :mod:`stoffel.isa.scalars`. A table value *is* the table (a Python
+reference), so a table that no value refers to is freed by Python itself, and ids only name it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import NoneType
+from typing import Any, Final
+
+from stoffel.errors import ErrorKind, VMError
+from stoffel.isa.scalars import I64_MAX, I64_MIN, INTEGER_KINDS
+
+Value = Any
+"""A machine value. What is allowed is what :data:`TYPE_NAMES` lists; mypy cannot express it."""
+
+
+class Object:
+    """A table from any value to any value; ``fields`` maps the :func:`key_of` a key to the value, in insertion order."""
+
+    __slots__ = ("__weakref__", "fields", "id")
+
+    id: int
+    fields: dict[Any, Value]
+
+    def __init__(self, identity: int) -> None:
+        self.id = identity
+        self.fields = {}
+
+    def __repr__(self) -> str:
+        return f"Object({self.id})"
+
+
+class Array:
+    """An array table without absent gaps: index i of 0 to length-1 is ``items[i]``.
+
+    ``extra`` holds the entries whose key is not an I64 index (``None`` while there are none), by :func:`key_of`. An
+    array with absent gaps is a :class:`SparseArray`; code that has checked ``type(value) is Array`` may read and write
+    ``items`` within its length, and append to it, without further thought.
+    """
+
+    __slots__ = ("__weakref__", "extra", "id", "items", "length")
+
+    id: int
+    items: list[Value]
+    extra: dict[Any, Value] | None
+    length: int
+    """Number of elements; meaningful in a SparseArray only."""
+
+    def __init__(self, identity: int, items: list[Value]) -> None:
+        self.id = identity
+        self.items = items
+        self.extra = None
+
+    def __repr__(self) -> str:
+        return f"Array({self.id})"
+
+
+class SparseArray(Array):
+    """An array with a gap: ``items`` is its gapless start, indexes from there on are in ``extra`` or absent.
+
+    An Array becomes one when a write leaves an absent gap and stays one until its elements are rebuilt (the state
+    changes by assigning ``__class__``, so that a check of the exact type is all that the common path needs).
+    """
+
+    __slots__ = ()
+
+
+class DanglingObject(Object):
+    """A handle to an object that this machine does not have (a constant of a program that was cloned)."""
+
+    __slots__ = ()
+
+
+class DanglingArray(Array):
+    """A handle to an array that this machine does not have (a constant of a program that was cloned)."""
+
+    __slots__ = ()
+
+
+class Closure:
+    """A function name and captured upvalues, as ``(name, value)`` pairs in order of capture. Immutable."""
+
+    __slots__ = ("__weakref__", "function", "upvalues")
+
+    function: str
+    upvalues: tuple[tuple[str, Value], ...]
+
+    def __init__(self, function: str, upvalues: tuple[tuple[str, Value], ...] = ()) -> None:
+        self.function = function
+        self.upvalues = upvalues
+
+    def __repr__(self) -> str:
+        return f"Function({self.function})"
+
+
+class Foreign:
+    """A handle to a host object that was registered with a machine."""
+
+    __slots__ = ("id",)
+
+    id: int
+
+    def __init__(self, identity: int) -> None:
+        self.id = identity
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Foreign and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash((Foreign, self.id))
+
+    def __repr__(self) -> str:
+        return f"Foreign({self.id})"
+
+
+TYPE_NAMES: Final[Mapping[type, str]] = {
+    **{cls: kind.type_name for cls, kind in INTEGER_KINDS.items()},
+    float: "float",
+    bool: "boolean",
+    str: "string",
+    Object: "object",
+    DanglingObject: "object",
+    Array: "array",
+    SparseArray: "array",
+    DanglingArray: "array",
+    Foreign: "cffi_function",
+    Closure: "function",
+    NoneType: "nil",
+}
+"""Result of the ``type`` builtin, by Python class; also the list of what a machine value can be."""
+
+
+def type_name(value: Value) -> str:
+    """Return the name that the ``type`` builtin gives."""
+    return TYPE_NAMES[type(value)]
+
+
+def check_value(value: object, what: str) -> Value:
+    """Return *value* if it is a machine value; raise VMError (kind Message) naming *what* it was meant for if not."""
+    kind = type(value)
+    if kind is int:
+        if not I64_MIN <= value <= I64_MAX:  # type: ignore[operator]
+            raise VMError(f"{what}: {_short(value)} does not fit int64; use stoffel.U64 for larger values", ErrorKind.MESSAGE)
+    elif kind is str:
+        try:
+            value.encode()  # type: ignore[attr-defined]
+        except UnicodeEncodeError as error:
+            raise VMError(f"{what}: the string holds a lone surrogate at {error.start}", ErrorKind.MESSAGE) from None
+    elif kind not in TYPE_NAMES:
+        raise VMError(
+            f"{what}: a Python {kind.__name__} is not a machine value; use int, float, bool, str, None, "
+            f"a stoffel integer type, or a table, closure or foreign handle of the machine",
+            ErrorKind.MESSAGE,
+        )
+    return value
+
+
+def _short(value: object) -> str:
+    return str(value) if isinstance(value, int) and value.bit_length() < 200 else "the integer"
+
+
+class Key:
+    """A table key for a value that Python would confuse with another (``1 == 1.0 == True``)."""
+
+    __slots__ = ("identity", "value")
+
+    def __init__(self, value: Value, identity: tuple[Any, ...]) -> None:
+        self.value = value
+        self.identity = identity
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Key and self.identity == other.identity
+
+    def __hash__(self) -> int:
+        return hash(self.identity)
+
+
+_OWN_KEYS: Final = frozenset({int, str, NoneType, Object, Array, SparseArray, DanglingObject, DanglingArray})
+"""Types whose values Python tells apart, hashes and compares as the machine does."""
+
+
+def key_of(value: Value) -> Any:
+    """Return what stands for *value* as a dict key, so that keys are equal exactly if the values are.
+
+    Strings, I64, Unit and tables stand for themselves, so that the common keys cost nothing.
+    """
+    kind = type(value)
+    if kind in _OWN_KEYS:
+        return value
+    if kind is float:
+        return Key(value, (float, "nan") if value != value else (float, value))
+    if kind is Closure:
+        return Key(value, (Closure, value.function, tuple((name, key_of(item)) for name, item in value.upvalues)))
+    if kind is Foreign:
+        return Key(value, (Foreign, value.id))
+    return Key(value, (kind, int(value)))
+
+
+def value_of(key: Any) -> Value:
+    """Return the value that a table key stands for: the inverse of :func:`key_of`."""
+    return key.value if type(key) is Key else key
+
+
+def same(left: Value, right: Value) -> bool:
+    """Structural equality of values: equal type and content, all NaNs equal, tables by identity."""
+    kind = type(left)
+    if kind is not type(right):
+        return False
+    if kind is float:
+        return left == right or (left != left and right != right)
+    if kind is Object or isinstance(left, Array):
+        return left is right
+    if kind is Closure:
+        return left is right or key_of(left) == key_of(right)
+    return bool(left == right)
