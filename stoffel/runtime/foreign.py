@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from stoffel.errors import ErrorKind, VMError
 from stoffel.runtime.values import Value
 
 if TYPE_CHECKING:
@@ -27,5 +28,29 @@ class ForeignFunction:
         self.name = name
         self.call = call
 
+    def invoke(self, state: VMState, arguments: list[Value]) -> Value:
+        """Call it; whatever exception it raises becomes the VMError that the machine defines, with the original as cause."""
+        try:
+            return self.call(state, arguments)
+        except Exception as error:
+            raise foreign_failure(self.name, error) from error
+
     def __repr__(self) -> str:
         return f"<ForeignFunction {self.name}>"
+
+
+def failure_text(error: BaseException) -> str:
+    """Return the text of a callback's exception: its message, or its class where it has none."""
+    try:
+        text = str(error)
+    except Exception:
+        text = ""
+    return text or type(error).__name__
+
+
+def foreign_failure(name: str, error: Exception) -> VMError:
+    """Return the error that the failure of foreign function *name* becomes; a machine error's kind stays visible."""
+    inner = error.kind if isinstance(error, VMError) else None
+    return VMError(
+        f"Foreign function {name} failed: {failure_text(error)}", ErrorKind.FOREIGN_FUNCTION, inner_kind=inner
+    )

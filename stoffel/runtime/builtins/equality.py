@@ -1,0 +1,127 @@
+"""Deep equality of arrays, and the searches built on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from stoffel.runtime import tables
+from stoffel.runtime.builtins import arguments as args
+from stoffel.runtime.builtins.registry import Family
+from stoffel.runtime.foreign import CallbackError
+from stoffel.runtime.values import Array, Value, same, type_name
+
+if TYPE_CHECKING:
+    from stoffel.runtime.state import VMState
+
+FAMILY = Family()
+
+LEVELS: Final = 64
+"""Nested array levels that are compared; what differs only by handle below them counts as unequal."""
+
+
+def deep_equal(left: Value, right: Value) -> bool:
+    """Compare arrays element by element, up to :data:`LEVELS` deep, everything else structurally.
+
+    Raises VMError (kind TableMemory) for a dangling handle or an array too long to enumerate.
+    """
+    if not isinstance(left, Array) or not isinstance(right, Array):
+        return same(left, right)
+    # Arrays may share parts or contain themselves, so a pair is compared again only if it turns up deeper than before:
+    # the work stays proportional to the number of pairs, where plain recursion could double at each level.
+    deepest: dict[tuple[int, int], int] = {}
+    pending = [(left, right, 1)]
+    while pending:
+        one, other, level = pending.pop()
+        if one is other:
+            continue
+        if level > LEVELS:
+            return False
+        if deepest.get((id(one), id(other)), 0) >= level:
+            continue
+        deepest[id(one), id(other)] = level
+        if tables.length(one) != tables.length(other):
+            return False
+        for item, counterpart in zip(tables.elements(one), tables.elements(other), strict=True):
+            if isinstance(item, Array) and isinstance(counterpart, Array):
+                pending.append((item, counterpart, level + 1))
+            elif not same(item, counterpart):
+                return False
+    return True
+
+
+def positions(items: list[Value], value: Value, start: int = 0, stop: int | None = None) -> Iterator[int]:
+    """Yield each index of *start* to *stop* - 1 (default: all) whose element equals *value*."""
+    end = len(items) if stop is None else stop
+    if isinstance(value, Array):
+        for index in range(start, end):
+            if deep_equal(items[index], value):
+                yield index
+        return
+    kind = type(value)
+    for index in range(start, end):
+        item = items[index]
+        if type(item) is kind and same(item, value):
+            yield index
+
+
+@FAMILY.builtin("array_equals", 2, 2, expects="2 arguments: left array and right array")
+def array_equals(_state: VMState, left: Value, right: Value) -> bool:
+    """Tell whether two arrays are deeply equal."""
+    return deep_equal(args.array(left), args.array(right, args.SECOND_ARRAY))
+
+
+@FAMILY.builtin("count", 2, 2, expects="2 arguments: array and value")
+def count(_state: VMState, array: Value, value: Value) -> int:
+    """Return how many elements equal *value*."""
+    return sum(1 for _ in positions(tables.elements(args.array(array)), value))
+
+
+@FAMILY.builtin(
+    "index",
+    2,
+    4,
+    expects="at least 2 arguments: array and value",
+    at_most="at most 4 arguments: array, value, start, and stop",
+)
+def index(_state: VMState, array: Value, value: Value, start: Value = 0, *rest: Value) -> int:
+    """Return the first index of *start* to *stop* - 1 whose element equals *value*."""
+    table = args.array(array)
+    length = tables.length(table)
+    begin = _bound(start, length)
+    end = _bound(rest[0], length) if rest else length
+    for found in positions(tables.elements(table), value, begin, end):
+        return found
+    raise CallbackError("value is not in list")
+
+
+def _bound(bound: Value, length: int) -> int:
+    if not args.is_integer(bound):
+        raise CallbackError(f"index bound must be an integer, found {type_name(bound)}")
+    return min(max(bound + length if bound < 0 else int(bound), 0), length)
+
+
+@FAMILY.builtin("remove", 2, 2, expects="2 arguments: array and value")
+def remove(_state: VMState, array: Value, value: Value) -> None:
+    """Remove the first element that equals *value*."""
+    table = args.array(array)
+    items = tables.elements(table)
+    for found in positions(items, value):
+        del items[found]
+        tables.replace(table, items)
+        return
+    raise CallbackError("value is not in list")
+
+
+@FAMILY.builtin("contains", 2, 2, expects="2 arguments: container and value")
+def contains(_state: VMState, container: Value, value: Value) -> bool:
+    """Tell whether a string contains a substring, an array an equal element, an object a key."""
+    if type(container) is str:
+        if type(value) is not str:
+            raise CallbackError("'in' on a string requires a string operand")
+        return value in container
+    if isinstance(container, Array):
+        return any(True for _ in positions(tables.elements(container), value))
+    if type_name(container) == "object":
+        return tables.field(container, value) is not tables.ABSENT
+    raise CallbackError(f"'in' requires a list, dict, or string container, found {type_name(container)}")

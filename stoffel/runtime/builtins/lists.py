@@ -1,0 +1,173 @@
+"""Builtins that build and change whole arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stoffel.isa.scalars import I64_MAX, I64_MIN
+from stoffel.runtime import tables
+from stoffel.runtime.builtins import arguments as args
+from stoffel.runtime.builtins.registry import Family
+from stoffel.runtime.foreign import CallbackError
+from stoffel.runtime.values import Array, Value, type_name
+
+if TYPE_CHECKING:
+    from stoffel.runtime.state import VMState
+
+FAMILY = Family()
+
+
+@FAMILY.builtin("extend", 2, 2, expects="2 arguments: array and values")
+def extend(_state: VMState, array: Value, values: Value) -> None:
+    """Append all elements of the second array to the first."""
+    table = args.array(array)
+    source = args.array(values, args.SECOND_ARRAY)
+    args.checked_length(tables.length(source))
+    if type(table) is Array:
+        args.checked_length(len(table.items) + tables.length(source))
+    tables.push(table, tables.elements(source))
+
+
+@FAMILY.builtin("array_concat", 2, 2, expects="2 arguments: left array and right array")
+def array_concat(state: VMState, left: Value, right: Value) -> Array:
+    """Return a new array of the elements of both."""
+    start = args.array(left)
+    end = args.array(right, args.SECOND_ARRAY)
+    args.checked_length(tables.length(start) + tables.length(end))
+    return state.objects.create_array(tables.elements(start) + tables.elements(end))
+
+
+@FAMILY.builtin("array_repeat", 2, 2, expects="2 arguments: array and count")
+def array_repeat(state: VMState, array: Value, count: Value) -> Array:
+    """Return a new array of the elements repeated *count* times."""
+    times = max(0, args.integer(count, "repeat count"))
+    table = args.array(array)
+    args.checked_length(tables.length(table) * times)
+    return state.objects.create_array(tables.elements(table) * times if times else [])
+
+
+@FAMILY.builtin("copy", 1, 1, expects="1 argument: array")
+def copy(state: VMState, array: Value) -> Array:
+    """Return a new array of the same elements."""
+    return state.objects.create_array(tables.elements(args.array(array)))
+
+
+@FAMILY.builtin(
+    "pop", 1, 2, expects="at least 1 argument: array", at_most="at most 2 arguments: array and optional index"
+)
+def pop(_state: VMState, array: Value, *index: Value) -> Value:
+    """Remove and return the last element, or the one at *index*."""
+    table = args.array(array)
+    length = tables.length(table)
+    if length == 0:
+        raise CallbackError("pop from empty list")
+    place = args.position(args.integer(index[0], "index"), length) if index else length - 1
+    return _take(table, place)
+
+
+@FAMILY.builtin("delete", 2, 2, expects="2 arguments: array and index")
+def delete(_state: VMState, array: Value, index: Value) -> None:
+    """Remove the element at *index*."""
+    table = args.array(array)
+    length = tables.length(table)
+    _take(table, args.position(args.integer(index, "index"), length))
+
+
+def _take(table: Array, place: int) -> Value:
+    if type(table) is Array:
+        return table.items.pop(place)
+    items = tables.elements(table)
+    taken = items.pop(place)
+    tables.replace(table, items)
+    return taken
+
+
+@FAMILY.builtin("insert", 3, 3, expects="3 arguments: array, index, and value")
+def insert(_state: VMState, array: Value, index: Value, value: Value) -> None:
+    """Insert *value* before *index*; out-of-range indexes mean the start or the end."""
+    table = args.array(array)
+    place = args.integer(index, "index")
+    if type(table) is Array:
+        table.items.insert(place, value)
+        return
+    items = tables.elements(table)
+    items.insert(place, value)
+    tables.replace(table, items)
+
+
+@FAMILY.builtin("clear", 1, 1, expects="1 argument: array")
+def clear(_state: VMState, array: Value) -> None:
+    """Remove all elements; entries under other keys stay."""
+    tables.replace(args.array(array), [])
+
+
+@FAMILY.builtin("reverse", 1, 1, expects="1 argument: array")
+def reverse(_state: VMState, array: Value) -> None:
+    """Reverse the elements in place."""
+    table = args.array(array)
+    if type(table) is Array:
+        table.items.reverse()
+        return
+    items = tables.elements(table)
+    items.reverse()
+    tables.replace(table, items)
+
+
+@FAMILY.builtin(
+    "range",
+    2,
+    3,
+    expects="at least 2 arguments: start and stop",
+    at_most="at most 3 arguments: start, stop, and step",
+)
+def range_(state: VMState, start: Value, stop: Value, step: Value = 1) -> Array:
+    """Return a new array of the integers from *start* up (or down) to *stop*, exclusive, every *step*."""
+    first = args.integer(start, "range start")
+    end = args.integer(stop, "range stop")
+    stride = args.integer(step, "range step")
+    if stride == 0:
+        raise CallbackError("range step argument must not be zero")
+    # len(range(...)) fails beyond the C integer range; this is the same number.
+    count = max(0, -((first - end) // stride))
+    if count > tables.ENUMERABLE:
+        raise CallbackError(f"range is too long: {count} elements")
+    if count and not I64_MIN <= first + count * stride <= I64_MAX:
+        # The reference machine computes the element after the last one, too, and has taken an id for the array by then.
+        state.objects.next_id()
+        raise CallbackError("range value overflowed i64")
+    return state.objects.create_array(list(range(first, end, stride)))
+
+
+@FAMILY.builtin(
+    "slice",
+    3,
+    4,
+    expects="at least 3 arguments: value, start, and stop",
+    at_most="at most 4 arguments: value, start, stop, and step",
+)
+def slice_(state: VMState, value: Value, start: Value, stop: Value, step: Value = 1) -> Value:
+    """Return a new array or string of the elements that Python's ``value[start:stop:step]`` selects."""
+    if type(value) is not str and not isinstance(value, Array):
+        raise CallbackError(f"slice requires a list or string, found {type_name(value)}")
+    if not args.is_integer(step):
+        raise CallbackError(f"slice step must be an integer, found {type_name(step)}")
+    if step == 0:
+        raise CallbackError("slice step cannot be zero")
+    selection = slice(_slice_bound(start, "start"), _slice_bound(stop, "stop"), int(step))
+    if type(value) is str:
+        return value[selection]
+    if type(value) is Array:
+        return state.objects.create_array(value.items[selection])
+    indexes = range(*selection.indices(tables.length(value)))
+    # len() of a range beyond the C integer range fails, its last element can be computed.
+    count = 0 if not indexes else (indexes[-1] - indexes.start) // indexes.step + 1
+    args.checked_length(count)
+    return state.objects.create_array([tables.element(value, place) for place in indexes])
+
+
+def _slice_bound(bound: Value, name: str) -> int | None:
+    if bound is None or (type(bound) is int and bound == I64_MAX):
+        return None
+    if not args.is_integer(bound):
+        raise CallbackError(f"slice {name} must be an integer, found {type_name(bound)}")
+    return int(bound)

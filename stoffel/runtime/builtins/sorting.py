@@ -1,0 +1,72 @@
+"""The ``sort`` builtin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from stoffel.isa.scalars import INTEGER_KINDS
+from stoffel.runtime import tables
+from stoffel.runtime.builtins import arguments as args
+from stoffel.runtime.builtins.registry import Family
+from stoffel.runtime.foreign import CallbackError
+from stoffel.runtime.values import Array, Value, type_name
+
+if TYPE_CHECKING:
+    from stoffel.runtime.state import VMState
+
+FAMILY = Family()
+
+_FLOAT_EXACT: Final = 1 << 53
+"""Integers up to this magnitude are exact as Float."""
+
+_CLASSES: Final[dict[type, str]] = {**dict.fromkeys(INTEGER_KINDS, "number"), float: "number", str: "text", bool: "truth"}
+"""Which types can be compared with each other when sorting."""
+
+
+@FAMILY.builtin("sort", 1, 1, expects="1 argument: array")
+def sort(_state: VMState, array: Value) -> None:
+    """Sort the elements in place: stable, ascending; the array is unchanged if that fails."""
+    table = args.array(array)
+    if type(table) is Array:
+        _sort(table.items)
+        return
+    items = tables.elements(table)
+    _sort(items)
+    tables.replace(table, items)
+
+
+def _sort(items: list[Value]) -> None:
+    if len(items) < 2:
+        return
+    kinds = set(map(type, items))
+    if len({_CLASSES.get(kind) for kind in kinds}) > 1 or None in map(_CLASSES.get, kinds):
+        raise _first_failure(items)
+    if float in kinds:
+        if any(item != item for item in items):
+            raise _first_failure(items)
+        if len(kinds) > 1 and any(type(item) is not float and abs(item) > _FLOAT_EXACT for item in items):
+            from functools import cmp_to_key
+
+            items.sort(key=cmp_to_key(_compare))
+            return
+    items.sort()
+
+
+def _compare(left: Value, right: Value) -> int:
+    """Order two numbers; with a Float on either side both are taken as Float."""
+    if type(left) is float or type(right) is float:
+        left, right = float(left), float(right)
+    return (left > right) - (left < right)
+
+
+def _first_failure(items: list[Value]) -> CallbackError:
+    """Return the error of an insertion sort: the element inserted meets the greatest of those before it."""
+    greatest = items[0]
+    for item in items[1:]:
+        if _CLASSES.get(type(item)) != _CLASSES.get(type(greatest)) or type(item) not in _CLASSES:
+            return CallbackError(f"list sort does not support comparing {type_name(item)} and {type_name(greatest)}")
+        if item != item or greatest != greatest:
+            return CallbackError("list sort does not support NaN values")
+        if item >= greatest:
+            greatest = item
+    raise AssertionError("the elements can be sorted")

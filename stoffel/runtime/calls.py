@@ -1,0 +1,172 @@
+"""Calling and returning: name resolution, the calling convention, and the events of calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stoffel.errors import ErrorKind, VMError
+from stoffel.runtime.code import Code
+from stoffel.runtime.events import (
+    AfterFunctionCall,
+    BeforeFunctionCall,
+    CallTarget,
+    RegisterWrite,
+    StackPop,
+)
+from stoffel.runtime.foreign import ForeignFunction, foreign_failure
+from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
+from stoffel.runtime.resolution import resolve
+from stoffel.runtime.values import Closure, Value
+
+if TYPE_CHECKING:
+    from stoffel.runtime.state import VMState
+
+LARGE_FRAME = 256
+"""Registers from which on the memory of the whole stack is estimated before a frame is pushed."""
+REGISTER_BUDGET = 1 << 27
+"""Registers that a stack of frames as large as the one to be pushed may have in all (8 bytes each)."""
+
+
+def call(frame: ActivationRecord, name: str, dotted: bool) -> bool:
+    """Execute CALL *name* in *frame*; return True if the loop must look at the stack of records (or at hooks)."""
+    state = frame.state
+    callee = state.functions.get(name)
+    if dotted or callee is None:
+        callee = resolve(state, name, frame.stack)
+    if type(callee) is Code:
+        upvalues = prepare(state, callee, frame.stack)
+        arguments = frame.stack
+        frame.stack = []
+        if state.hooked:
+            _announce(state, frame, arguments, "function", callee.name)
+        state.frames.append(ActivationRecord(state, callee, arguments, upvalues, None))
+        return True
+    return call_foreign(state, frame, callee)
+
+
+def call_foreign(state: VMState, frame: ActivationRecord, callee: ForeignFunction) -> bool:
+    """Call a foreign function with the argument stack of *frame*; return as :func:`call` does."""
+    arguments = frame.stack
+    frame.stack = []
+    try:
+        if state.hooked:
+            _announce(state, frame, arguments, "foreign", callee.name)
+        result = callee.invoke(state, arguments)
+    except BaseException:
+        frame.stack = arguments
+        raise
+    if state.frames[-1] is not frame:
+        # call_closure has pushed a record: what it returned is not the result of the call.
+        return True
+    previous = frame.registers[0]
+    frame.registers[0] = result
+    if state.hooked:
+        state.fire(RegisterWrite(0, previous, result))
+        state.fire(AfterFunctionCall(CallTarget("foreign", callee.name), result))
+    return state.attention
+
+
+def _announce(state: VMState, frame: ActivationRecord, arguments: list[Value], sort: str, name: str) -> None:
+    """Fire the events of taking the argument stack and of the call; put the stack back if a hook fails."""
+    try:
+        for value in reversed(arguments):
+            state.fire(StackPop(value))
+        state.fire(BeforeFunctionCall(CallTarget(sort, name), tuple(arguments)))
+    except BaseException:
+        frame.stack = arguments
+        raise
+
+
+def prepare(state: VMState, callee: Code, arguments: list[Value]) -> list[tuple[str, Value]]:
+    """Check arity and depth of a plain call and return the upvalues that it captures from the active records."""
+    check_arity(callee, len(arguments))
+    upvalues = NO_UPVALUES
+    if callee.upvalue_names:
+        upvalues = []
+        for name in callee.upvalue_names:
+            found, value = find_upvalue(state, name)
+            if not found:
+                raise VMError(f"Could not find upvalue {name} when calling function")
+            upvalues.append((name, value))
+    check_depth(state, callee)
+    return upvalues
+
+
+def check_arity(callee: Code, given: int) -> None:
+    """Raise VMError if *callee* does not take *given* arguments."""
+    if given != len(callee.parameters):
+        raise VMError(f"Function {callee.name} expects {len(callee.parameters)} arguments but got {given}")
+
+
+def check_depth(state: VMState, callee: Code) -> None:
+    """Raise VMError if one more record, for *callee*, would exceed the machine's limits."""
+    depth = len(state.frames)
+    if depth >= state.max_call_depth:
+        raise VMError(f"Call depth exceeds {state.max_call_depth}")
+    if callee.register_count > LARGE_FRAME and depth * callee.register_count > REGISTER_BUDGET:
+        raise VMError(f"Call depth exceeds {depth} with {callee.register_count} registers in each frame")
+
+
+def find_upvalue(state: VMState, name: str) -> tuple[bool, Value]:
+    """Look *name* up through all active records, innermost first: in each its parameters, then its upvalues."""
+    for frame in reversed(state.frames):
+        found, value = frame.local(name)
+        if found:
+            return True, value
+        for upvalue, value in frame.upvalues:
+            if upvalue == name:
+                return True, value
+    return False, None
+
+
+def enter_closure(state: VMState, closure: Closure, arguments: list[Value]) -> None:
+    """Push the record that runs *closure*; its declared upvalue names play no role.
+
+    Raises VMError if the function does not exist, is foreign, or takes another number of arguments.
+    """
+    callee = state.functions.get(closure.function)
+    if callee is None:
+        raise VMError(f"Function {closure.function} not found")
+    if type(callee) is not Code:
+        raise VMError(f"Cannot execute foreign function as closure: {closure.function}")
+    check_arity(callee, len(arguments))
+    check_depth(state, callee)
+    if state.hooked:
+        state.fire(BeforeFunctionCall(CallTarget("closure", callee.name), tuple(arguments)))
+    state.frames.append(ActivationRecord(state, callee, arguments, list(closure.upvalues), closure))
+
+
+def leave(frame: ActivationRecord, value: Value) -> None:
+    """Drop *frame*, the current record, and hand *value* to its caller, or to whoever started the run."""
+    state = frame.state
+    frames = state.frames
+    frames.pop()
+    if len(frames) == state.base:
+        state.result = value
+        return
+    caller = frames[-1]
+    previous = caller.registers[0]
+    caller.registers[0] = value
+    if state.hooked:
+        state.cursor = (caller.code.name, caller.next_instruction - 1)
+        state.fire(RegisterWrite(0, previous, value))
+        sort = "function" if frame.closure is None else "closure"
+        state.fire(AfterFunctionCall(CallTarget(sort, frame.code.name), value))
+
+
+def entry(state: VMState, name: str, arguments: list[Value]) -> Code:
+    """Return the VM function *name* as an entry point for *arguments*; raises VMError if it cannot be one."""
+    callee = state.functions.get(name)
+    if callee is None:
+        raise VMError(f"Function {name} not found")
+    if type(callee) is not Code:
+        raise VMError(f"Cannot execute foreign function {name}")
+    check_arity(callee, len(arguments))
+    if callee.upvalue_names:
+        names = ", ".join(f'"{upvalue}"' for upvalue in callee.upvalue_names)
+        raise VMError(
+            f"Cannot execute function {name} as an entry point because it requires captured upvalues: [{names}]",
+            ErrorKind.RUNTIME,
+        )
+    check_depth(state, callee)
+    return callee

@@ -1,0 +1,97 @@
+"""Code: a verified VM function bound for execution, shared by all machines that run the program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from stoffel.isa.program import Function, Instruction, interning_key
+from stoffel.isa.table import OperandKind
+from stoffel.isa.verify import verify
+from stoffel.runtime import tables
+from stoffel.runtime.values import Array, Key, Object, Value, key_of
+
+Step = Callable[[list[Value], Any], "int | None"]
+"""One bound instruction: called with the registers and the activation record; see ``stoffel.runtime.steps``."""
+
+
+class Code:
+    """What a machine needs to run one VM function.
+
+    ``steps`` is made when the function is first called (binding eight million instructions takes seconds, and most
+    functions of a library are never called). ``source`` is None for a function registered without its instructions.
+    """
+
+    __slots__ = ("blank", "function", "name", "parameters", "register_count", "source", "steps", "upvalue_names")
+
+    steps: list[Step]
+
+    def __init__(self, function: Function, *, keep_source: bool = True) -> None:
+        """Bind *function*; raises VMError (kind Function or Runtime) if it does not verify."""
+        self.register_count = verify(function)
+        self.function = function
+        self.name = function.name
+        self.parameters = function.parameters
+        self.upvalue_names = function.upvalues
+        self.blank: list[Value] = [None] * (self.register_count - len(function.parameters))
+        self.source: Sequence[Instruction] | None = function.instructions if keep_source else None
+
+    def __getattr__(self, name: str) -> Any:
+        # Reached only while the slot `steps` is empty: the first call binds, later ones read the slot directly.
+        if name != "steps":
+            raise AttributeError(name)
+        from stoffel.runtime.steps import bind
+
+        self.steps = bind(self)
+        return self.steps
+
+    def instructions(self) -> list[Instruction]:
+        """Return the instructions with their constants interned as the machine does, per function."""
+        pool: dict[object, Value] = {}
+        result: list[Instruction] = []
+        for instruction in self.function.instructions:
+            position = instruction.op.position(OperandKind.CONSTANT)
+            if position is not None:
+                value = instruction.operands[position]
+                kept = pool.setdefault(_interning_key(value), value)
+                if kept is not value:
+                    operands = (*instruction.operands[:position], kept, *instruction.operands[position + 1 :])
+                    instruction = Instruction._from_trusted(instruction.op, operands)
+            result.append(instruction)
+        return result
+
+    def for_another_machine(self) -> Code:
+        """Return this code for an independent machine: itself, or a copy in which tables are dangling handles."""
+        function = self.function
+        replaced = [_without_tables(instruction) for instruction in function.instructions]
+        if all(mine is other for mine, other in zip(function.instructions, replaced, strict=True)):
+            return self
+        copy = Function(
+            function.name,
+            replaced,
+            parameters=function.parameters,
+            upvalues=function.upvalues,
+            registers=function.registers,
+            labels=function.labels,
+            parent=function.parent,
+            parameter_types=function.parameter_types,
+            return_type=function.return_type,
+        )
+        return Code(copy, keep_source=self.source is not None)
+
+    def __repr__(self) -> str:
+        return f"<Code {self.name}>"
+
+
+def _interning_key(value: Value) -> object:
+    key = key_of(value)
+    return (type(value), key) if type(key) is Key else interning_key(value)
+
+
+def _without_tables(instruction: Instruction) -> Instruction:
+    position = instruction.op.position(OperandKind.CONSTANT)
+    if position is None or not isinstance(instruction.operands[position], Object | Array):
+        return instruction
+    operands = list(instruction.operands)
+    operands[position] = tables.dangling(operands[position])
+    return Instruction._from_trusted(instruction.op, tuple(operands))

@@ -1,0 +1,238 @@
+"""The meaning of each value operation: pure functions of values, free of frames and registers.
+
+The interpreter calls them, translators open some inline and call the rest, constant folding and tests use them as the
+oracle. All raise VMError of kind Value with the machine's exact text.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Final, NoReturn
+
+from stoffel.errors import ErrorKind, VMError
+from stoffel.isa.scalars import I64_MAX, I64_MIN, INTEGER_KINDS
+from stoffel.isa.table import ROWS, complete
+from stoffel.runtime.tables import ABSENT, field
+from stoffel.runtime.text import diagnostic
+from stoffel.runtime.values import Object, Value
+
+Operation = Callable[..., Value]
+
+_SHIFT_LIMIT: Final = (1 << 32) - 1
+"""Largest shift amount that has a number of its own in error texts; a U64 amount above I64 reports it too."""
+
+_NUMBERS: Final = frozenset({*INTEGER_KINDS, float})
+
+
+def type_error(name: str) -> VMError:
+    """Return the error for operand types that *name* does not take."""
+    return VMError(f"Type error in {name} operation", ErrorKind.VALUE)
+
+
+def overflow(name: str) -> VMError:
+    """Return the error for an integer result outside the type's range."""
+    return VMError(f"Integer overflow in {name} operation", ErrorKind.VALUE)
+
+
+def _fit(kind: type, result: int, name: str) -> Value:
+    """Return *result* as a value of the integer type *kind*; raise if it is out of range."""
+    row = INTEGER_KINDS[kind]
+    if not row.minimum <= result <= row.maximum:
+        raise overflow(name)
+    return result if kind is int else int.__new__(kind, result)
+
+
+def _floats(left: Value, right: Value) -> tuple[float, float] | None:
+    """Return the operands as floats if one is Float and the other Float or I64, else None."""
+    a, b = type(left), type(right)
+    if (a is float and b in (float, int)) or (a is int and b is float):
+        return float(left), float(right)
+    return None
+
+
+def _refuse(name: str, left: Value, right: Value) -> NoReturn:
+    """Raise the error for operands that arithmetic *name* does not take; an Object that says it is a share needs an engine."""
+    for operand in (left, right):
+        if type(operand) is Object and name != "MOD" and field(operand, "__type") == "Share":
+            raise VMError("MPC engine not configured", ErrorKind.MPC)
+    raise type_error(name)
+
+
+def add(left: Value, right: Value) -> Value:
+    """Checked sum of one integer type, IEEE sum of floats, or two strings joined."""
+    kind = type(left)
+    if kind is type(right):
+        if kind is int:
+            result = left + right
+            if I64_MIN <= result <= I64_MAX:
+                return result
+            raise overflow("ADD")
+        if kind is float or kind is str:
+            return left + right
+        if kind in INTEGER_KINDS:
+            return _fit(kind, left + right, "ADD")
+    pair = _floats(left, right)
+    if pair is None:
+        _refuse("ADD", left, right)
+    return pair[0] + pair[1]
+
+
+def subtract(left: Value, right: Value) -> Value:
+    """Checked difference of one integer type, or IEEE difference."""
+    kind = type(left)
+    if kind is type(right) and kind in INTEGER_KINDS:
+        return _fit(kind, left - right, "SUB")
+    pair = _floats(left, right)
+    if pair is None:
+        _refuse("SUB", left, right)
+    return pair[0] - pair[1]
+
+
+def multiply(left: Value, right: Value) -> Value:
+    """Checked product of one integer type, or IEEE product."""
+    kind = type(left)
+    if kind is type(right) and kind in INTEGER_KINDS:
+        return _fit(kind, left * right, "MUL")
+    pair = _floats(left, right)
+    if pair is None:
+        _refuse("MUL", left, right)
+    return pair[0] * pair[1]
+
+
+def divide(left: Value, right: Value) -> Value:
+    """Quotient truncated towards zero for integers, IEEE quotient for floats; a zero divisor is an error for both."""
+    kind = type(left)
+    if kind is type(right) and kind in INTEGER_KINDS:
+        if right == 0:
+            raise VMError("Division by zero", ErrorKind.VALUE)
+        quotient = abs(left) // abs(right)
+        return _fit(kind, -quotient if (left < 0) != (right < 0) else quotient, "DIV")
+    pair = _floats(left, right)
+    if pair is None:
+        _refuse("DIV", left, right)
+    if pair[1] == 0.0:
+        raise VMError("Division by zero", ErrorKind.VALUE)
+    return pair[0] / pair[1]
+
+
+def modulo(left: Value, right: Value) -> Value:
+    """Remainder with the sign of the dividend; C ``fmod`` for floats, infinity modulo anything is NaN."""
+    kind = type(left)
+    if kind is type(right) and kind in INTEGER_KINDS:
+        if right == 0:
+            raise VMError("Modulo by zero", ErrorKind.VALUE)
+        if right == -1 and left == INTEGER_KINDS[kind].minimum:
+            raise overflow("MOD")
+        remainder = abs(left) % abs(right)
+        return _fit(kind, -remainder if left < 0 else remainder, "MOD")
+    pair = _floats(left, right)
+    if pair is None:
+        _refuse("MOD", left, right)
+    if pair[1] == 0.0:
+        raise VMError("Modulo by zero", ErrorKind.VALUE)
+    return math.nan if math.isinf(pair[0]) else math.fmod(*pair)
+
+
+def _bitwise(name: str, combine: Callable[[int, int], int]) -> Operation:
+    def operation(left: Value, right: Value) -> Value:
+        kind = type(left)
+        if kind is type(right):
+            if kind is bool or kind is int:
+                return combine(left, right)
+            if kind in INTEGER_KINDS:
+                return int.__new__(kind, combine(int(left), int(right)))
+        raise type_error(name)
+
+    operation.__name__ = operation.__qualname__ = f"bitwise_{name.lower()}"
+    operation.__doc__ = f"{name} of two values of one integer type, or of two Bools."
+    return operation
+
+
+bitwise_and = _bitwise("AND", lambda left, right: left & right)
+bitwise_or = _bitwise("OR", lambda left, right: left | right)
+bitwise_xor = _bitwise("XOR", lambda left, right: left ^ right)
+
+
+def invert(operand: Value) -> Value:
+    """Complement within the width for integers, negation for Bool."""
+    kind = type(operand)
+    if kind is bool:
+        return not operand
+    row = INTEGER_KINDS.get(kind)
+    if row is None:
+        raise type_error("NOT")
+    result = ~int(operand) if row.signed else int(operand) ^ row.maximum
+    return result if kind is int else int.__new__(kind, result)
+
+
+def _shift_amount(name: str, left: Value, right: Value) -> int:
+    """Check the operands of a shift in the machine's order and return the amount as a plain int."""
+    kind = type(left)
+    if kind is not type(right) or kind not in INTEGER_KINDS:
+        raise type_error(name)
+    amount = int(right)
+    if amount > I64_MAX:
+        raise VMError(f"Shift amount {_SHIFT_LIMIT} out of range in {name} operation", ErrorKind.VALUE)
+    if not 0 <= amount <= _SHIFT_LIMIT:
+        raise VMError(f"Invalid shift amount {amount} in {name} operation", ErrorKind.VALUE)
+    if amount >= INTEGER_KINDS[kind].bits:
+        raise VMError(f"Shift amount {amount} out of range in {name} operation", ErrorKind.VALUE)
+    return amount
+
+
+def shift_left(left: Value, right: Value) -> Value:
+    """Shift left within the width; bits shifted out are lost, the sign bit may change."""
+    amount = _shift_amount("SHL", left, right)
+    kind = type(left)
+    row = INTEGER_KINDS[kind]
+    result = (int(left) << amount) & ((1 << row.bits) - 1)
+    if result > row.maximum:
+        result -= 1 << row.bits
+    return result if kind is int else int.__new__(kind, result)
+
+
+def shift_right(left: Value, right: Value) -> Value:
+    """Shift right: arithmetic for signed types, logical for unsigned ones."""
+    amount = _shift_amount("SHR", left, right)
+    kind = type(left)
+    result = int(left) >> amount
+    return result if kind is int else int.__new__(kind, result)
+
+
+def compare(left: Value, right: Value) -> int:
+    """Return the order of two values as -1, 0 or 1.
+
+    Numbers compare mathematically whatever their types, strings by code points, Bools false before true. NaN and all
+    other combinations are errors, two Units and an array with itself included.
+    """
+    a, b = type(left), type(right)
+    if (a in _NUMBERS and b in _NUMBERS) or (a is b and (a is str or a is bool)):
+        if left == right:
+            return 0
+        if left < right:
+            return -1
+        if left > right:
+            return 1
+    raise VMError(f"Cannot compare {diagnostic(left)} and {diagnostic(right)}", ErrorKind.VALUE)
+
+
+OPERATIONS: Final[dict[str, Operation]] = complete(
+    {
+        "ADD": add,
+        "SUB": subtract,
+        "MUL": multiply,
+        "DIV": divide,
+        "MOD": modulo,
+        "AND": bitwise_and,
+        "OR": bitwise_or,
+        "XOR": bitwise_xor,
+        "NOT": invert,
+        "SHL": shift_left,
+        "SHR": shift_right,
+        "CMP": compare,
+    },
+    [row.operation for row in ROWS if row.operation],
+    "stoffel.runtime.operations",
+)
+"""The pure function of every row of the instruction table that names one."""

@@ -1,0 +1,89 @@
+"""What CALL NAME means: functions by exact name, methods by the type of their receiver."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stoffel.errors import ErrorKind, VMError
+from stoffel.runtime.tables import ABSENT, field
+from stoffel.runtime.values import Object, Value, type_name
+
+if TYPE_CHECKING:
+    from stoffel.runtime.code import Code
+    from stoffel.runtime.foreign import ForeignFunction
+    from stoffel.runtime.state import VMState
+
+
+class MethodRegistry:
+    """Maps (receiver type, method name) to the name of the function that implements it."""
+
+    __slots__ = ("_canonical", "_types")
+
+    def __init__(self) -> None:
+        self._canonical: dict[tuple[str, str], str] = {}
+        self._types: dict[str, set[str]] = {}
+
+    def add(self, receiver: str, method: str, canonical: str) -> None:
+        """Register a method; raises VMError (kind Registration) if the type has one of that name."""
+        if (receiver, method) in self._canonical:
+            raise VMError(f"Method '{receiver}.{method}' is already registered", ErrorKind.REGISTRATION)
+        self._canonical[receiver, method] = canonical
+        self._types.setdefault(method, set()).add(receiver)
+
+    def get(self, receiver: str, method: str) -> str | None:
+        """Return the canonical function name, or None."""
+        return self._canonical.get((receiver, method))
+
+    def knows(self, method: str) -> bool:
+        """Return whether any type has a method of that name."""
+        return method in self._types
+
+    def copy(self) -> MethodRegistry:
+        """Return an independent registry with the same methods."""
+        other = MethodRegistry()
+        other._canonical = dict(self._canonical)
+        other._types = {method: set(types) for method, types in self._types.items()}
+        return other
+
+
+def receiver_type(value: Value) -> str:
+    """Return the type by which methods are found: an Object's ``"__type"`` field if that is a string."""
+    if isinstance(value, Object):
+        declared = field(value, "__type")
+        if declared is not ABSENT and type(declared) is str:
+            return declared
+    return type_name(value)
+
+
+def resolve(state: VMState, name: str, arguments: list[Value]) -> Code | ForeignFunction:
+    """Return the function that CALL *name* means for these arguments; raises VMError (kind Runtime) if there is none.
+
+    With a dot the name is that of a function, and if it is also that of a registered method the receiver is checked.
+    Without one an exact function name wins over methods.
+    """
+    methods = state.methods
+    receiver, dot, method = name.partition(".")
+    if dot:
+        if methods.get(receiver, method) is not None:
+            actual = _receiver(arguments, name)
+            if actual != receiver:
+                raise VMError(f"Method '{method}' expected receiver type '{receiver}', got '{actual}'")
+        function = state.functions.get(name)
+    else:
+        function = state.functions.get(name)
+        if function is None and methods.knows(name):
+            actual = _receiver(arguments, name)
+            canonical = methods.get(actual, name)
+            if canonical is None:
+                raise VMError(f"Method '{name}' not found for receiver type '{actual}'")
+            name = canonical
+            function = state.functions.get(name)
+    if function is None:
+        raise VMError(f"Function '{name}' not found")
+    return function
+
+
+def _receiver(arguments: list[Value], method: str) -> str:
+    if not arguments:
+        raise VMError(f"Method '{method}' requires a receiver argument")
+    return receiver_type(arguments[0])

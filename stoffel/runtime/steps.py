@@ -1,0 +1,286 @@
+"""The handlers of the reference interpreter: one per instruction, bound to its operands when a function is first run.
+
+A bound instruction (a *step*) is a Python function of the current registers and activation record. It does what the
+instruction's formula in the table says, and returns
+
+* None: go on with the next instruction;
+* an index (0 or more): a jump was taken, go on there;
+* :data:`SWITCH`: the record on top of the stack may have changed, or hooks are to be looked at; the record's own
+  position is up to date.
+
+Every step has the same shape: read, compute, write, next. The operations of values are those of
+``stoffel.runtime.operations``; the I64 cases of the four commonest are written out before they are asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from stoffel.errors import VMError
+from stoffel.isa.scalars import I64_MAX, I64_MIN
+from stoffel.isa.table import BY_NAME, ROWS, Flow, OperandKind, complete
+from stoffel.runtime.calls import call, leave
+from stoffel.runtime.code import Code, Step
+from stoffel.runtime.operations import OPERATIONS, Operation
+from stoffel.runtime.values import Value
+
+if TYPE_CHECKING:
+    from stoffel.runtime.frames import ActivationRecord
+
+SWITCH: Final = -1
+"""Result of a step after which the loop must look at the stack of records again."""
+
+Registers = list[Value]
+Bind = Callable[..., Step]
+
+
+def _nop() -> Step:
+    def step(registers: Registers, frame: ActivationRecord) -> None:
+        pass
+
+    return step
+
+
+def _ld(target: int, offset: int) -> Step:
+    def step(registers: Registers, frame: ActivationRecord) -> None:
+        index = len(frame.stack) - 1 + offset
+        if not 0 <= index < len(frame.stack):
+            raise VMError(f"Stack address [sp+{offset}] out of bounds")
+        registers[target] = frame.stack[index]
+
+    return step
+
+
+def _ldi(target: int, constant: Value) -> Step:
+    def step(registers: Registers, frame: ActivationRecord) -> None:
+        registers[target] = constant
+
+    return step
+
+
+def _mov(target: int, source: int) -> Step:
+    def step(registers: Registers, frame: ActivationRecord) -> None:
+        registers[target] = registers[source]
+
+    return step
+
+
+def _pusharg(source: int) -> Step:
+    def step(registers: Registers, frame: ActivationRecord) -> None:
+        frame.stack.append(registers[source])
+
+    return step
+
+
+def _lds(target: int, slot: int) -> Step:
+    def step(registers: Registers, frame: ActivationRecord) -> None:
+        registers[target] = None if frame.spill is None else frame.spill.get(slot)
+
+    return step
+
+
+def _sts(slot: int, source: int) -> Step:
+    def step(registers: Registers, frame: ActivationRecord) -> None:
+        if frame.spill is None:
+            frame.spill = {}
+        frame.spill[slot] = registers[source]
+
+    return step
+
+
+def _binary(operation: Operation) -> Bind:
+    def bind(target: int, left: int, right: int) -> Step:
+        def step(registers: Registers, frame: ActivationRecord) -> None:
+            registers[target] = operation(registers[left], registers[right])
+
+        return step
+
+    return bind
+
+
+def _unary(operation: Operation) -> Bind:
+    def bind(target: int, source: int) -> Step:
+        def step(registers: Registers, frame: ActivationRecord) -> None:
+            registers[target] = operation(registers[source])
+
+        return step
+
+    return bind
+
+
+def _add(target: int, left: int, right: int) -> Step:
+    add = OPERATIONS["ADD"]
+
+    def step(registers: Registers, frame: ActivationRecord) -> None:
+        x = registers[left]
+        y = registers[right]
+        if type(x) is int and type(y) is int:
+            result = x + y
+            if I64_MIN <= result <= I64_MAX:
+                registers[target] = result
+                return
+        registers[target] = add(x, y)
+
+    return step
+
+
+def _sub(target: int, left: int, right: int) -> Step:
+    subtract = OPERATIONS["SUB"]
+
+    def step(registers: Registers, frame: ActivationRecord) -> None:
+        x = registers[left]
+        y = registers[right]
+        if type(x) is int and type(y) is int:
+            result = x - y
+            if I64_MIN <= result <= I64_MAX:
+                registers[target] = result
+                return
+        registers[target] = subtract(x, y)
+
+    return step
+
+
+def _mul(target: int, left: int, right: int) -> Step:
+    multiply = OPERATIONS["MUL"]
+
+    def step(registers: Registers, frame: ActivationRecord) -> None:
+        x = registers[left]
+        y = registers[right]
+        if type(x) is int and type(y) is int:
+            result = x * y
+            if I64_MIN <= result <= I64_MAX:
+                registers[target] = result
+                return
+        registers[target] = multiply(x, y)
+
+    return step
+
+
+def _cmp(left: int, right: int) -> Step:
+    compare = OPERATIONS["CMP"]
+
+    def step(registers: Registers, frame: ActivationRecord) -> None:
+        x = registers[left]
+        y = registers[right]
+        if type(x) is int and type(y) is int:
+            frame.flag = 0 if x == y else -1 if x < y else 1
+        else:
+            frame.flag = compare(x, y)
+
+    return step
+
+
+def _jump(target: int, back_edge: bool) -> Step:
+    if back_edge:
+
+        def step(registers: Registers, frame: ActivationRecord) -> int:
+            if frame.state.attention:
+                frame.jump(target)
+                return SWITCH
+            return target
+
+    else:
+
+        def step(registers: Registers, frame: ActivationRecord) -> int:
+            return target
+
+    return step
+
+
+def _branch(taken_on: frozenset[int]) -> Bind:
+    always_back_edge = _jump
+
+    def bind(target: int, back_edge: bool) -> Step:
+        # One flag value is compared directly, two by the one that is missing; a jump that is always taken tests none.
+        if len(taken_on) == 3:
+            return always_back_edge(target, back_edge)
+        taken = always_back_edge(target, back_edge)
+        if len(taken_on) == 1:
+            (value,) = taken_on
+
+            def step(registers: Registers, frame: ActivationRecord) -> int | None:
+                return taken(registers, frame) if frame.flag == value else None
+
+        else:
+            (value,) = {-1, 0, 1} - taken_on
+
+            def step(registers: Registers, frame: ActivationRecord) -> int | None:
+                return taken(registers, frame) if frame.flag != value else None
+
+        return step
+
+    return bind
+
+
+def _call(name: str) -> Step:
+    dotted = "." in name
+
+    def step(registers: Registers, frame: ActivationRecord) -> int | None:
+        return SWITCH if call(frame, name, dotted) else None
+
+    return step
+
+
+def _ret(source: int) -> Step:
+    def step(registers: Registers, frame: ActivationRecord) -> int:
+        leave(frame, registers[source])
+        return SWITCH
+
+    return step
+
+
+_SPECIAL: Final[dict[str, Bind]] = {
+    "NOP": _nop,
+    "LD": _ld,
+    "LDI": _ldi,
+    "MOV": _mov,
+    "ADD": _add,
+    "SUB": _sub,
+    "MUL": _mul,
+    "CMP": _cmp,
+    "CALL": _call,
+    "RET": _ret,
+    "PUSHARG": _pusharg,
+    "LDS": _lds,
+    "STS": _sts,
+}
+
+BINDERS: Final[dict[str, Bind]] = complete(
+    {
+        **{
+            row.name: (_binary if len(row.operands) == 3 else _unary)(OPERATIONS[row.operation])
+            for row in ROWS
+            if row.operation
+        },
+        **{row.name: _branch(row.taken_on) for row in ROWS if row.flow is Flow.JUMP},
+        **_SPECIAL,
+    },
+    BY_NAME,
+    "stoffel.runtime.steps",
+)
+"""For every instruction the function that makes its step from its operands."""
+
+
+def bind(code: Code) -> list[Step]:
+    """Return the steps of *code*; equal instructions share one step."""
+    labels = code.function.labels
+    shared: dict[Any, Step] = {}
+    steps: list[Step] = []
+    for index, instruction in enumerate(code.instructions()):
+        row = instruction.op
+        operands: tuple[Any, ...] = instruction.operands
+        if row.flow is Flow.JUMP:
+            target = labels[operands[row.position(OperandKind.LABEL) or 0]]
+            operands = (target, target <= index)
+        key = (row.code, *map(_identity, operands))
+        step = shared.get(key)
+        if step is None:
+            step = shared[key] = BINDERS[row.name](*operands)
+        steps.append(step)
+    return steps
+
+
+def _identity(operand: object) -> object:
+    """Return a key for an operand; constants are interned, so theirs is the object itself."""
+    return operand if type(operand) is int or type(operand) is str else (type(operand), id(operand))
