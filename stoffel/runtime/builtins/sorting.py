@@ -19,7 +19,12 @@ FAMILY = Family()
 _FLOAT_EXACT: Final = 1 << 53
 """Integers up to this magnitude are exact as Float."""
 
-_CLASSES: Final[dict[type, str]] = {**dict.fromkeys(INTEGER_KINDS, "number"), float: "number", str: "text", bool: "truth"}
+_CLASSES: Final[dict[type, str]] = {
+    **dict.fromkeys(INTEGER_KINDS, "number"),
+    float: "number",
+    str: "text",
+    bool: "truth",
+}
 """Which types can be compared with each other when sorting."""
 
 
@@ -56,7 +61,7 @@ def _compare(left: Value, right: Value) -> int:
     """Order two numbers; with a Float on either side both are taken as Float."""
     if type(left) is float or type(right) is float:
         left, right = float(left), float(right)
-    return (left > right) - (left < right)
+    return int(left > right) - int(left < right)
 
 
 def _first_failure(items: list[Value]) -> CallbackError:
