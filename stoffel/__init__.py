@@ -1,1 +1,107 @@
-"""A Stoffel virtual machine with a just-in-time compiler."""
+"""A Stoffel virtual machine in Python with a just-in-time compiler.
+
+The names below are the public interface; each is imported by its first use, so that a program pays only for what it
+needs.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stoffel.errors import AssemblyError, ErrorKind, LoadError, SaveError, StoffelError, VMError
+    from stoffel.isa.assembler import assemble
+    from stoffel.isa.disassembler import disassemble
+    from stoffel.isa.program import Function, Instruction, Program
+    from stoffel.isa.reader import load
+    from stoffel.isa.scalars import I8, I16, I32, U8, U16, U32, U64
+    from stoffel.runtime.context import ForeignContext
+    from stoffel.runtime.hooks import HookContext
+    from stoffel.runtime.text import diagnostic, display
+    from stoffel.runtime.values import Array, Closure, Foreign, Object
+    from stoffel.runtime.vm import VirtualMachine
+
+I64 = int
+"""I64 values are Python ints; the other widths have classes of their own."""
+
+_HOMES = {
+    "AssemblyError": "stoffel.errors",
+    "ErrorKind": "stoffel.errors",
+    "LoadError": "stoffel.errors",
+    "SaveError": "stoffel.errors",
+    "StoffelError": "stoffel.errors",
+    "VMError": "stoffel.errors",
+    "assemble": "stoffel.isa.assembler",
+    "disassemble": "stoffel.isa.disassembler",
+    "Function": "stoffel.isa.program",
+    "Instruction": "stoffel.isa.program",
+    "Program": "stoffel.isa.program",
+    "load": "stoffel.isa.reader",
+    "I8": "stoffel.isa.scalars",
+    "I16": "stoffel.isa.scalars",
+    "I32": "stoffel.isa.scalars",
+    "U8": "stoffel.isa.scalars",
+    "U16": "stoffel.isa.scalars",
+    "U32": "stoffel.isa.scalars",
+    "U64": "stoffel.isa.scalars",
+    "ForeignContext": "stoffel.runtime.context",
+    "HookContext": "stoffel.runtime.hooks",
+    "diagnostic": "stoffel.runtime.text",
+    "display": "stoffel.runtime.text",
+    "Array": "stoffel.runtime.values",
+    "Closure": "stoffel.runtime.values",
+    "Foreign": "stoffel.runtime.values",
+    "Object": "stoffel.runtime.values",
+    "VirtualMachine": "stoffel.runtime.vm",
+    "events": "stoffel.runtime",
+}
+
+__all__ = [
+    "AssemblyError",
+    "Array",
+    "Closure",
+    "ErrorKind",
+    "Foreign",
+    "ForeignContext",
+    "Function",
+    "HookContext",
+    "I8",
+    "I16",
+    "I32",
+    "I64",
+    "Instruction",
+    "LoadError",
+    "Object",
+    "Program",
+    "SaveError",
+    "StoffelError",
+    "U8",
+    "U16",
+    "U32",
+    "U64",
+    "VMError",
+    "VirtualMachine",
+    "assemble",
+    "diagnostic",
+    "disassemble",
+    "display",
+    "events",
+    "load",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'stoffel' has no attribute {name!r}")
+    if name == "events":
+        value = importlib.import_module("stoffel.runtime.events")
+    else:
+        value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -189,24 +189,35 @@ def _jump(target: int, back_edge: bool) -> Step:
 
 
 def _branch(taken_on: frozenset[int]) -> Bind:
-    always_back_edge = _jump
+    """Return the binder of a jump; a flag value is compared directly, of two the one that is missing."""
 
     def bind(target: int, back_edge: bool) -> Step:
-        # One flag value is compared directly, two by the one that is missing; a jump that is always taken tests none.
+        taken = _jump(target, back_edge)
         if len(taken_on) == 3:
-            return always_back_edge(target, back_edge)
-        taken = always_back_edge(target, back_edge)
+            return taken
         if len(taken_on) == 1:
             (value,) = taken_on
+            if back_edge:
 
-            def step(registers: Registers, frame: ActivationRecord) -> int | None:
-                return taken(registers, frame) if frame.flag == value else None
+                def step(registers: Registers, frame: ActivationRecord) -> int | None:
+                    return taken(registers, frame) if frame.flag == value else None
+
+            else:
+
+                def step(registers: Registers, frame: ActivationRecord) -> int | None:
+                    return target if frame.flag == value else None
 
         else:
             (value,) = {-1, 0, 1} - taken_on
+            if back_edge:
 
-            def step(registers: Registers, frame: ActivationRecord) -> int | None:
-                return taken(registers, frame) if frame.flag != value else None
+                def step(registers: Registers, frame: ActivationRecord) -> int | None:
+                    return taken(registers, frame) if frame.flag != value else None
+
+            else:
+
+                def step(registers: Registers, frame: ActivationRecord) -> int | None:
+                    return target if frame.flag != value else None
 
         return step
 

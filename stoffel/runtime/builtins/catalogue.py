@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from stoffel.runtime.builtins import access, equality, lists, printing, sorting
+from stoffel.runtime.builtins import access, closures, equality, lists, printing, sorting
 from stoffel.runtime.foreign import ForeignFunction
 
 STANDARD_LIBRARY: Final[tuple[ForeignFunction, ...]] = (
@@ -13,6 +13,7 @@ STANDARD_LIBRARY: Final[tuple[ForeignFunction, ...]] = (
     *equality.FAMILY.functions,
     *sorting.FAMILY.functions,
     *printing.FAMILY.functions,
+    *closures.FAMILY.functions,
 )
 """The clear standard library."""
 

@@ -1,0 +1,111 @@
+"""The reference interpreter: two loops over the same steps, one without hooks and one that fires events.
+
+Records are explicit, so VM recursion costs no host recursion. Control returns to the outer part of a loop whenever a
+step says :data:`~stoffel.runtime.steps.SWITCH`: after a call, a return, or when attention is asked for at a safepoint.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stoffel.errors import VMError
+from stoffel.isa.program import Instruction
+from stoffel.isa.table import Events, OperandKind
+from stoffel.runtime.calls import leave
+from stoffel.runtime.events import (
+    AfterInstructionExecute,
+    BeforeInstructionExecute,
+    RegisterRead,
+    RegisterWrite,
+    StackPush,
+)
+from stoffel.runtime.frames import ActivationRecord
+from stoffel.runtime.values import Value
+
+if TYPE_CHECKING:
+    from stoffel.runtime.state import VMState
+
+
+def run(state: VMState) -> Value:
+    """Run the records above ``state.base`` until the lowest of them returns; return its value.
+
+    Raises VMError with the position of the failure; the records are left for the caller to drop.
+    """
+    while len(state.frames) > state.base:
+        state.observe_hooks()
+        if state.hooked:
+            _run_hooked(state)
+        else:
+            _run_plain(state)
+    return state.result
+
+
+def _run_plain(state: VMState) -> None:
+    """Run without events until the entry returns or a safepoint asks for attention."""
+    frames = state.frames
+    base = state.base
+    while len(frames) > base and not state.attention:
+        frame = frames[-1]
+        registers = frame.registers
+        cursor = frame.cursor
+        for step in cursor:
+            target = step(registers, frame)
+            if target is not None:
+                if target < 0:
+                    break
+                cursor.__setstate__(target)  # type: ignore[attr-defined]
+        else:
+            leave(frame, registers[0])
+
+
+def _run_hooked(state: VMState) -> None:
+    """Run with events until the entry returns or a safepoint asks for attention."""
+    frames = state.frames
+    base = state.base
+    while len(frames) > base and not state.attention:
+        frame = frames[-1]
+        for step in frame.cursor:
+            index = frame.next_instruction - 1
+            source = frame.code.source
+            if source is None:
+                raise VMError(f"Instruction index {index} out of bounds")
+            target = _observed(state, frame, index, source[index], step)
+            if target is not None:
+                if target < 0:
+                    break
+                frame.jump(target)
+        else:
+            leave(frame, frame.registers[0])
+    if len(frames) == base:
+        state.cursor = None
+
+
+def _observed(
+    state: VMState, frame: ActivationRecord, index: int, instruction: Instruction, step: object
+) -> int | None:
+    """Execute one instruction between its events."""
+    registers = frame.registers
+    row = instruction.op
+    operands = instruction.operands
+    state.cursor = (frame.code.name, index)
+    state.fire(BeforeInstructionExecute(instruction))
+
+    if row.events is Events.RETURN and len(state.frames) - 1 == state.base:
+        # The entry's own return fires nothing else, and its record still exists while After fires.
+        state.fire(AfterInstructionExecute(instruction))
+        return step(registers, frame)  # type: ignore[operator, no-any-return]
+
+    register = operands[0] if row.operands and row.operands[0].kind is OperandKind.TARGET else None
+    previous = None if register is None else registers[register]
+    read = registers[operands[1]] if row.events is Events.READ_WRITE else None
+
+    target: int | None = step(registers, frame)  # type: ignore[operator]
+
+    if row.events is Events.READ_WRITE:
+        state.fire(RegisterRead(operands[1], read))
+    if row.events in (Events.WRITE, Events.READ_WRITE):
+        state.fire(RegisterWrite(operands[0], previous, registers[operands[0]]))
+    elif row.events is Events.PUSH:
+        state.fire(StackPush(registers[operands[0]]))
+    state.fire(AfterInstructionExecute(instruction))
+    return target

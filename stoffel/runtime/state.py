@@ -1,0 +1,140 @@
+"""VMState: everything that one machine holds, in one place, guarded by one lock."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from stoffel.errors import ErrorKind, VMError
+from stoffel.runtime.code import Code
+from stoffel.runtime.hooks import HookContext, HookManager
+from stoffel.runtime.resolution import MethodRegistry
+from stoffel.runtime.tables import ObjectStore
+
+if TYPE_CHECKING:
+    from stoffel.isa.program import Instruction
+    from stoffel.runtime.events import Event
+    from stoffel.runtime.foreign import ForeignFunction
+    from stoffel.runtime.foreign_objects import ForeignObjects
+    from stoffel.runtime.frames import ActivationRecord
+    from stoffel.runtime.values import Value
+
+MAX_CALL_DEPTH: Final = 250_000
+"""Activation records that a run may stack up unless the machine is told otherwise."""
+
+
+class VMState:
+    """The state of one machine.
+
+    *write_line* delivers a printed line; *storage* is the LocalStorage backend or None. ``frames`` are the activation
+    records of the runs in progress, oldest first, those of the innermost run above index ``base``. ``hooked`` says
+    whether the current run produces events, which changes at safepoints only; ``attention`` asks the run to look at
+    the hooks at its next safepoint and may be set from any thread. ``lock`` is held during a run.
+    """
+
+    __slots__ = (
+        "_context",
+        "attention",
+        "base",
+        "cursor",
+        "foreign_objects",
+        "frames",
+        "functions",
+        "hooked",
+        "hooks",
+        "lock",
+        "max_call_depth",
+        "methods",
+        "objects",
+        "random_bytes",
+        "result",
+        "storage",
+        "write_line",
+    )
+
+    def __init__(self, write_line: Callable[[str], None], storage: Any, foreign_objects: ForeignObjects) -> None:
+        self.functions: dict[str, Code | ForeignFunction] = {}
+        self.methods = MethodRegistry()
+        self.frames: list[ActivationRecord] = []
+        self.base = 0
+        self.result: Value = None
+        self.cursor: tuple[str, int] | None = None
+        self.objects = ObjectStore()
+        self.foreign_objects = foreign_objects
+        self.attention = False
+        self.hooked = False
+        self.hooks = HookManager(self.ask_attention)
+        self.write_line = write_line
+        self.storage = storage
+        self.random_bytes: Callable[[int], bytes] = os.urandom
+        self.max_call_depth = MAX_CALL_DEPTH
+        self.lock = threading.RLock()
+        self._context = HookContext(self)
+
+    def ask_attention(self) -> None:
+        """Make the run, if there is one, look at the hooks at its next safepoint."""
+        self.attention = True
+
+    def observe_hooks(self) -> None:
+        """Obey the hooks' switches: called at safepoints only."""
+        self.attention = False
+        self.hooked = self.hooks.active
+
+    def fire(self, event: Event) -> None:
+        """Offer an event to the hooks; raises VMError (kind Hook) if a callback fails."""
+        self.hooks.fire(event, self._context)
+
+    @property
+    def current_instruction(self) -> tuple[str, int] | None:
+        """Function name and index of the instruction in progress, or None outside a run."""
+        if not self.frames:
+            return None
+        frame = self.frames[-1]
+        return frame.code.name, max(frame.next_instruction - 1, 0)
+
+    def instruction_at(self, function: str, index: int) -> Instruction | None:
+        """Return the instruction at *index* of a VM function, or None if there is none."""
+        code = self.functions.get(function)
+        if type(code) is not Code or code.source is None or not 0 <= index < len(code.source):
+            return None
+        return code.source[index]
+
+    def locate(self, error: VMError) -> None:
+        """Note on *error* where the run is, unless an inner run has done so."""
+        if error.function is None and len(self.frames) > self.base:
+            error.stack = tuple((frame.code.name, max(frame.next_instruction - 1, 0)) for frame in self.frames)
+            error.function, error.instruction = error.stack[-1]
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Hold the machine for a run: records pushed inside are dropped on leaving, whatever happens.
+
+        Errors leave with their position. Host failures that a program can provoke become VMErrors: running out of
+        memory, and host recursion through foreign functions that call back.
+        """
+        with self.lock:
+            saved = self.base, self.result, self.cursor, self.hooked
+            self.base = len(self.frames)
+            try:
+                yield
+            except VMError as error:
+                self.locate(error)
+                raise
+            except RecursionError as error:
+                raise self._host_failure("Foreign functions and the machine call each other too deeply") from error
+            except MemoryError as error:
+                raise self._host_failure("Out of memory") from error
+            finally:
+                del self.frames[self.base :]
+                self.base, self.result, self.cursor, self.hooked = saved
+                # An inner run may have obeyed a switch that the outer one has not seen yet.
+                if self.hooked != self.hooks.active:
+                    self.attention = True
+
+    def _host_failure(self, text: str) -> VMError:
+        error = VMError(text, ErrorKind.RUNTIME)
+        self.locate(error)
+        return error

@@ -1,0 +1,290 @@
+"""VirtualMachine: the embedding API."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from stoffel.errors import ErrorKind, VMError
+from stoffel.isa.program import Function, Program
+from stoffel.runtime import calls, conversion
+from stoffel.runtime.builtins import catalogue
+from stoffel.runtime.code import Code
+from stoffel.runtime.engine import Engine
+from stoffel.runtime.foreign import ForeignFunction
+from stoffel.runtime.foreign_objects import ForeignObjects
+from stoffel.runtime.frames import ActivationRecord
+from stoffel.runtime.hooks import Callback, Predicate
+from stoffel.runtime.output import open_sink
+from stoffel.runtime.state import VMState
+from stoffel.runtime.values import Array, Closure, Foreign, Object, Value, check_value
+
+Kind = TypeVar("Kind")
+
+
+class VirtualMachine:
+    """A Stoffel virtual machine with the standard library.
+
+    *jit* chooses how functions run: ``"off"`` (the reference interpreter), ``"auto"`` (hot functions are compiled) or
+    ``"always"``. *output* receives printed lines: None for standard output, an object with ``write``, or a callable
+    taking one line. *storage* is the backend of LocalStorage: None for none, a path of an SQLite file, ``":memory:"``,
+    or an object with ``store``, ``retrieve``, ``delete`` and ``exists``. *builtins* False leaves the library out.
+
+    One machine may be used from several threads; runs take turns. For running in parallel, :meth:`clone` it.
+    """
+
+    def __init__(self, jit: str = "off", output: Any = None, storage: Any = None, *, builtins: bool = True) -> None:
+        sink = open_sink(output)
+        if storage is not None:
+            from stoffel.runtime.storage import open_storage
+
+            storage = open_storage(storage)
+        self._engine = Engine(jit)
+        self._state = VMState(sink, storage, ForeignObjects())
+        if builtins:
+            self.register_standard_library()
+            self.register_mpc_builtins()
+
+    # What the machine holds
+
+    @property
+    def state(self) -> VMState:
+        """The machine's state: functions, activation records, tables, foreign objects, hooks."""
+        return self._state
+
+    @property
+    def jit(self) -> str:
+        """How functions run: ``"off"``, ``"auto"`` or ``"always"``."""
+        return self._engine.mode
+
+    @property
+    def max_call_depth(self) -> int:
+        """Activation records that a run may stack up before it fails with ``Call depth exceeds N``."""
+        return self._state.max_call_depth
+
+    @max_call_depth.setter
+    def max_call_depth(self, depth: int) -> None:
+        if type(depth) is not int or depth < 1:
+            raise ValueError(f"max_call_depth must be an int of at least 1, not {depth!r}")
+        self._state.max_call_depth = depth
+
+    @property
+    def output(self) -> Callable[[str], None]:
+        """The output sink as a function of one line; assign anything that the constructor takes."""
+        return self._state.write_line
+
+    @output.setter
+    def output(self, output: Any) -> None:
+        self._state.write_line = open_sink(output)
+
+    # Registration
+
+    def load(self, program: Program | str | os.PathLike[str] | bytes) -> Program:
+        """Register all functions of a program, or of the ``.stflb`` file at a path, and return the program.
+
+        All or nothing. Raises LoadError for a bad file and VMError (kinds Function, Registration) for a function that
+        does not verify or whose name is taken.
+        """
+        if not isinstance(program, Program):
+            from stoffel.isa.reader import load
+
+            program = load(program)
+        with self._state.lock:
+            codes = [Code(function) for function in program.functions]
+            for code in codes:
+                self._require_free(code.name)
+            for code in codes:
+                self._state.functions[code.name] = code
+        return program
+
+    def register_function(self, function: Function, *, keep_source: bool = True) -> None:
+        """Register a VM function. Without *keep_source* hooks cannot observe its instructions.
+
+        Raises VMError: kind Registration for a taken name, kind Function for a function that does not verify.
+        """
+        if not isinstance(function, Function):
+            raise TypeError(f"register_function takes a stoffel.Function, not {type(function).__name__}")
+        with self._state.lock:
+            self._require_free(function.name)
+            self._state.functions[function.name] = Code(function, keep_source=keep_source)
+
+    def register_foreign_function(self, name: str, function: Callable[..., Any]) -> None:
+        """Register a Python callable as the foreign function *name*.
+
+        A callable with exactly one parameter without annotation (or annotated as ForeignContext) receives a
+        :class:`~stoffel.runtime.context.ForeignContext`. Any other signature receives the arguments, checked and
+        converted from the annotations; lists, dicts and bytes in a result become tables. Raises VMError (kind
+        Registration) for a taken name, TypeError for what VM code cannot call.
+        """
+        if not isinstance(name, str) or not callable(function):
+            raise TypeError("register_foreign_function takes a name and a callable")
+        from stoffel.runtime.annotated import adapt
+        from stoffel.runtime.context import ForeignContext
+
+        adapted = adapt(name, function)
+
+        def call(state: VMState, arguments: list[Value]) -> Value:
+            given = tuple(arguments)
+            result = function(ForeignContext(self, name, given)) if adapted is None else adapted(given)
+            return conversion.to_value(state, result, "result")
+
+        with self._state.lock:
+            self._require_free(name)
+            self._state.functions[name] = ForeignFunction(name, call)
+
+    def register_standard_library(self) -> None:
+        """Register the clear standard library; the constructor has done so unless told otherwise.
+
+        Raises VMError (kind Registration) if one of its names is taken; nothing is registered then.
+        """
+        self._register_group("standard library", catalogue.STANDARD_LIBRARY)
+
+    def register_mpc_builtins(self) -> None:
+        """Register the byte and crypto helpers, and the builtins and methods that need an MPC engine."""
+        self._register_group("MPC builtins", catalogue.MPC_BUILTINS)
+        with self._state.lock:
+            for receiver, method, canonical in catalogue.METHODS:
+                self._state.methods.add(receiver, method, canonical)
+
+    def _register_group(self, group: str, functions: tuple[ForeignFunction, ...]) -> None:
+        table = self._state.functions
+        with self._state.lock:
+            for function in functions:
+                if function.name in table:
+                    raise VMError(
+                        f"{group} cannot register function '{function.name}' because it is already registered",
+                        ErrorKind.REGISTRATION,
+                    )
+            for function in functions:
+                table[function.name] = function
+
+    def register_method(self, receiver: str, method: str, canonical: str, function: Callable[..., Any]) -> None:
+        """Register a method of the values whose type name (or ``"__type"`` field) is *receiver*.
+
+        CALL *method* with such a first argument then calls the function *canonical*, which is registered too unless
+        one of that name exists. Raises VMError (kind Registration) if the type has a method of that name.
+        """
+        with self._state.lock:
+            self._state.methods.add(receiver, method, canonical)
+            if canonical not in self._state.functions:
+                self.register_foreign_function(canonical, function)
+
+    def register_foreign_object(self, item: Any) -> Foreign:
+        """Keep a host object and return the handle by which programs hold it."""
+        return self._state.foreign_objects.register(item)
+
+    def foreign_object(self, handle: Value, kind: type[Kind]) -> Kind | None:
+        """Return the host object behind *handle* if it is of *kind*, else None."""
+        return self._state.foreign_objects.get(handle, kind)
+
+    def has_function(self, name: str) -> bool:
+        """Return whether a VM or foreign function of that name is registered."""
+        return name in self._state.functions
+
+    def discard_source(self) -> None:
+        """Forget the symbolic instructions of all functions; running with an enabled hook fails from then on."""
+        for code in self._state.functions.values():
+            if type(code) is Code:
+                code.source = None
+
+    def _require_free(self, name: str) -> None:
+        if name in self._state.functions:
+            raise VMError(f"Function '{name}' is already registered", ErrorKind.REGISTRATION)
+
+    # Running
+
+    def execute(self, name: str, *arguments: Value) -> Value:
+        """Run the function *name* with *arguments* and return its result.
+
+        A foreign function is called directly, without a record, if there are arguments; without any it cannot be
+        executed. Raises VMError.
+        """
+        if not arguments and isinstance(self._state.functions.get(name), ForeignFunction):
+            raise VMError(f"Cannot execute foreign function {name}")
+        return self.execute_with_args(name, arguments)
+
+    def execute_with_args(self, name: str, arguments: tuple[Value, ...] | list[Value]) -> Value:
+        """Run the VM or foreign function *name* with any number of arguments and return its result."""
+        state = self._state
+        values = [check_value(value, f"argument {index + 1} of {name}") for index, value in enumerate(arguments)]
+        with state.entered():
+            callee = state.functions.get(name)
+            if isinstance(callee, ForeignFunction):
+                state.observe_hooks()
+                state.cursor = None
+                result = callee.invoke(state, values)
+                # call_closure has no record to return to here: what it pushed is the run.
+                return self._engine.run(state) if len(state.frames) > state.base else result
+            code = calls.entry(state, name, values)
+            state.frames.append(ActivationRecord(state, code, values, [], None))
+            return self._engine.run(state)
+
+    def call(self, function: str | Closure, *arguments: Value) -> Value:
+        """Run a VM function by name, or a closure, and return its result. Raises VMError."""
+        if not isinstance(function, Closure):
+            return self.execute_with_args(function, arguments)
+        state = self._state
+        values = [check_value(value, f"argument {index + 1}") for index, value in enumerate(arguments)]
+        with state.entered():
+            state.observe_hooks()
+            calls.enter_closure(state, function, values)
+            return self._engine.run(state)
+
+    def clone(self) -> VirtualMachine:
+        """Return an independent machine that shares functions, code, output sink and storage backend.
+
+        It starts with no activation records, tables, foreign objects or hooks of its own; table constants of the
+        program are dangling handles there. Functions registered later in one are not seen by the other.
+        """
+        other = object.__new__(VirtualMachine)
+        mine = self._state
+        with mine.lock:
+            other._engine = self._engine.clone()
+            other._state = VMState(mine.write_line, mine.storage, ForeignObjects())
+            other._state.max_call_depth = mine.max_call_depth
+            other._state.random_bytes = mine.random_bytes
+            other._state.methods = mine.methods.copy()
+            other._state.functions = {
+                name: function.for_another_machine() if type(function) is Code else function
+                for name, function in mine.functions.items()
+            }
+        return other
+
+    # Hooks
+
+    def register_hook(
+        self, predicate: Predicate | type | tuple[type, ...] | None, callback: Callback, priority: int = 0
+    ) -> int:
+        """Register an enabled hook and return its id.
+
+        *predicate* is a function of an event, or an event class (or a tuple of them), or None for every event.
+        *callback* receives the event and a :class:`~stoffel.runtime.hooks.HookContext`. Higher priorities come first.
+        """
+        return self._state.hooks.register(predicate, callback, priority)
+
+    def enable_hook(self, identity: int) -> bool:
+        """Switch a hook on; return whether it exists. A run in progress obeys at its next safepoint."""
+        return self._state.hooks.set_enabled(identity, True)
+
+    def disable_hook(self, identity: int) -> bool:
+        """Switch a hook off; return whether it exists."""
+        return self._state.hooks.set_enabled(identity, False)
+
+    def unregister_hook(self, identity: int) -> bool:
+        """Remove a hook; return whether it existed."""
+        return self._state.hooks.unregister(identity)
+
+    # Tables, for the host
+
+    def create_array(self, values: list[Any] | tuple[Any, ...] = ()) -> Array:
+        """Return a new array of *values*; Python lists, dicts and bytes in it become tables."""
+        return conversion.to_array(self._state, values)
+
+    def create_object(self, fields: dict[Any, Any] | None = None) -> Object:
+        """Return a new object with *fields*, set in their order."""
+        return conversion.to_object(self._state, fields or {})
+
+    def to_python(self, value: Value) -> Any:
+        """Return *value* with arrays as lists and objects as dicts, all the way down."""
+        return conversion.to_python(value)
