@@ -1,0 +1,588 @@
+"""Text assembly to programs. The language is described in ``docs/assembly.md``; ``disassemble`` writes it.
+
+The parser works line by line on the tokens of ``stoffel.isa.lexer`` and stops at the first error. What operands look
+like follows from the operand kinds of the instruction table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from stoffel.errors import AssemblyError
+from stoffel.isa.lexer import DIRECTIVE, FINISH, NEWLINE, NUMBER, STRING, WORD, Lexer
+from stoffel.isa.literals import NAN_BITS, float_of_bits, parse_number
+from stoffel.isa.manifest import BACKENDS, CURVES, SHARE_KINDS, U64_MAX, Client, Demand, Manifest, ShareType
+from stoffel.isa.program import CURRENT_VERSION, Function, Instruction, Program, interning_key
+from stoffel.isa.quoting import format_name
+from stoffel.isa.table import BY_NAME, Op, OperandKind, complete
+from stoffel.isa.types import UNKNOWN, Type
+
+_U16_MAX: Final = (1 << 16) - 1
+_U32_MAX: Final = (1 << 32) - 1
+_LINES_REMEMBERED: Final = 1 << 16
+
+_CONSTANT_WORDS: Final[dict[str, bool | float]] = {
+    "true": True,
+    "false": False,
+    "nan": float_of_bits(NAN_BITS),
+    "inf": float("inf"),
+}
+
+
+def assemble(text: str | bytes, *, path: str = "<assembly>") -> Program:
+    """Return the program that *text* (bytes are UTF-8) describes in text assembly.
+
+    *path* is what errors call the text. Raises AssemblyError, with line and column, at the first mistake.
+    """
+    if isinstance(text, bytes):
+        text = _decode(text, path)
+    elif not isinstance(text, str):
+        raise TypeError(f"assembly must be a str or bytes, not {type(text).__name__}")
+    return _Parser(text.removeprefix("\ufeff"), path).program()
+
+
+def _decode(data: bytes, path: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        line_start = before.rfind(b"\n") + 1
+        column = len(before[line_start:].decode("utf-8")) + 1
+        message = f"byte 0x{data[error.start]:02x} is not UTF-8 text"
+        raise AssemblyError(message, path=path, line=before.count(b"\n") + 1, column=column) from None
+
+
+class _Draft:
+    """A function while its body is read."""
+
+    __slots__ = ("name", "start", "body", "labels", "jumps", "undefined", "registers", "upvalues", "parent")
+
+    def __init__(self, name: str, start: int) -> None:
+        self.name = name
+        self.start = start
+        self.body: list[Instruction] = []
+        self.labels: dict[str, tuple[int, int]] = {}
+        """Label -> instruction index, offset of the definition in the source."""
+        self.jumps: dict[str, int] = {}
+        """Label -> offset of the first jump to it."""
+        self.undefined: set[str] = set()
+        self.registers: int | None = None
+        self.upvalues: tuple[str, ...] | None = None
+        self.parent: str | None = None
+
+
+class _Parser:
+    def __init__(self, source: str, path: str) -> None:
+        self.lexer = Lexer(source, path)
+        self.version: int | None = None
+        self.constants: list[Any] | None = None
+        self.constants_at = 0
+        self.backend: str | None = None
+        self.curve: str | None = None
+        self.clients: list[Client] = []
+        self.demand: Demand | None = None
+        self.functions: list[Function] = []
+        self.defined: dict[str, tuple[Function, int]] = {}
+        # Instructions by the text of their line: compiled programs repeat few lines many times.
+        self.known_lines: dict[str, Instruction] = {}
+
+    # Program --------------------------------------------------------------------------------------------------------
+
+    def program(self) -> Program:
+        lexer = self.lexer
+        while True:
+            while lexer.kind == NEWLINE:
+                lexer.advance()
+            if lexer.kind == FINISH:
+                break
+            if lexer.kind == WORD and lexer.value.lower() == "function":
+                self.function()
+            elif lexer.kind == DIRECTIVE:
+                self.directive(_PROGRAM_DIRECTIVES, "before a function")(self)
+                self.end_of_line()
+            else:
+                raise lexer.expected(f"'function' or one of {', '.join(_PROGRAM_DIRECTIVES)}")
+        if self.constants is not None:
+            self.check_constants(self.constants)
+        return Program(
+            self.functions,
+            constants=self.constants,
+            manifest=Manifest(self.backend or BACKENDS[0], self.curve or CURVES[0], self.clients, self.demand),
+            version=CURRENT_VERSION if self.version is None else self.version,
+        )
+
+    def directive(self, known: dict[str, Handler], where: str) -> Handler:
+        """Return the handler of the directive that is the current token, and step over it."""
+        lexer = self.lexer
+        handler = known.get(lexer.value)
+        if handler is None:
+            hint = _nearest(lexer.value, known)
+            raise lexer.error(f"unknown directive {lexer.found()} {where}{hint}; expected one of {', '.join(known)}")
+        lexer.advance()
+        return handler
+
+    def once(self, present: object, name: str) -> None:
+        if present is not None:
+            raise self.lexer.error(f"{name} is given a second time; expected at most one")
+
+    def version_directive(self) -> None:
+        self.once(self.version, ".version")
+        self.version = self.integer(CURRENT_VERSION, "a format version")
+
+    def constants_directive(self) -> None:
+        self.once(self.constants, ".constants")
+        self.constants_at = self.lexer.start
+        self.constants = self.listed(self.constant)
+
+    def backend_directive(self) -> None:
+        self.once(self.backend, ".backend")
+        self.backend = self.one_of(BACKENDS)
+
+    def curve_directive(self) -> None:
+        self.once(self.curve, ".curve")
+        self.curve = self.one_of(CURVES)
+
+    def client_directive(self) -> None:
+        lexer = self.lexer
+        slot = self.integer(U64_MAX, "a client slot")
+        shares: dict[str, list[ShareType]] = {}
+        while lexer.kind == WORD:
+            direction = lexer.value
+            if direction not in ("inputs", "outputs") or direction in shares:
+                raise lexer.expected("'inputs' or 'outputs', each at most once")
+            lexer.advance()
+            shares[direction] = self.listed(self.share_type)
+        self.clients.append(Client(slot, **shares))
+
+    def share_type(self) -> ShareType:
+        lexer = self.lexer
+        start = lexer.start
+        kinds = {kind.name: kind for kind in SHARE_KINDS}
+        if lexer.kind != WORD or lexer.value not in kinds:
+            raise lexer.expected(f"a share type ({', '.join(kinds)})")
+        kind = kinds[lexer.value]
+        lexer.advance()
+        self.mark("(", "'(' before the sizes")
+        sizes: list[int] = []
+        for what in kind.fields:
+            if sizes:
+                self.mark(",", f"',' and then {what}")
+            sizes.append(self.integer(_U32_MAX, what))
+        self.mark(")", "')'")
+        try:
+            return ShareType(kind.name, *sizes)
+        except ValueError as error:
+            raise lexer.error(str(error), start) from None
+
+    def demand_directive(self) -> None:
+        self.once(self.demand, ".demand")
+        lexer = self.lexer
+        amounts: dict[str, Any] = {}
+        while lexer.kind == WORD:
+            name = lexer.value
+            if name not in Demand.__slots__ or name in amounts:
+                raise lexer.expected(f"one of {', '.join(Demand.__slots__)}, each at most once")
+            lexer.advance()
+            amounts[name] = True if name == "dynamic" else self.integer(U64_MAX, f"the number of {name}")
+        self.demand = Demand(**amounts)
+
+    def check_constants(self, pool: list[Any]) -> None:
+        listed = {interning_key(value) for value in pool}
+        for function in self.functions:
+            for instruction in function.instructions:
+                position = instruction.op.position(OperandKind.CONSTANT)
+                if position is not None and interning_key(instruction.operands[position]) not in listed:
+                    raise self.lexer.error(
+                        f"function {format_name(function.name)} has '{instruction}', but .constants does not list this "
+                        "value; expected all constants there, or no .constants at all",
+                        self.constants_at,
+                    )
+
+    # Function -------------------------------------------------------------------------------------------------------
+
+    def function(self) -> None:
+        lexer = self.lexer
+        start = lexer.start
+        lexer.advance()
+        draft = _Draft(self.name("a function name"), start)
+        parameters = self.listed(self.parameter)
+        result = UNKNOWN
+        if lexer.kind == "->":
+            result = lexer.type()
+        self.end_of_line()
+        self.body(draft)
+        if draft.registers is None:
+            used = _highest_register(draft.body) + 1
+            draft.registers = min(max(used, len(parameters)), _U16_MAX)  # a hint; the field in a file has 16 bits
+        for label, at in draft.jumps.items():
+            if label not in draft.labels and label not in draft.undefined:
+                hint = _nearest(label, draft.labels)
+                raise lexer.error(
+                    f"unknown label {format_name(label)}{hint}; expected one that the function defines", at
+                )
+        function = Function(
+            draft.name,
+            draft.body,
+            parameters=[name for name, _ in parameters],
+            parameter_types=[kind for _, kind in parameters],
+            return_type=result,
+            upvalues=draft.upvalues or (),
+            registers=draft.registers,
+            labels={label: target for label, (target, _) in draft.labels.items()},
+            parent=draft.parent,
+        )
+        first, first_at = self.defined.setdefault(draft.name, (function, start))
+        if first != function:
+            raise lexer.error(
+                f"duplicate function {format_name(draft.name)} has conflicting definitions; expected another name, or "
+                f"the same as in line {self.line(first_at)}",
+                start,
+            )
+        self.functions.append(function)
+
+    def parameter(self) -> tuple[str, Type]:
+        name = self.name("a parameter name")
+        return name, self.lexer.type() if self.lexer.kind == ":" else UNKNOWN
+
+    def body(self, draft: _Draft) -> None:
+        """Read the lines up to and including ``end``."""
+        lexer = self.lexer
+        while True:
+            if lexer.kind == NEWLINE:
+                self.skip_known_lines(draft.body)
+                lexer.advance()
+            elif lexer.kind in (WORD, STRING):
+                if self.statement(draft):
+                    return
+            elif lexer.kind == DIRECTIVE:
+                self.directive(_FUNCTION_DIRECTIVES, "in a function")(self, draft)
+                self.end_of_line()
+            elif lexer.kind == FINISH:
+                raise lexer.expected(f"'end' of the function begun in line {self.line(draft.start)}")
+            else:
+                raise lexer.expected("an instruction, a label and ':', a directive or 'end'")
+
+    def skip_known_lines(self, body: list[Instruction]) -> None:
+        """Take the lines after the current line break for as long as they are instructions seen before."""
+        lexer = self.lexer
+        source, end, known = lexer.source, lexer.end, self.known_lines
+        while True:
+            stop = source.find("\n", end)
+            instruction = known.get(_code_of(source, end, stop)) if stop >= 0 else None
+            if instruction is None:
+                lexer.end = end
+                return
+            body.append(instruction)
+            end = stop + 1
+
+    def statement(self, draft: _Draft) -> bool:
+        """Read a label definition, an instruction or ``end``; return whether it was ``end``."""
+        lexer = self.lexer
+        kind, value, start, end = lexer.kind, lexer.value, lexer.start, lexer.end
+        lexer.advance()
+        if lexer.kind == ":":
+            lexer.advance()
+            self.define(draft, value, len(draft.body), start)
+            return False
+        word = value.upper() if kind == WORD and value.isascii() else ""
+        if word == "END":
+            self.end_of_line()
+            return True
+        row = BY_NAME.get(word)
+        if row is None:
+            lexer.kind, lexer.start, lexer.end = kind, start, end
+            if word == "FUNCTION":
+                raise lexer.expected(f"'end' of the function begun in line {self.line(draft.start)}")
+            hint = _nearest(word, (*BY_NAME, "END"))
+            raise lexer.error(f"expected an instruction, a label and ':', or 'end', found {lexer.found()}{hint}")
+        instruction = self.instruction(row, draft)
+        draft.body.append(instruction)
+        self.end_of_line(row)
+        if lexer.kind == NEWLINE:
+            self.remember(instruction, start)
+        return False
+
+    def remember(self, instruction: Instruction, start: int) -> None:
+        """Keep an instruction that began at *start* and ends at the current line break, if it fills its line."""
+        lexer = self.lexer
+        if len(self.known_lines) < _LINES_REMEMBERED and instruction.op.position(OperandKind.LABEL) is None:
+            line = lexer.source.rfind("\n", 0, start) + 1
+            code = _code_of(lexer.source, line, lexer.start)
+            if '"' not in code and not lexer.source[line:start].strip():
+                self.known_lines[code] = instruction
+
+    def instruction(self, row: Op, draft: _Draft) -> Instruction:
+        operands: list[Any] = []
+        for operand in row.operands:
+            if operands:
+                if self.lexer.kind != ",":
+                    raise self.lexer.expected(f"',' and then {_EXPECTED[operand.kind.name]}, as in '{_sample(row)}'")
+                self.lexer.advance()
+            operands.append(_READERS[operand.kind.name](self, draft))
+        return Instruction._from_trusted(row, tuple(operands))
+
+    def define(self, draft: _Draft, label: str, target: int, start: int) -> None:
+        _, first = draft.labels.setdefault(label, (target, start))
+        if first != start:
+            raise self.lexer.error(
+                f"label {format_name(label)} is defined a second time; expected a name other than that in line "
+                f"{self.line(first)}",
+                start,
+            )
+
+    def registers_directive(self, draft: _Draft) -> None:
+        self.once(draft.registers, ".registers")
+        draft.registers = self.integer(_U16_MAX, "a register count")
+
+    def upvalues_directive(self, draft: _Draft) -> None:
+        self.once(draft.upvalues, ".upvalues")
+        draft.upvalues = tuple(self.listed(lambda: self.name("an upvalue name")))
+
+    def parent_directive(self, draft: _Draft) -> None:
+        self.once(draft.parent, ".parent")
+        draft.parent = self.name("the name of the parent function")
+
+    def label_directive(self, draft: _Draft) -> None:
+        start = self.lexer.start
+        label = self.name("a label")
+        self.define(draft, label, self.integer(_U32_MAX, "an instruction index"), start)
+
+    def undefined_directive(self, draft: _Draft) -> None:
+        draft.undefined.add(self.name("a label"))
+
+    # Operands -------------------------------------------------------------------------------------------------------
+
+    def register(self, _: _Draft) -> int:
+        return self.numbered("r", "register")
+
+    def slot(self, _: _Draft) -> int:
+        return self.numbered("slot", "spill slot")
+
+    def numbered(self, prefix: str, what: str) -> int:
+        """Read a word such as ``r12``; its number must fit 32 bits."""
+        lexer = self.lexer
+        digits = lexer.value[len(prefix) :]
+        if lexer.kind != WORD or lexer.value[: len(prefix)].lower() != prefix or not _is_decimal(digits):
+            raise lexer.expected(f"a {what} such as {prefix}0")
+        number = int(digits) if len(digits) <= 10 else _U32_MAX + 1
+        if number > _U32_MAX:
+            raise lexer.error(f"expected a {what} from {prefix}0 to {prefix}{_U32_MAX}, found {lexer.found()}")
+        lexer.advance()
+        return number
+
+    def offset(self, _: _Draft) -> int:
+        lexer = self.lexer
+        if lexer.kind != WORD or lexer.value.lower() != "sp":
+            raise lexer.expected(_EXPECTED["OFFSET"])
+        lexer.advance()
+        text = lexer.value
+        if lexer.kind != NUMBER or text[0] not in "+-" or not _is_decimal(text[1:]):
+            raise lexer.expected("a signed number after 'sp', as in sp-1")
+        if len(text) > 11 or not -(1 << 31) <= int(text) < 1 << 31:
+            raise lexer.error(f"expected an offset from sp-2147483648 to sp+2147483647, found {lexer.found()}")
+        lexer.advance()
+        return int(text)
+
+    def label(self, draft: _Draft) -> str:
+        start = self.lexer.start
+        name = self.name("a label")
+        draft.jumps.setdefault(name, start)
+        return name
+
+    def function_name(self, _: _Draft) -> str:
+        return self.name("a function name")
+
+    def constant_operand(self, _: _Draft) -> Any:
+        return self.constant()
+
+    def constant(self) -> Any:
+        lexer = self.lexer
+        value: Any
+        if lexer.kind == NUMBER:
+            value = self.number()
+        elif lexer.kind == STRING:
+            value = lexer.value
+        elif lexer.kind == WORD and lexer.value in _CONSTANT_WORDS:
+            value = _CONSTANT_WORDS[lexer.value]
+        elif lexer.kind == "(":
+            lexer.advance()
+            if lexer.kind != ")":
+                raise lexer.expected("')' of the Unit constant '()'")
+            value = None
+        else:
+            raise lexer.expected(_EXPECTED["CONSTANT"])
+        lexer.advance()
+        return value
+
+    # Pieces ---------------------------------------------------------------------------------------------------------
+
+    def name(self, what: str) -> str:
+        lexer = self.lexer
+        if lexer.kind not in (WORD, STRING):
+            raise lexer.expected(f"{what} (quoted if it is not a plain word)")
+        name = lexer.value
+        lexer.advance()
+        return name
+
+    def one_of(self, names: tuple[str, ...]) -> str:
+        lexer = self.lexer
+        if lexer.kind not in (WORD, STRING) or lexer.value not in names:
+            raise lexer.expected(f"one of {', '.join(map(format_name, names))}")
+        name = lexer.value
+        lexer.advance()
+        return name
+
+    def number(self) -> int | float:
+        try:
+            return parse_number(self.lexer.value)
+        except ValueError as error:
+            raise self.lexer.error(str(error)) from None
+
+    def integer(self, maximum: int, what: str) -> int:
+        lexer = self.lexer
+        value = self.plain_integer()
+        if value is None or value > maximum:
+            raise lexer.expected(f"{what} from 0 to {maximum}")
+        lexer.advance()
+        return value
+
+    def plain_integer(self) -> int | None:
+        lexer = self.lexer
+        if lexer.kind != NUMBER or not _is_decimal(lexer.value):
+            return None
+        return int(lexer.value) if len(lexer.value) <= 20 else U64_MAX + 1
+
+    def mark(self, mark: str, what: str) -> None:
+        if self.lexer.kind != mark:
+            raise self.lexer.expected(what)
+        self.lexer.advance()
+
+    def listed(self, item: Callable[[], Any]) -> list[Any]:
+        """Read ``( item, item, )``; line breaks may stand between the parts, and the last comma may be missing."""
+        lexer = self.lexer
+        self.mark("(", "'('")
+        found: list[Any] = []
+        self.line_breaks()
+        while lexer.kind != ")":
+            found.append(item())
+            self.line_breaks()
+            if lexer.kind != ")":
+                self.mark(",", "',' or ')'")
+                self.line_breaks()
+        lexer.advance()
+        return found
+
+    def line_breaks(self) -> None:
+        while self.lexer.kind == NEWLINE:
+            self.lexer.advance()
+
+    def end_of_line(self, row: Op | None = None) -> None:
+        if self.lexer.kind not in (NEWLINE, FINISH):
+            raise self.lexer.expected("the end of the line" + (f" after '{_sample(row)}'" if row is not None else ""))
+
+    def line(self, position: int) -> int:
+        return self.lexer.source.count("\n", 0, position) + 1
+
+
+Handler = Callable[..., None]
+
+_PROGRAM_DIRECTIVES: Final[dict[str, Handler]] = {
+    ".version": _Parser.version_directive,
+    ".constants": _Parser.constants_directive,
+    ".backend": _Parser.backend_directive,
+    ".curve": _Parser.curve_directive,
+    ".client": _Parser.client_directive,
+    ".demand": _Parser.demand_directive,
+}
+_FUNCTION_DIRECTIVES: Final[dict[str, Handler]] = {
+    ".registers": _Parser.registers_directive,
+    ".upvalues": _Parser.upvalues_directive,
+    ".parent": _Parser.parent_directive,
+    ".label": _Parser.label_directive,
+    ".undefined": _Parser.undefined_directive,
+}
+
+_READERS: Final[dict[str, Callable[[_Parser, _Draft], Any]]] = complete(
+    {
+        "TARGET": _Parser.register,
+        "SOURCE": _Parser.register,
+        "OFFSET": _Parser.offset,
+        "CONSTANT": _Parser.constant_operand,
+        "SLOT": _Parser.slot,
+        "LABEL": _Parser.label,
+        "FUNCTION": _Parser.function_name,
+    },
+    OperandKind.__members__,
+    "assembler",
+)
+"""How an operand of each kind is read."""
+
+_EXPECTED: Final[dict[str, str]] = complete(
+    {
+        "TARGET": "a register such as r0",
+        "SOURCE": "a register such as r0",
+        "OFFSET": "an argument stack offset such as sp-1 or sp+0",
+        "CONSTANT": 'a constant such as 5, 5u8, 1.5f, true, "text" or ()',
+        "SLOT": "a spill slot such as slot0",
+        "LABEL": "a label",
+        "FUNCTION": "a function name",
+    },
+    OperandKind.__members__,
+    "assembler",
+)
+
+_SAMPLES: Final[dict[str, str]] = complete(
+    {
+        "TARGET": "r0",
+        "SOURCE": "r1",
+        "OFFSET": "sp-1",
+        "CONSTANT": "5",
+        "SLOT": "slot0",
+        "LABEL": "label",
+        "FUNCTION": "name",
+    },
+    OperandKind.__members__,
+    "assembler",
+)
+
+
+def _sample(row: Op) -> str:
+    """Return an example of how the instruction is written, for errors."""
+    return f"{row.name} {', '.join(_SAMPLES[operand.kind.name] for operand in row.operands)}".rstrip()
+
+
+def _is_decimal(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
+def _code_of(source: str, start: int, stop: int) -> str:
+    """Return the line from *start* to *stop* without comment and surrounding blanks.
+
+    Wrong if a semicolon stands in a string literal, so a result that has a quote must not be used as a key.
+    """
+    comment = source.find(";", start, stop)
+    return source[start : stop if comment < 0 else comment].strip(" \t\r")
+
+
+def _highest_register(body: list[Instruction]) -> int:
+    return max(
+        (
+            value
+            for instruction in body
+            for operand, value in zip(instruction.op.operands, instruction.operands, strict=True)
+            if operand.kind.is_register
+        ),
+        default=-1,
+    )
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """Return a hint at the name in *known* that is most like *name*, or nothing."""
+    candidates = list(known)
+    if len(name) > 64 or len(candidates) > 1000:  # the comparison takes quadratic time
+        return ""
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, [item for item in candidates if len(item) <= 64], n=1)
+    return f" (did you mean {format_name(close[0]) if close[0][0] != '.' else close[0]}?)" if close else ""
