@@ -1,0 +1,128 @@
+"""Findings about a whole program for the person who wrote it: what a machine would refuse, and what looks wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Final, NamedTuple
+
+from stoffel.errors import VMError
+from stoffel.isa.program import Function, Program
+from stoffel.isa.quoting import format_name
+from stoffel.isa.table import Flow, OperandKind, Place
+from stoffel.isa.verify import POSITIONS, verify
+
+ERROR: Final = "error"
+WARNING: Final = "warning"
+
+
+class Problem(NamedTuple):
+    """One finding."""
+
+    severity: str
+    """``"error"`` if a machine refuses the function, else ``"warning"``."""
+    function: str
+    instruction: int | None
+    """Index of the instruction, None if the finding is about the whole function."""
+    message: str
+
+    def __str__(self) -> str:
+        place = "" if self.instruction is None else f" instruction {self.instruction}"
+        return f"{self.severity}: function {format_name(self.function)}{place}: {self.message}"
+
+
+def check(
+    program: Program, *, reserved: Collection[str] = frozenset(), known: Collection[str] | None = None
+) -> list[Problem]:
+    """Return the problems of *program*: per function, in file order, errors first and then warnings.
+
+    *reserved* are names that the machine has taken already (its builtins): a function of that name is an error. *known*
+    are the names, besides those of the program's functions, that a call may mean; None leaves calls unjudged.
+
+    Errors are those of registration (``stoffel.isa.verify``); a function with one gets no warnings. Warnings: a call to
+    a function that nothing defines, instructions that control never reaches, labels that nothing jumps to, and
+    registers that are read although nothing writes them.
+    """
+    problems: list[Problem] = []
+    targets = None if known is None else {*known, *(function.name for function in program.functions)}
+    for function in program.functions:
+        if function.name in reserved:
+            problems.append(Problem(ERROR, function.name, None, f"Function '{function.name}' is already registered"))
+            continue
+        try:
+            verify(function)
+        except VMError as error:
+            problems.append(Problem(ERROR, function.name, None, str(error)))
+            continue
+        found = [*_unknown_calls(function, targets), *_unreachable(function), *_unwritten(function)]
+        found.sort(key=lambda problem: problem.instruction or 0)
+        problems.extend(found)
+        problems.extend(_unused_labels(function))
+    return problems
+
+
+def _unknown_calls(function: Function, targets: Collection[str] | None) -> Iterator[Problem]:
+    if targets is None:
+        return
+    for index, instruction in enumerate(function.instructions):
+        position = instruction.op.position(OperandKind.FUNCTION)
+        if position is not None and instruction.operands[position] not in targets:
+            name = format_name(instruction.operands[position])
+            message = f"calls {name}, which is neither a function of this program nor a builtin"
+            yield Problem(WARNING, function.name, index, message)
+
+
+def _unreachable(function: Function) -> Iterator[Problem]:
+    """Yield one problem for each stretch of instructions that control never reaches from the first one."""
+    instructions = function.instructions
+    size = len(instructions)
+    reached = bytearray(size + 1)
+    pending = [0]
+    while pending:
+        index = pending.pop()
+        while not reached[index]:
+            reached[index] = 1
+            if index == size:
+                break
+            instruction = instructions[index]
+            row = instruction.op
+            label = POSITIONS[row.code].label
+            if label is not None and row.flow is Flow.JUMP:
+                pending.append(function.labels[instruction.operands[label]])
+            if row.flow is Flow.RETURN or (row.flow is Flow.JUMP and not row.is_branch):
+                break
+            index += 1
+    index = reached.find(0, 0, size)
+    while index >= 0:
+        end = reached.find(1, index, size)
+        last = (size if end < 0 else end) - 1
+        what = "this instruction is" if last == index else f"instructions {index} to {last} are"
+        yield Problem(WARNING, function.name, index, f"{what} never reached")
+        index = -1 if end < 0 else reached.find(0, end, size)
+
+
+def _unwritten(function: Function) -> Iterator[Problem]:
+    """Yield one problem for each register that is read somewhere and written nowhere, at its first reading."""
+    written = set(range(len(function.parameters)))
+    first_read: dict[int, int] = {}
+    for index, instruction in enumerate(function.instructions):
+        if Place.RESULT in instruction.op.writes:
+            written.add(0)
+        for operand, value in zip(instruction.op.operands, instruction.operands, strict=True):
+            if operand.kind is OperandKind.TARGET:
+                written.add(value)
+            elif operand.kind is OperandKind.SOURCE:
+                first_read.setdefault(value, index)
+    for register, index in first_read.items():
+        if register not in written:
+            yield Problem(WARNING, function.name, index, f"reads r{register}, which nothing writes; it holds Unit")
+
+
+def _unused_labels(function: Function) -> Iterator[Problem]:
+    used = set()
+    for instruction in function.instructions:
+        position = POSITIONS[instruction.op.code].label
+        if position is not None:
+            used.add(instruction.operands[position])
+    for label in function.labels:
+        if label not in used:
+            yield Problem(WARNING, function.name, None, f"nothing jumps to label {format_name(label)}")
