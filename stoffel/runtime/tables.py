@@ -176,7 +176,7 @@ def replace(array: Array, items: list[Value]) -> None:
     if type(array) is SparseArray:
         others = {key: value for key, value in (array.extra or {}).items() if not _is_index(key)}
         array.extra = others or None
-        array.__class__ = Array
+        array.__class__ = Array  # type: ignore[assignment]  # narrowed to SparseArray above
     array.items = items
 
 

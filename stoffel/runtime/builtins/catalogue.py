@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from stoffel.runtime.builtins import access, closures, equality, lists, printing, sorting
+from stoffel.runtime.builtins import (
+    access,
+    byte_arrays,
+    closures,
+    curve_points,
+    equality,
+    lists,
+    local_storage,
+    mpc,
+    printing,
+    sorting,
+)
 from stoffel.runtime.foreign import ForeignFunction
 
 STANDARD_LIBRARY: Final[tuple[ForeignFunction, ...]] = (
@@ -14,11 +25,17 @@ STANDARD_LIBRARY: Final[tuple[ForeignFunction, ...]] = (
     *sorting.FAMILY.functions,
     *printing.FAMILY.functions,
     *closures.FAMILY.functions,
+    *local_storage.FAMILY.functions,
 )
 """The clear standard library."""
 
-MPC_BUILTINS: Final[tuple[ForeignFunction, ...]] = ()
-"""Byte and crypto helpers, and the builtins that need an MPC engine."""
+MPC_BUILTINS: Final[tuple[ForeignFunction, ...]] = (
+    *mpc.SHARES.functions,
+    *mpc.FAMILY.functions,
+    *byte_arrays.FAMILY.functions,
+    *curve_points.FAMILY.functions,
+)
+"""Byte and crypto helpers, and what needs an MPC engine or its clients."""
 
-METHODS: Final[tuple[tuple[str, str, str], ...]] = ()
+METHODS: Final[tuple[tuple[str, str, str], ...]] = mpc.METHODS
 """Built-in methods as ``(receiver type, method, canonical function name)``."""

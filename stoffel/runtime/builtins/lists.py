@@ -154,7 +154,7 @@ def slice_(state: VMState, value: Value, start: Value, stop: Value, step: Value 
     if step == 0:
         raise CallbackError("slice step cannot be zero")
     selection = slice(_slice_bound(start, "start"), _slice_bound(stop, "stop"), int(step))
-    if type(value) is str:
+    if not isinstance(value, Array):
         return value[selection]
     if type(value) is Array:
         return state.objects.create_array(value.items[selection])

@@ -1,0 +1,103 @@
+"""The ``LocalStorage`` builtins: keep copies of values under a key, beyond a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stoffel.errors import ErrorKind, VMError
+from stoffel.runtime.builtins.byte_arrays import to_bytes
+from stoffel.runtime.builtins.registry import Family
+from stoffel.runtime.values import Value
+
+if TYPE_CHECKING:
+    from stoffel.runtime.state import VMState
+    from stoffel.runtime.storage import Storage
+
+FAMILY = Family()
+
+
+def _key(value: Value) -> bytes:
+    return value.encode() if type(value) is str else to_bytes(value)
+
+
+def _backend(state: VMState) -> Storage:
+    storage: Storage | None = state.storage
+    if storage is None:
+        raise VMError("Local storage is not configured", ErrorKind.STORAGE)
+    return storage
+
+
+def _failure(operation: str, error: Exception) -> VMError:
+    return VMError(f"Local storage {operation} failed: {str(error) or type(error).__name__}", ErrorKind.STORAGE)
+
+
+def store_value(state: VMState, key: bytes, value: Value) -> None:
+    """Keep a copy of *value*; raise VMError (kind Storage) if it cannot be persisted or the backend fails."""
+    from stoffel.runtime.codec import encode
+
+    backend = _backend(state)
+    try:
+        backend.store(key, encode(value))
+    except Exception as error:
+        # A backend is the host's code and may raise anything.
+        raise _failure("store value", error) from error
+
+
+def load_value(state: VMState, key: bytes) -> Value:
+    """Return a new copy of what is kept under *key*, Unit if nothing; raise VMError (kind Storage) on failure."""
+    from stoffel.runtime.codec import decode
+
+    backend = _backend(state)
+    try:
+        data = backend.retrieve(key)
+        if data is None:
+            return None
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(f"the backend returned a {type(data).__name__} where bytes or None is expected")
+        return decode(bytes(data), state.objects)
+    except Exception as error:
+        raise _failure("load value", error) from error
+
+
+def delete_value(state: VMState, key: bytes) -> bool:
+    """Forget *key*; tell whether it was there; raise VMError (kind Storage) on failure."""
+    backend = _backend(state)
+    try:
+        return bool(backend.delete(key))
+    except Exception as error:
+        raise _failure("delete", error) from error
+
+
+def value_exists(state: VMState, key: bytes) -> bool:
+    """Tell whether something is kept under *key*; raise VMError (kind Storage) on failure."""
+    backend = _backend(state)
+    try:
+        return bool(backend.exists(key))
+    except Exception as error:
+        raise _failure("exists", error) from error
+
+
+@FAMILY.builtin("LocalStorage.store", 2, 2, expects="2 arguments: key and value")
+def store(state: VMState, key: Value, value: Value) -> bool:
+    """Keep a copy of *value* under *key*."""
+    store_value(state, _key(key), value)
+    return True
+
+
+@FAMILY.builtin("LocalStorage.load", 1, 1, expects="1 argument: key")
+@FAMILY.builtin("LocalStorage.retrieve", 1, 1, expects="1 argument: key")
+def load(state: VMState, key: Value) -> Value:
+    """Return a new copy of what is kept under *key*, Unit if nothing."""
+    return load_value(state, _key(key))
+
+
+@FAMILY.builtin("LocalStorage.delete", 1, 1, expects="1 argument: key")
+def delete(state: VMState, key: Value) -> bool:
+    """Forget *key*; tell whether it was there."""
+    return delete_value(state, _key(key))
+
+
+@FAMILY.builtin("LocalStorage.exists", 1, 1, expects="1 argument: key")
+def exists(state: VMState, key: Value) -> bool:
+    """Tell whether something is kept under *key*."""
+    return value_exists(state, _key(key))

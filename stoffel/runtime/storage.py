@@ -1,0 +1,147 @@
+"""Local storage backends: where ``LocalStorage`` builtins keep the byte form of values."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+
+from stoffel.errors import ErrorKind, VMError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+
+class StorageError(Exception):
+    """A backend failed; the text is the reason."""
+
+
+@runtime_checkable
+class Storage(Protocol):
+    """What a backend offers. Any exception that a method raises is reported as the reason of the failure."""
+
+    def store(self, key: bytes, value: bytes) -> None:
+        """Keep *value* under *key*, replacing what was there."""
+
+    def retrieve(self, key: bytes) -> bytes | None:
+        """Return what is kept under *key*, or None."""
+
+    def delete(self, key: bytes) -> bool:
+        """Forget *key*; tell whether it was there."""
+
+    def exists(self, key: bytes) -> bool:
+        """Tell whether something is kept under *key*."""
+
+
+def open_storage(spec: object) -> Storage | None:
+    """Return the backend that *spec* stands for.
+
+    None means no storage; a path means an SQLite file, created at the first use, and ``":memory:"`` a database that
+    lives as long as the backend; an object with the methods of :class:`Storage` is taken as it is. Raises VMError (kind
+    Storage) for anything else.
+    """
+    if spec is None:
+        return None
+    if isinstance(spec, str | os.PathLike):
+        path = os.fspath(spec)
+        if isinstance(path, str) and path:
+            return SQLiteStorage(path)
+        raise VMError(f"storage path must be a non-empty text, not {path!r}", ErrorKind.STORAGE)
+    if isinstance(spec, Storage) and not isinstance(spec, type):
+        return spec
+    raise VMError(
+        f"storage must be None, a path, ':memory:' or an object with the methods store, retrieve, delete and exists, "
+        f"not a {type(spec).__name__}",
+        ErrorKind.STORAGE,
+    )
+
+
+_CREATE: Final = "CREATE TABLE IF NOT EXISTS local_storage (key BLOB PRIMARY KEY, value BLOB NOT NULL)"
+
+
+class SQLiteStorage:
+    """A backend in an SQLite database. Every store is one durable transaction; threads may share the object."""
+
+    __slots__ = ("__weakref__", "_connection", "_lock", "path")
+
+    path: str
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+
+    def store(self, key: bytes, value: bytes) -> None:
+        """Keep *value* under *key*; raise StorageError if the database refuses."""
+        self._run("INSERT OR REPLACE INTO local_storage (key, value) VALUES (?, ?)", key, value)
+
+    def retrieve(self, key: bytes) -> bytes | None:
+        """Return what is kept under *key*, or None; raise StorageError if the database cannot be read."""
+        rows, _ = self._run("SELECT value FROM local_storage WHERE key = ?", key)
+        if not rows:
+            return None
+        value = rows[0][0]
+        if not isinstance(value, bytes):
+            raise StorageError(f"{self.path}: the stored value is not a byte string")
+        return value
+
+    def delete(self, key: bytes) -> bool:
+        """Forget *key*; tell whether it was there; raise StorageError if the database refuses."""
+        return self._run("DELETE FROM local_storage WHERE key = ?", key)[1] > 0
+
+    def exists(self, key: bytes) -> bool:
+        """Tell whether something is kept under *key*; raise StorageError if the database cannot be read."""
+        return bool(self._run("SELECT 1 FROM local_storage WHERE key = ?", key)[0])
+
+    def close(self) -> None:
+        """Close the database; a later use opens it again (an in-memory one is empty then)."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def __del__(self) -> None:
+        connection = getattr(self, "_connection", None)
+        if connection is not None:
+            connection.close()
+
+    def _run(self, statement: str, *parameters: bytes) -> tuple[list[tuple[object, ...]], int]:
+        """Run one statement; return its rows and the number of rows it changed."""
+        try:
+            # Here, not above: a machine that never uses its storage should not pay for loading SQLite.
+            import sqlite3
+        except ImportError:
+            raise StorageError("this Python was built without the sqlite3 module") from None
+        try:
+            with self._lock:
+                cursor = self._open().execute(statement, parameters)
+                try:
+                    return cursor.fetchall(), cursor.rowcount
+                finally:
+                    cursor.close()
+        except (sqlite3.Error, OverflowError, ValueError) as error:
+            raise StorageError(f"{self.path!r}: {self._reason(error)}") from error
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            import sqlite3
+
+            # isolation_level None: each statement is its own transaction, on disk when it returns.
+            connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+            try:
+                connection.execute(_CREATE)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+    def _reason(self, error: Exception) -> str:
+        """Return the database's reason; SQLite does not say why a file cannot be opened, so that is looked up."""
+        if "unable to open" in str(error):
+            if os.path.isdir(self.path):  # noqa: PTH112 - pathlib costs start-up time
+                return "is a directory"
+            folder = os.path.dirname(self.path) or "."  # noqa: PTH120
+            if not os.path.isdir(folder):  # noqa: PTH112
+                return f"the directory {folder!r} does not exist"
+        return str(error)
