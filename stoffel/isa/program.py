@@ -225,8 +225,7 @@ class Function:
             and dict(self.labels) == dict(other.labels)
             and self.parameter_types == other.parameter_types
             and self.return_type == other.return_type
-            and len(self.instructions) == len(other.instructions)
-            and all(mine == theirs for mine, theirs in zip(self.instructions, other.instructions, strict=True))
+            and self.instructions == other.instructions
         )
 
     def __hash__(self) -> int:
@@ -272,8 +271,8 @@ class Program:
     """A set of functions with the constant pool, manifest and version of the file that holds them.
 
     *records* are the functions in file order; a file may hold an identical function twice, which :attr:`functions`
-    shows once. *constants* is the pool in file order (unused and duplicate entries included); None means "as the
-    writer would make it", that is LDI constants by first appearance.
+    shows once. *constants* is the pool in file order (unused and duplicate entries included); None means LDI constants
+    by first appearance, and what LDI instructions need beyond a given pool is added at its end.
     """
 
     __slots__ = ("records", "functions", "constants", "manifest", "version")
@@ -305,13 +304,36 @@ class Program:
             first = unique.setdefault(item.name, item)
             if first is not item and first != item:
                 raise ValueError(f"duplicate function '{item.name}' has conflicting definitions")
-        pool = intern_constants(records) if constants is None else tuple(constants)
+        pool = intern_constants(records, () if constants is None else tuple(constants))
+        self._set(records, Functions(unique.values()), pool, Manifest() if manifest is None else manifest, version)
+
+    def _set(
+        self,
+        records: tuple[Function, ...],
+        functions: Functions,
+        constants: tuple[Any, ...],
+        manifest: Manifest,
+        version: int,
+    ) -> None:
         put = object.__setattr__
         put(self, "records", records)
-        put(self, "functions", Functions(unique.values()))
-        put(self, "constants", pool)
-        put(self, "manifest", manifest if manifest is not None else Manifest())
+        put(self, "functions", functions)
+        put(self, "constants", constants)
+        put(self, "manifest", manifest)
         put(self, "version", version)
+
+    @classmethod
+    def _from_trusted(
+        cls,
+        records: tuple[Function, ...],
+        functions: Functions,
+        constants: tuple[Any, ...],
+        manifest: Manifest,
+        version: int,
+    ) -> Program:
+        self = object.__new__(cls)
+        self._set(records, functions, constants, manifest, version)
+        return self
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("programs are immutable")
@@ -343,23 +365,28 @@ class Program:
         return f"<Program version {self.version}: {', '.join(item.name for item in self.functions) or 'no functions'}>"
 
 
-def intern_constants(functions: Iterable[Function]) -> tuple[Any, ...]:
-    """Return the constant pool that the writer makes: values of LDI by first appearance, floats merged as the machine does.
+def intern_constants(functions: Iterable[Function], pool: tuple[Any, ...] = ()) -> tuple[Any, ...]:
+    """Return *pool* followed by the values of LDI that it lacks, by first appearance.
 
-    All NaNs are one value and -0.0 equals 0.0; the first one seen is kept.
+    Two floats are one entry only if their bits are the same, so that a program that is saved and loaded means the same
+    (the machine merges NaNs and zeros within a function, see :func:`interning_key`, but not across functions).
     """
-    pool: dict[object, Any] = {}
+    found = {constant_key(value): value for value in pool}
+    known = len(found)
     for function in functions:
+        if getattr(function.instructions, "pool", None) is pool:
+            continue  # read from a file with this very pool: all its constants are in it
         for instruction in function.instructions:
             position = instruction.op.position(OperandKind.CONSTANT)
             if position is not None:
                 value = instruction.operands[position]
-                pool.setdefault(interning_key(value), value)
-    return tuple(pool.values())
+                found.setdefault(constant_key(value), value)
+    added = tuple(found.values())[known:]
+    return pool + added if added else pool
 
 
 def interning_key(value: object) -> tuple[type, object]:
-    """Return the key under which constants of one pool (or one function) are the same value."""
+    """Return the key under which the machine merges constants of one function: all NaNs are one, and both zeros."""
     if type(value) is float:
         return (float, "nan") if value != value else (float, value + 0.0)
     return type(value), value
