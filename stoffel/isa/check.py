@@ -25,6 +25,11 @@ class Problem(NamedTuple):
     """Index of the instruction, None if the finding is about the whole function."""
     message: str
 
+    @property
+    def is_error(self) -> bool:
+        """True if a machine refuses the function."""
+        return self.severity == ERROR
+
     def __str__(self) -> str:
         place = "" if self.instruction is None else f" instruction {self.instruction}"
         return f"{self.severity}: function {format_name(self.function)}{place}: {self.message}"

@@ -1,7 +1,8 @@
 """Tokens of text assembly.
 
 The lexer holds one current token and finds the next on demand, so that the first error in a file of any size is
-reported without reading what follows it. Every step takes time linear in the characters it passes.
+reported without reading what follows it. Every step takes time linear in the characters it passes. A line break and
+the blank and comment lines after it are one token.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ FINISH: Final = "finish"
 
 _TOKEN: Final = re.compile(
     r"[ \t\r]*+(?:;[^\n]*+)?"
-    r"(?:(?P<newline>\n)"
+    r"(?:(?P<newline>\n(?:[ \t\r]*+(?:;[^\n]*+)?\n)*+)"
     r"|(?P<number>nan:0[xX]\w*+|[+-](?:inf|nan)(?![\w.])|[+-]?[0-9](?:[0-9A-Za-z_.]|(?<=[0-9.][eE])[+-](?=[0-9]))*+)"
     r"|(?P<word>[^\W\d][\w.]*+)"
     r"|(?P<directive>\.[^\W\d]\w*+)"

@@ -12,11 +12,12 @@ from stoffel.isa.scalars import INTEGER_KINDS, type_of_suffix
 LONGEST: Final = 1200
 """Most characters of a number: the exact decimal form of any float fits, and conversion stays quick."""
 
+_DIGITS: Final = "[0-9]+(?:_[0-9]+)*"
 _INTEGER: Final = re.compile(
-    rf"([+-]?)(0[xX][0-9A-Fa-f_]+|0[bB][01_]+|[0-9][0-9_]*)({'|'.join(type_of_suffix)})?", re.ASCII
+    rf"([+-]?)(0[xX][0-9A-Fa-f]+(?:_[0-9A-Fa-f]+)*|0[bB][01]+(?:_[01]+)*|{_DIGITS})({'|'.join(type_of_suffix)})?"
 )
-_FLOAT: Final = re.compile(r"([+-]?[0-9][0-9_]*(?:\.[0-9_]+)?(?:[eE][+-]?[0-9]+)?)(f?)", re.ASCII)
-_NAN: Final = re.compile(r"nan:0[xX]([0-9A-Fa-f]{1,16})", re.ASCII)
+_FLOAT: Final = re.compile(rf"([+-]?{_DIGITS}(?:\.{_DIGITS})?(?:[eE][+-]?[0-9]+)?)f?")
+_NAN: Final = re.compile(r"nan:0[xX]([0-9A-Fa-f]{1,16})")
 
 NAN_BITS: Final = 0x7FF8_0000_0000_0000
 """Bits of the not-a-number that is written plain ``nan``."""
@@ -42,14 +43,12 @@ def parse_number(text: str) -> int | float:
     """
     if len(text) > LONGEST:
         raise ValueError(f"a number of {len(text)} characters is too long (the limit is {LONGEST})")
-    if "__" in text or text.endswith("_"):
-        raise ValueError(f"malformed number {text}; an underscore stands between two digits")
     if match := _INTEGER.fullmatch(text):
         return _integer(*match.groups())
     if match := _FLOAT.fullmatch(text):
         value = float(match.group(1))
         if math.isinf(value):
-            raise ValueError(f"{text} is beyond the largest float; infinity is written inf")
+            raise ValueError(f"{_brief(text)} is beyond the largest float; infinity is written inf")
         return value
     if match := _NAN.fullmatch(text):
         value = float_of_bits(int(match.group(1), 16))
@@ -59,9 +58,13 @@ def parse_number(text: str) -> int | float:
     if text in _WORDS:
         return _WORDS[text]
     raise ValueError(
-        f"malformed number {text}; expected one such as 5, 0xff, -3i32, 7u64, 1.5f, 1e21, inf or "
+        f"malformed number {_brief(text)}; expected one such as 5, 0xff, -3i32, 7u64, 1.5f, 1e21, inf or "
         f"nan:0x{NAN_BITS:x} (suffixes: {', '.join(type_of_suffix)}, f)"
     )
+
+
+def _brief(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:40]}..."
 
 
 def _integer(sign: str, digits: str, suffix: str | None) -> int:
