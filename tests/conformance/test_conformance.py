@@ -1,0 +1,72 @@
+"""Results, printed lines and error texts observed on the reference implementation, reproduced exactly."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import stoffel
+from tests.ways import Way
+
+HERE = Path(__file__).parent
+Load = Callable[[str], stoffel.Program]
+
+CASES: list[dict[str, Any]] = json.loads((HERE / "cases.json").read_text())
+PAIRS: list[dict[str, Any]] = json.loads((HERE / "pairs.json").read_text())
+PAIR_FILES = sorted({case["file"] for case in PAIRS})
+
+
+def parse_argument(text: str) -> Any:
+    """Return the value that an ``args`` entry of a case stands for."""
+    sort, _, rest = text.partition(":")
+    if sort == "bool":
+        return {"true": True, "false": False}[rest]
+    return {"i64": int, "u64": lambda digits: stoffel.U64(int(digits)), "f64": float, "s": str}[sort](rest)
+
+
+def outcome(case: dict[str, Any], program: stoffel.Program, way: Way) -> dict[str, str | None]:
+    """Run *case* on a fresh machine and return what the case's fields of the same names expect."""
+    lines: list[str] = []
+    storage = ":memory:" if case.get("local_store") else None
+    machine = way.machine(output=lambda line: lines.append(line + "\n"), storage=storage)
+    if case["area"] == "pairs":  # each is one function of a file of hundreds
+        machine.register_function(program.functions[case["entry"]])
+    else:
+        machine.load(program)
+    result = error = None
+    try:
+        result = stoffel.diagnostic(machine.execute_with_args(case["entry"], [*map(parse_argument, case["args"])]))
+    except stoffel.VMError as failure:
+        error = str(failure)
+    finally:
+        if machine.state.storage is not None:
+            machine.state.storage.close()
+    return {"stdout": "".join(lines), "result": result, "error": error}
+
+
+def expected(case: dict[str, Any]) -> dict[str, str | None]:
+    return {field: case[field] for field in ("stdout", "result", "error")}
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_program_gives_the_reference_result_output_and_error(case: dict[str, Any], program: Load, way: Way) -> None:
+    assert outcome(case, program(case["file"]), way) == expected(case)
+
+
+@pytest.mark.parametrize("file", PAIR_FILES)
+def test_every_instruction_pair_of_a_file_gives_the_reference_outcome(file: str, program: Load, way: Way) -> None:
+    wrong = {}
+    for case in PAIRS:
+        if case["file"] == file:
+            actual = outcome(case, program(file), way)
+            if actual != expected(case):
+                wrong[case["name"]] = {"actual": actual, "expected": expected(case), "listing": case["listing"]}
+    assert wrong == {}
+
+
+def test_no_case_is_left_out() -> None:
+    assert (len(CASES), len(PAIRS)) == (471, 3055)
