@@ -13,7 +13,7 @@ from stoffel.errors import AssemblyError
 from stoffel.isa.lexer import DIRECTIVE, FINISH, NEWLINE, NUMBER, STRING, WORD, Lexer
 from stoffel.isa.literals import NAN_BITS, float_of_bits, parse_number
 from stoffel.isa.manifest import BACKENDS, CURVES, SHARE_KINDS, U64_MAX, Client, Demand, Manifest, ShareType
-from stoffel.isa.program import CURRENT_VERSION, Function, Instruction, Program, interning_key
+from stoffel.isa.program import CURRENT_VERSION, Function, Instruction, Program
 from stoffel.isa.quoting import format_name
 from stoffel.isa.table import BY_NAME, Op, OperandKind, complete
 from stoffel.isa.types import UNKNOWN, Type
@@ -77,7 +77,6 @@ class _Parser:
         self.lexer = Lexer(source, path)
         self.version: int | None = None
         self.constants: list[Any] | None = None
-        self.constants_at = 0
         self.backend: str | None = None
         self.curve: str | None = None
         self.clients: list[Client] = []
@@ -103,8 +102,6 @@ class _Parser:
                 self.end_of_line()
             else:
                 raise lexer.expected(f"'function' or one of {', '.join(_PROGRAM_DIRECTIVES)}")
-        if self.constants is not None:
-            self.check_constants(self.constants)
         return Program(
             self.functions,
             constants=self.constants,
@@ -132,7 +129,6 @@ class _Parser:
 
     def constants_directive(self) -> None:
         self.once(self.constants, ".constants")
-        self.constants_at = self.lexer.start
         self.constants = self.listed(self.constant)
 
     def backend_directive(self) -> None:
@@ -186,18 +182,6 @@ class _Parser:
             lexer.advance()
             amounts[name] = True if name == "dynamic" else self.integer(U64_MAX, f"the number of {name}")
         self.demand = Demand(**amounts)
-
-    def check_constants(self, pool: list[Any]) -> None:
-        listed = {interning_key(value) for value in pool}
-        for function in self.functions:
-            for instruction in function.instructions:
-                position = instruction.op.position(OperandKind.CONSTANT)
-                if position is not None and interning_key(instruction.operands[position]) not in listed:
-                    raise self.lexer.error(
-                        f"function {format_name(function.name)} has '{instruction}', but .constants does not list this "
-                        "value; expected all constants there, or no .constants at all",
-                        self.constants_at,
-                    )
 
     # Function -------------------------------------------------------------------------------------------------------
 
