@@ -1,1 +1,1 @@
-"""The command line, one small file per command."""
+"""The command line: ``main`` picks a command, each command is one small file with its options and its ``run``."""

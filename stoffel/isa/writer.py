@@ -240,7 +240,11 @@ def save(program: Program, path: str | os.PathLike[str], *, version: int | None 
     existing file stay, symbolic links are followed, and what is no regular file (a pipe, a device) is written to
     directly. Raises SaveError if the program does not fit the format or the file system refuses.
     """
-    data = write(program, version=version)
+    write_file(path, write(program, version=version))
+
+
+def write_file(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write *data* to the file at *path* in the manner of :func:`save`; raises SaveError if the file system refuses."""
     target = os.fsdecode(path)
     shown = target if target.isprintable() else ascii(target)
     try:

@@ -1,0 +1,137 @@
+"""The ``stoffel`` command: find the command, run it, turn every failure into one clear line and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from stoffel.cli import report, status
+
+if TYPE_CHECKING:
+    from stoffel.cli.options import Command
+
+COMMANDS: Final = ("run", "asm", "dis", "check", "info")
+"""Names of the commands; each is a module of this package with a ``COMMAND``."""
+
+TRACEBACK_VARIABLE: Final = "STOFFEL_TRACEBACK"
+"""Environment variable that makes an internal error show its Python traceback."""
+
+
+def entry() -> None:
+    """Run the command line of this process and exit: the console script."""
+    try:
+        # The program's text is UTF-8 whatever the terminal says, and every line leaves as soon as it is complete.
+        if sys.stdout is not None:
+            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
+        code = main(sys.argv[1:])
+    except KeyboardInterrupt:
+        code = status.INTERRUPTED
+    _settle()
+    sys.exit(code)
+
+
+def _settle() -> None:
+    """Make the interpreter's last flush harmless: what could not be written so far is dropped, not complained about."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None:
+            continue
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Carry out the command line *argv* (without the program's name) and return the exit status."""
+    from stoffel.errors import AssemblyError, LoadError, SaveError, StoffelError
+
+    try:
+        code = _dispatch(argv)
+        report.flush()
+    except KeyboardInterrupt:
+        return status.INTERRUPTED
+    except BrokenPipeError:
+        return status.PIPE_CLOSED
+    except (LoadError, AssemblyError, SaveError) as error:
+        report.complain(f"stoffel: {report.one_line(error)}")
+        return status.BAD_FILE
+    except (report.OutputError, StoffelError) as error:
+        report.complain(f"stoffel: {report.one_line(error)}")
+        return status.FAILED
+    except MemoryError:
+        report.complain("stoffel: out of memory")
+        return status.FAILED
+    except Exception as error:
+        if os.environ.get(TRACEBACK_VARIABLE):
+            raise
+        report.complain(
+            f"stoffel: internal error: {type(error).__name__}: {report.one_line(error)} "
+            f"(a bug in Stoffel; set {TRACEBACK_VARIABLE}=1 to see where)"
+        )
+        return status.INTERNAL
+    return code
+
+
+def _dispatch(argv: Sequence[str]) -> int:
+    from stoffel.cli.options import HELP, UsageError, help_text, parse, suggestion
+
+    if not argv:
+        report.complain(*_overview().splitlines())
+        return status.USAGE
+    first, *rest = argv
+    if first in (HELP.flag, HELP.short) or (first == "help" and not rest):
+        report.put(_overview())
+        return status.OK
+    if first in ("--version", "-V"):
+        report.put(f"stoffel {_version()} on Python {sys.version.split()[0]}\n")
+        return status.OK
+    if first == "help":
+        first, rest = rest[0], [HELP.flag]
+    if first not in COMMANDS:
+        sort = "option" if first.startswith("-") else "command"
+        report.complain(
+            f"stoffel: unknown {sort} '{report.one_line(first)}'{suggestion(first, COMMANDS)} (see stoffel --help)"
+        )
+        return status.USAGE
+    command = _command(first)
+    try:
+        parsed = parse(command, rest)
+        if HELP.flag in parsed.options:
+            report.put(help_text(command))
+            return status.OK
+        return command.run(parsed)
+    except UsageError as error:
+        report.complain(f"stoffel {first}: {report.one_line(error)} (see stoffel {first} --help)")
+        return status.USAGE
+
+
+def _command(name: str) -> Command:
+    module = __import__(f"stoffel.cli.{name}", fromlist=["COMMAND"])
+    command: Command = module.COMMAND
+    return command
+
+
+def _overview() -> str:
+    lines = ["Usage: stoffel COMMAND [OPTION...] FILE...", "", "Commands:"]
+    lines += [f"  {name:<6} {_command(name).summary}" for name in COMMANDS]
+    lines += [
+        "",
+        "FILE is a .stflb program or .stfasm text assembly, told apart by its content; - is standard input.",
+        "stoffel COMMAND --help tells more; stoffel --version names the version.",
+        "",
+        "Exit status: 0 fine, 1 the program failed, 2 wrong command line, 3 a file is bad.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("stoffel")
+    except PackageNotFoundError:
+        return "(not installed)"

@@ -1,0 +1,152 @@
+"""``stoffel run``: run a program on a fresh machine."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from stoffel.cli import report, status
+from stoffel.cli.arguments import SYNTAX, parse_argument
+from stoffel.cli.files import program_name, read_program
+from stoffel.cli.options import Command, Option, Parsed
+from stoffel.errors import LoadError, VMError
+
+if TYPE_CHECKING:
+    from stoffel.isa.program import Program
+
+DEFAULT_ENTRY: Final = "main"
+_LISTED: Final = 20
+
+
+class _Stdout:
+    """The sink of a plain run: standard output, where lines appear as they are printed.
+
+    *gone* is the error that says that the reader went away: the machine makes an ordinary error of it, the command
+    ends quietly.
+    """
+
+    def __init__(self) -> None:
+        self.gone: BrokenPipeError | None = None
+
+    def write(self, text: str) -> None:
+        if sys.stdout is None:
+            raise OSError("standard output is closed")
+        try:
+            sys.stdout.write(text)
+        except BrokenPipeError as error:
+            self.gone = error
+            raise
+        except OSError as error:
+            raise OSError(error.strerror or str(error)) from None
+
+
+class _Collected:
+    """The sink of a ``--json`` run: keeps the text."""
+
+    def __init__(self) -> None:
+        self.pieces: list[str] = []
+        self.gone = None
+
+    def write(self, text: str) -> None:
+        self.pieces.append(text)
+
+
+def run(parsed: Parsed) -> int:
+    """Run the program and print its result; returns the exit status."""
+    from stoffel.runtime.vm import VirtualMachine
+
+    path, *words = parsed.operands
+    options = parsed.options
+    arguments = [parse_argument(word, position) for position, word in enumerate(words, 1)]
+    program = read_program(path)
+    if not program.functions:
+        raise LoadError("the program has no functions", category="data", path=program_name(path))
+    collected = _Collected() if "--json" in options else None
+    sink = collected or _Stdout()
+    machine = VirtualMachine(
+        jit=options.get("--jit", "off"),
+        output=sink,
+        storage=options.get("--local-store"),
+    )
+    try:
+        machine.load(program)
+    except VMError as error:
+        report.complain(f"stoffel: {report.one_line(program_name(path))}: {report.one_line(error)}")
+        return status.BAD_FILE
+    entry = options.get("--entry", DEFAULT_ENTRY)
+    try:
+        result = machine.execute(entry, *arguments)
+    except VMError as error:
+        if sink.gone is not None:
+            raise sink.gone from None
+        if collected is not None:
+            _put_json(collected, None, error)
+        else:
+            report.complain(
+                f"stoffel: {report.one_line(error)}", *report.call_stack(error), *_hints(program, entry, error)
+            )
+        return status.FAILED
+    if collected is not None:
+        _put_json(collected, result, None)
+    else:
+        from stoffel.runtime.text import diagnostic
+
+        report.put(diagnostic(result) + "\n")
+    return status.OK
+
+
+def _put_json(collected: _Collected, result: Any, error: VMError | None) -> None:
+    import json
+
+    from stoffel.runtime.text import diagnostic
+
+    found = {
+        "output": "".join(collected.pieces),
+        "result": None if error else diagnostic(result),
+        "error": error
+        and {
+            "kind": str(error.kind),
+            "message": str(error),
+            "function": error.function,
+            "instruction": error.instruction,
+        },
+    }
+    report.put(json.dumps(found, ensure_ascii=False) + "\n")
+
+
+def _hints(program: Program, entry: str, error: VMError) -> list[str]:
+    """Return what helps when a run failed before its first instruction: the functions there are, or the parameters."""
+    if error.stack:
+        return []
+    if entry in program.functions:
+        from stoffel.cli.info import signature
+
+        return [f"  the entry is {report.one_line(signature(program.functions[entry]))}"]
+    names = [report.one_line(function.name) for function in program.functions]
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return [f"  choose one of its functions with --entry: {', '.join(names[:_LISTED])}{more}"]
+
+
+COMMAND: Final = Command(
+    name="run",
+    summary="Run a program: print its lines as they happen, then its result.",
+    operands=("FILE", "[ARG...]"),
+    options=(
+        Option("--entry", f"Function to run ({DEFAULT_ENTRY} unless given).", value="NAME"),
+        Option("--json", "Print one JSON object with output, result and error, and nothing else."),
+        Option("--local-store", "Keep LocalStorage in the SQLite file PATH.", value="PATH"),
+        Option(
+            "--jit",
+            "Compile hot functions: off (unless given), auto (the bare flag) or always.",
+            value="MODE",
+            implied="auto",
+            choices=("auto", "always", "off"),
+        ),
+    ),
+    details=SYNTAX
+    + """
+
+Exit status: 0 fine, 1 the program failed, 2 wrong command line, 3 the file is bad or refused,
+130 interrupted, 141 the reader of the output went away.""",
+    run=run,
+)
