@@ -82,7 +82,7 @@ class SQLiteStorage:
             return None
         value = rows[0][0]
         if not isinstance(value, bytes):
-            raise StorageError(f"{self.path}: the stored value is not a byte string")
+            raise StorageError(f"{self.path!r}: the stored value is not a byte string")
         return value
 
     def delete(self, key: bytes) -> bool:
