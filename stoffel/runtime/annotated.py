@@ -8,6 +8,7 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
+from stoffel.errors import VMError
 from stoffel.isa.scalars import INTEGER_KINDS, FixedInteger
 from stoffel.runtime import conversion
 from stoffel.runtime.context import ForeignContext
@@ -115,8 +116,13 @@ def _dict(value: Value, what: str) -> Any:
     return conversion.to_python(value)
 
 
-def _bytes(value: Value, what: str) -> bytes:  # noqa: ARG001 - the shape of a converter
-    return conversion.to_bytes(value)
+def _bytes(value: Value, what: str) -> bytes:
+    if not isinstance(value, Array):
+        raise CallbackError(f"{what} must be a byte array, found {type_name(value)}")
+    try:
+        return conversion.to_bytes(value)
+    except VMError as error:
+        raise CallbackError(f"{what} must be a byte array: {error}") from error
 
 
 _CONVERTERS: dict[Any, Converter] = {

@@ -13,7 +13,7 @@ from stoffel.runtime.events import (
     RegisterWrite,
     StackPop,
 )
-from stoffel.runtime.foreign import ForeignFunction, foreign_failure
+from stoffel.runtime.foreign import ForeignFunction
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
 from stoffel.runtime.resolution import resolve
 from stoffel.runtime.values import Closure, Value
@@ -119,10 +119,11 @@ def find_upvalue(state: VMState, name: str) -> tuple[bool, Value]:
     return False, None
 
 
-def enter_closure(state: VMState, closure: Closure, arguments: list[Value]) -> None:
+def enter_closure(state: VMState, closure: Closure, arguments: list[Value], *, announce: bool = True) -> None:
     """Push the record that runs *closure*; its declared upvalue names play no role.
 
-    Raises VMError if the function does not exist, is foreign, or takes another number of arguments.
+    *announce* is False where the closure is the entry of a run: entries have no call events. Raises VMError if the
+    function does not exist, is foreign, or takes another number of arguments.
     """
     callee = state.functions.get(closure.function)
     if callee is None:
@@ -131,7 +132,7 @@ def enter_closure(state: VMState, closure: Closure, arguments: list[Value]) -> N
         raise VMError(f"Cannot execute foreign function as closure: {closure.function}")
     check_arity(callee, len(arguments))
     check_depth(state, callee)
-    if state.hooked:
+    if announce and state.hooked:
         state.fire(BeforeFunctionCall(CallTarget("closure", callee.name), tuple(arguments)))
     state.frames.append(ActivationRecord(state, callee, arguments, list(closure.upvalues), closure))
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, final
 
 from stoffel.isa.program import Function, Instruction, interning_key
 from stoffel.isa.table import OperandKind
 from stoffel.isa.verify import verify
 from stoffel.runtime import tables
-from stoffel.runtime.values import Array, Key, Object, Value, key_of
+from stoffel.runtime.values import Array, Closure, Key, Object, Value, key_of
 
 Step = Callable[[list[Value], Any], "int | None"]
 """One bound instruction: called with the registers and the activation record; see ``stoffel.runtime.steps``."""
 
 
+@final
 class Code:
     """What a machine needs to run one VM function.
 
@@ -60,10 +61,15 @@ class Code:
             result.append(instruction)
         return result
 
-    def for_another_machine(self) -> Code:
-        """Return this code for an independent machine: itself, or a copy in which tables are dangling handles."""
+    def for_another_machine(self, handles: dict[int, Object | Array]) -> Code:
+        """Return this code for an independent machine: itself, or a copy in which tables are dangling handles.
+
+        *handles* collects the dangling handles by id, so that one table is one handle in all functions.
+        """
         function = self.function
-        replaced = [_without_tables(instruction) for instruction in function.instructions]
+        if getattr(function.instructions, "pool", None) is not None:
+            return self  # read from a file, whose constants are scalars
+        replaced = [_without_tables(instruction, handles) for instruction in function.instructions]
         if all(mine is other for mine, other in zip(function.instructions, replaced, strict=True)):
             return self
         copy = Function(
@@ -79,6 +85,10 @@ class Code:
         )
         return Code(copy, keep_source=self.source is not None)
 
+    def without_source(self) -> Code:
+        """Return code of the same function that keeps no instructions for hooks to observe."""
+        return Code(self.function, keep_source=False)
+
     def __repr__(self) -> str:
         return f"<Code {self.name}>"
 
@@ -88,10 +98,24 @@ def _interning_key(value: Value) -> object:
     return (type(value), key) if type(key) is Key else interning_key(value)
 
 
-def _without_tables(instruction: Instruction) -> Instruction:
+def _without_tables(instruction: Instruction, handles: dict[int, Object | Array]) -> Instruction:
     position = instruction.op.position(OperandKind.CONSTANT)
-    if position is None or not isinstance(instruction.operands[position], Object | Array):
+    if position is None:
         return instruction
-    operands = list(instruction.operands)
-    operands[position] = tables.dangling(operands[position])
-    return Instruction._from_trusted(instruction.op, tuple(operands))
+    constant = instruction.operands[position]
+    replaced = _detached(constant, handles)
+    if replaced is constant:
+        return instruction
+    operands = (*instruction.operands[:position], replaced, *instruction.operands[position + 1 :])
+    return Instruction._from_trusted(instruction.op, operands)
+
+
+def _detached(value: Value, handles: dict[int, Object | Array]) -> Value:
+    """Return *value* with a dangling handle in the place of each table, those that a closure has captured included."""
+    if isinstance(value, Object | Array):
+        return handles.setdefault(value.id, tables.dangling(value))
+    if type(value) is Closure:
+        upvalues = tuple((name, _detached(item, handles)) for name, item in value.upvalues)
+        if any(mine[1] is not other[1] for mine, other in zip(upvalues, value.upvalues, strict=True)):
+            return Closure(value.function, upvalues)
+    return value

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from stoffel.errors import VMError
-from stoffel.isa.scalars import I64_MAX, INTEGER_KINDS, U8
-from stoffel.runtime import conversion, tables
+from stoffel.isa.scalars import I64_MAX, INTEGER_KINDS
+from stoffel.runtime import conversion
+from stoffel.runtime.builtins import local_storage
 from stoffel.runtime.foreign import CallbackError
+from stoffel.runtime.table_access import TableAccess
 from stoffel.runtime.values import Array, Closure, Foreign, Object, Value
 
 if TYPE_CHECKING:
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 Kind = TypeVar("Kind")
 
 
-class ForeignContext:
+class ForeignContext(TableAccess):
     """Handed to a foreign function for the time of one call.
 
     Accessors raise CallbackError with the machine's texts; let it pass, and the program fails with
@@ -41,6 +44,9 @@ class ForeignContext:
     def __getitem__(self, index: int) -> Value:
         return self.argument(index)
 
+    def __iter__(self) -> Iterator[Value]:
+        return iter(self.arguments)
+
     def require_at_least(self, count: int, expected: str) -> None:
         """Fail with ``NAME expects EXPECTED`` if there are fewer than *count* arguments."""
         if len(self.arguments) < count:
@@ -59,7 +65,7 @@ class ForeignContext:
 
     def tail(self, start: int) -> tuple[Value, ...]:
         """Return the arguments from *start* on, which must not lie past the end."""
-        if start > len(self.arguments):
+        if not 0 <= start <= len(self.arguments):
             raise CallbackError(f"{self.name} missing arguments starting at {start}")
         return self.arguments[start:]
 
@@ -139,58 +145,23 @@ class ForeignContext:
         """Register a host object and return its handle, for a program to hold."""
         return self._state.foreign_objects.register(item)
 
-    # Tables
+    # Local storage
 
-    def create_array(self, values: list[Value] | tuple[Value, ...] = ()) -> Array:
-        """Return a new array of *values* (Python lists and dicts in it become tables)."""
-        return conversion.to_array(self._state, values)
+    def store_value(self, key: str | bytes, value: Any) -> None:
+        """Keep a copy of *value* in the machine's local storage; raises VMError (kind Storage)."""
+        local_storage.store_value(self._state, _bytes(key), conversion.to_value(self._state, value, "value"))
 
-    def create_object(self, fields: dict[Any, Value] | None = None) -> Object:
-        """Return a new object with *fields*, set in their order."""
-        return conversion.to_object(self._state, fields or {})
+    def load_value(self, key: str | bytes) -> Value:
+        """Return a new copy of what local storage keeps under *key*, None if nothing; raises VMError (kind Storage)."""
+        return local_storage.load_value(self._state, _bytes(key))
 
-    def get(self, table: Object | Array, key: Value) -> Value | None:
-        """Return what is stored under *key* exactly (no negative indexes), or None."""
-        value = tables.lookup(table, key) if isinstance(table, Array) else tables.field(table, key)
-        return None if value is tables.ABSENT else value
+    def delete_value(self, key: str | bytes) -> bool:
+        """Forget what local storage keeps under *key* and return whether there was something."""
+        return local_storage.delete_value(self._state, _bytes(key))
 
-    def set(self, table: Object | Array, key: Value, value: Value) -> None:
-        """Store *value* under *key*."""
-        if isinstance(table, Array):
-            tables.store(table, key, conversion.to_value(self._state, value, "value"))
-        else:
-            tables.set_field(table, key, conversion.to_value(self._state, value, "value"))
-
-    def length(self, table: Object | Array) -> int:
-        """Return the number of elements of an array or of entries of an object."""
-        if isinstance(table, Array):
-            return tables.length(table)
-        tables.require(table)
-        return len(table.fields)
-
-    def elements(self, array: Array) -> list[Value]:
-        """Return the elements of an array as a new list, gaps as None."""
-        return tables.elements(array)
-
-    def replace_elements(self, array: Array, values: list[Value]) -> None:
-        """Make *values* the elements of an array."""
-        tables.replace(array, [conversion.to_value(self._state, value, "element") for value in values])
-
-    def push(self, array: Array, *values: Value) -> int:
-        """Append *values* and return the new length."""
-        return tables.push(array, [conversion.to_value(self._state, value, "element") for value in values])
-
-    def entries(self, table: Object | Array, limit: int | None = None) -> list[tuple[Value, Value]]:
-        """Return the stored (key, value) pairs, at most *limit*."""
-        return tables.entries(table, limit)
-
-    def read_bytes(self, array: Value) -> bytes:
-        """Return a byte array (an array of U8) as bytes."""
-        return conversion.to_bytes(array)
-
-    def create_bytes(self, data: bytes) -> Array:
-        """Return a new byte array."""
-        return self._state.objects.create_array([U8(byte) for byte in data])
+    def value_exists(self, key: str | bytes) -> bool:
+        """Return whether local storage keeps something under *key*."""
+        return local_storage.value_exists(self._state, _bytes(key))
 
     # Calling back
 
@@ -200,8 +171,12 @@ class ForeignContext:
 
     def upvalue(self, name: str) -> Value:
         """Return the calling record's upvalue of that name; raises VMError if there is none."""
-        frames = self._state.frames
-        found, value = frames[-1].upvalue(name) if frames else (False, None)
+        state = self._state
+        found, value = state.frames[-1].upvalue(name) if len(state.frames) > state.base else (False, None)
         if not found:
             raise VMError(f"Upvalue '{name}' not found")
         return value
+
+
+def _bytes(key: str | bytes) -> bytes:
+    return key.encode() if isinstance(key, str) else bytes(key)

@@ -29,14 +29,24 @@ class ForeignFunction:
         self.call = call
 
     def invoke(self, state: VMState, arguments: list[Value]) -> Value:
-        """Call it; whatever exception it raises becomes the VMError that the machine defines, with the original as cause."""
+        """Call it; an exception that it raises becomes the machine's error, with the original as cause."""
         try:
             return self.call(state, arguments)
+        except RecursionError as error:
+            # In a nested run it is the calls back and forth that are too deep, else the callable's own recursion.
+            raise foreign_failure(self.name, too_deep(state) if state.base else error) from error
         except Exception as error:
             raise foreign_failure(self.name, error) from error
 
     def __repr__(self) -> str:
         return f"<ForeignFunction {self.name}>"
+
+
+def too_deep(state: VMState) -> VMError:
+    """Return the error for calls that exhaust the host's own stack, which limits foreign functions that call back."""
+    return VMError(
+        f"Call depth exceeds {len(state.frames)}: the recursion limit of the host is reached", ErrorKind.RUNTIME
+    )
 
 
 def failure_text(error: BaseException) -> str:

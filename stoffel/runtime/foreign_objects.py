@@ -44,10 +44,9 @@ class ForeignObjects:
         """
         if type(handle) is not Foreign:
             raise VMError("Expected foreign object", ErrorKind.FOREIGN_OBJECT)
-        entry = self._items.get(handle.id)
-        if entry is None or not isinstance(entry[0], kind):
+        item, lock = self._items.get(handle.id, (None, None))
+        if lock is None or not isinstance(item, kind):
             raise VMError(f"Foreign object {handle.id} is not a {kind.__name__}", ErrorKind.FOREIGN_OBJECT)
-        item, lock = entry
         with lock:
             yield item
 

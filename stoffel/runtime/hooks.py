@@ -167,7 +167,7 @@ class HookContext:
 
     @property
     def cursor(self) -> tuple[str, int] | None:
-        """Function name and index of the current instruction, or None; a nested return leaves it at the caller's CALL."""
+        """Function name and index of the current instruction, or None; after a nested return, of the caller's CALL."""
         return self._state.cursor
 
     @property

@@ -13,7 +13,7 @@ from typing import Final, NoReturn
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.scalars import I64_MAX, I64_MIN, INTEGER_KINDS
 from stoffel.isa.table import ROWS, complete
-from stoffel.runtime.tables import ABSENT, field
+from stoffel.runtime.tables import field
 from stoffel.runtime.text import diagnostic
 from stoffel.runtime.values import Object, Value
 
@@ -52,7 +52,7 @@ def _floats(left: Value, right: Value) -> tuple[float, float] | None:
 
 
 def _refuse(name: str, left: Value, right: Value) -> NoReturn:
-    """Raise the error for operands that arithmetic *name* does not take; an Object that says it is a share needs an engine."""
+    """Raise the error for operands that *name* does not take; an Object that says it is a share needs an engine."""
     for operand in (left, right):
         if type(operand) is Object and name != "MOD" and field(operand, "__type") == "Share":
             raise VMError("MPC engine not configured", ErrorKind.MPC)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.errors import ErrorKind, VMError
 from stoffel.runtime.code import Code
+from stoffel.runtime.foreign import too_deep
 from stoffel.runtime.hooks import HookContext, HookManager
 from stoffel.runtime.resolution import MethodRegistry
 from stoffel.runtime.tables import ObjectStore
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from stoffel.runtime.foreign_objects import ForeignObjects
     from stoffel.runtime.frames import ActivationRecord
     from stoffel.runtime.values import Value
+    from stoffel.runtime.vm import VirtualMachine
 
 MAX_CALL_DEPTH: Final = 250_000
 """Activation records that a run may stack up unless the machine is told otherwise."""
@@ -32,7 +34,8 @@ class VMState:
     *write_line* delivers a printed line; *storage* is the LocalStorage backend or None. ``frames`` are the activation
     records of the runs in progress, oldest first, those of the innermost run above index ``base``. ``hooked`` says
     whether the current run produces events, which changes at safepoints only; ``attention`` asks the run to look at
-    the hooks at its next safepoint and may be set from any thread. ``lock`` is held during a run.
+    the hooks at its next safepoint and may be set from any thread. ``lock`` is held during a run. ``machine`` is the
+    VirtualMachine that this is the state of, for foreign functions that call back.
     """
 
     __slots__ = (
@@ -46,6 +49,7 @@ class VMState:
         "hooked",
         "hooks",
         "lock",
+        "machine",
         "max_call_depth",
         "methods",
         "objects",
@@ -54,6 +58,8 @@ class VMState:
         "storage",
         "write_line",
     )
+
+    machine: VirtualMachine
 
     def __init__(self, write_line: Callable[[str], None], storage: Any, foreign_objects: ForeignObjects) -> None:
         self.functions: dict[str, Code | ForeignFunction] = {}
@@ -124,9 +130,9 @@ class VMState:
                 self.locate(error)
                 raise
             except RecursionError as error:
-                raise self._host_failure("Foreign functions and the machine call each other too deeply") from error
+                raise self._host_failure(too_deep(self)) from error
             except MemoryError as error:
-                raise self._host_failure("Out of memory") from error
+                raise self._host_failure(VMError("Out of memory", ErrorKind.RUNTIME)) from error
             finally:
                 del self.frames[self.base :]
                 self.base, self.result, self.cursor, self.hooked = saved
@@ -134,7 +140,6 @@ class VMState:
                 if self.hooked != self.hooks.active:
                     self.attention = True
 
-    def _host_failure(self, text: str) -> VMError:
-        error = VMError(text, ErrorKind.RUNTIME)
+    def _host_failure(self, error: VMError) -> VMError:
         self.locate(error)
         return error

@@ -18,12 +18,13 @@ from stoffel.runtime.frames import ActivationRecord
 from stoffel.runtime.hooks import Callback, Predicate
 from stoffel.runtime.output import open_sink
 from stoffel.runtime.state import VMState
+from stoffel.runtime.table_access import TableAccess
 from stoffel.runtime.values import Array, Closure, Foreign, Object, Value, check_value
 
 Kind = TypeVar("Kind")
 
 
-class VirtualMachine:
+class VirtualMachine(TableAccess):
     """A Stoffel virtual machine with the standard library.
 
     *jit* chooses how functions run: ``"off"`` (the reference interpreter), ``"auto"`` (hot functions are compiled) or
@@ -42,6 +43,7 @@ class VirtualMachine:
             storage = open_storage(storage)
         self._engine = Engine(jit)
         self._state = VMState(sink, storage, ForeignObjects())
+        self._state.machine = self
         if builtins:
             self.register_standard_library()
             self.register_mpc_builtins()
@@ -126,7 +128,8 @@ class VirtualMachine:
 
         def call(state: VMState, arguments: list[Value]) -> Value:
             given = tuple(arguments)
-            result = function(ForeignContext(self, name, given)) if adapted is None else adapted(given)
+            # Not this machine but the state's: clones share the function.
+            result = function(ForeignContext(state.machine, name, given)) if adapted is None else adapted(given)
             return conversion.to_value(state, result, "result")
 
         with self._state.lock:
@@ -141,11 +144,16 @@ class VirtualMachine:
         self._register_group("standard library", catalogue.STANDARD_LIBRARY)
 
     def register_mpc_builtins(self) -> None:
-        """Register the byte and crypto helpers, and the builtins and methods that need an MPC engine."""
-        self._register_group("MPC builtins", catalogue.MPC_BUILTINS)
+        """Register the byte and crypto helpers, and the builtins and methods that need an MPC engine.
+
+        Raises VMError (kind Registration) if one of their names is taken; nothing is registered then.
+        """
         with self._state.lock:
+            methods = self._state.methods.copy()
             for receiver, method, canonical in catalogue.METHODS:
-                self._state.methods.add(receiver, method, canonical)
+                methods.add(receiver, method, canonical)
+            self._register_group("MPC builtins", catalogue.MPC_BUILTINS)
+            self._state.methods = methods
 
     def _register_group(self, group: str, functions: tuple[ForeignFunction, ...]) -> None:
         table = self._state.functions
@@ -163,12 +171,15 @@ class VirtualMachine:
         """Register a method of the values whose type name (or ``"__type"`` field) is *receiver*.
 
         CALL *method* with such a first argument then calls the function *canonical*, which is registered too unless
-        one of that name exists. Raises VMError (kind Registration) if the type has a method of that name.
+        one of that name exists. Raises VMError (kind Registration) if the type has a method of that name, TypeError for
+        what VM code cannot call; nothing is registered then.
         """
         with self._state.lock:
-            self._state.methods.add(receiver, method, canonical)
+            methods = self._state.methods.copy()
+            methods.add(receiver, method, canonical)
             if canonical not in self._state.functions:
                 self.register_foreign_function(canonical, function)
+            self._state.methods = methods
 
     def register_foreign_object(self, item: Any) -> Foreign:
         """Keep a host object and return the handle by which programs hold it."""
@@ -184,9 +195,11 @@ class VirtualMachine:
 
     def discard_source(self) -> None:
         """Forget the symbolic instructions of all functions; running with an enabled hook fails from then on."""
-        for code in self._state.functions.values():
-            if type(code) is Code:
-                code.source = None
+        with self._state.lock:
+            functions = self._state.functions
+            for name, function in functions.items():
+                if type(function) is Code and function.source is not None:
+                    functions[name] = function.without_source()  # a clone may share the original
 
     def _require_free(self, name: str) -> None:
         if name in self._state.functions:
@@ -227,8 +240,7 @@ class VirtualMachine:
         state = self._state
         values = [check_value(value, f"argument {index + 1}") for index, value in enumerate(arguments)]
         with state.entered():
-            state.observe_hooks()
-            calls.enter_closure(state, function, values)
+            calls.enter_closure(state, function, values, announce=False)
             return self._engine.run(state)
 
     def clone(self) -> VirtualMachine:
@@ -242,11 +254,13 @@ class VirtualMachine:
         with mine.lock:
             other._engine = self._engine.clone()
             other._state = VMState(mine.write_line, mine.storage, ForeignObjects())
+            other._state.machine = other
             other._state.max_call_depth = mine.max_call_depth
             other._state.random_bytes = mine.random_bytes
             other._state.methods = mine.methods.copy()
+            handles: dict[int, Object | Array] = {}
             other._state.functions = {
-                name: function.for_another_machine() if type(function) is Code else function
+                name: function.for_another_machine(handles) if type(function) is Code else function
                 for name, function in mine.functions.items()
             }
         return other
@@ -274,17 +288,3 @@ class VirtualMachine:
     def unregister_hook(self, identity: int) -> bool:
         """Remove a hook; return whether it existed."""
         return self._state.hooks.unregister(identity)
-
-    # Tables, for the host
-
-    def create_array(self, values: list[Any] | tuple[Any, ...] = ()) -> Array:
-        """Return a new array of *values*; Python lists, dicts and bytes in it become tables."""
-        return conversion.to_array(self._state, values)
-
-    def create_object(self, fields: dict[Any, Any] | None = None) -> Object:
-        """Return a new object with *fields*, set in their order."""
-        return conversion.to_object(self._state, fields or {})
-
-    def to_python(self, value: Value) -> Any:
-        """Return *value* with arrays as lists and objects as dicts, all the way down."""
-        return conversion.to_python(value)
