@@ -26,8 +26,9 @@ from stoffel.runtime.values import (
 DENSE_START: Final = 32
 """Indexes below this are filled with Unit when a later one is written."""
 
-ENUMERABLE: Final = 1 << 28
-"""Longest array whose elements are all enumerated; beyond it the process would run out of memory."""
+ENUMERABLE: Final = 1 << 26
+"""Longest array whose elements are all enumerated (a list of as many integers takes 2.5 GB); beyond it the process could
+run out of memory."""
 
 
 class _Absent:

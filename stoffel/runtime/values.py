@@ -211,7 +211,7 @@ def same(left: Value, right: Value) -> bool:
     if kind is not type(right):
         return False
     if kind is float:
-        return left == right or (left != left and right != right)
+        return bool(left == right or (left != left and right != right))
     if kind is Object or isinstance(left, Array):
         return left is right
     if kind is Closure:
