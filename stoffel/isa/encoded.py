@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple, overload
 
 from stoffel.isa.program import Instruction
+from stoffel.isa.scalars import constant_key
 from stoffel.isa.table import ROWS, Op, OperandKind
 
 CHUNK: Final = 1 << 15
@@ -108,6 +109,7 @@ class InstructionScanner:
         offsets = array("I" if total < 1 << 32 else "Q")
         add = offsets.append
         names: dict[OperandKind, dict[bytes, str]] = {kind: {} for kind in _INVALID_NAME}
+        known = {encoding.op.code: names[encoding.name] for encoding in ENCODINGS if encoding.name}
         highest = constant = -1
         for done in range(0, count, CHUNK):
             try:
@@ -121,7 +123,11 @@ class InstructionScanner:
                         position += size
                         collect[code](data[start:position])
                     elif size == 0:
-                        position = self._scan_name(code, position, names)
+                        start = position + 3
+                        end = start + (data[position + 1] | data[position + 2] << 8)
+                        if data[start:end] not in known[code]:
+                            self._add_name(code, position, end, known[code])
+                        position = end
                     else:
                         raise ScanError(f"Unknown opcode: {code}", position)
             except IndexError:
@@ -135,25 +141,20 @@ class InstructionScanner:
         labels = tuple(names[OperandKind.LABEL].values())
         return EncodedInstructions(data, offsets, self._pool, highest, constant, labels, self._memo), position
 
-    def _scan_name(self, code: int, position: int, names: dict[OperandKind, dict[bytes, str]]) -> int:
-        data = self._data
-        start = position + 3
-        end = start + (data[position + 1] | data[position + 2] << 8)
-        raw = data[start:end]
-        kind = _ENCODING_OF[code].name
-        assert kind is not None
-        known = names[kind]
-        if raw in known:
-            return end
-        if end > len(data):
+    def _add_name(self, code: int, position: int, end: int, known: dict[bytes, str]) -> None:
+        """Check a name that has not been seen yet; it ends at *end*, its instruction begins at *position*."""
+        if end > len(self._data):
             raise ScanError(None, position)
+        start = position + 3
+        raw = self._data[start:end]
         try:
             text = raw.decode()
-        except UnicodeDecodeError:
-            raise ScanError(_INVALID_NAME[kind], start) from None
+        except UnicodeDecodeError as error:
+            kind = _ENCODING_OF[code].name
+            assert kind is not None
+            raise ScanError(_INVALID_NAME[kind], start + error.start) from None
         if len(known) < NAME_LIMIT:
             known[raw] = text
-        return end
 
     def _flush(self) -> tuple[int, int]:
         """Return the highest register and the highest constant index set aside (-1: none), and forget them."""
@@ -175,6 +176,10 @@ class InstructionScanner:
 
 
 _SWAP: Final = struct.pack("=H", 1) != struct.pack("<H", 1)
+
+
+def _same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    return one is other or list(map(constant_key, one)) == list(map(constant_key, other))
 
 
 class EncodedInstructions(Sequence[Instruction]):
@@ -279,7 +284,7 @@ class EncodedInstructions(Sequence[Instruction]):
             return True
         if len(self) != len(other):
             return False
-        if isinstance(other, EncodedInstructions) and other.pool is self.pool and self.raw() == other.raw():
+        if isinstance(other, EncodedInstructions) and self.raw() == other.raw() and _same(self.pool, other.pool):
             return True
         return all(mine == theirs for mine, theirs in zip(self, other, strict=True))
 

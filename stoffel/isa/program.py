@@ -50,8 +50,8 @@ class Instruction:
     @classmethod
     def _from_trusted(cls, op: Op, operands: tuple[Any, ...]) -> Instruction:
         self = object.__new__(cls)
-        object.__setattr__(self, "op", op)
-        object.__setattr__(self, "operands", operands)
+        _put_op(self, op)
+        _put_operands(self, operands)
         return self
 
     @property
@@ -84,6 +84,11 @@ class Instruction:
         from stoffel.isa.disassembler import format_instruction
 
         return format_instruction(self)
+
+
+# Bound once, because a file may hold millions of instructions: half the time of object.__setattr__ with a name.
+_put_op = Instruction.__dict__["op"].__set__
+_put_operands = Instruction.__dict__["operands"].__set__
 
 
 def _check_operand(name: str, kind: OperandKind, value: object) -> None:
