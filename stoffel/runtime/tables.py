@@ -27,8 +27,7 @@ DENSE_START: Final = 32
 """Indexes below this are filled with Unit when a later one is written."""
 
 ENUMERABLE: Final = 1 << 26
-"""Longest array whose elements are all enumerated (a list of as many integers takes 2.5 GB); beyond it the process could
-run out of memory."""
+"""Longest array whose elements are all enumerated: a list of as many integers takes 2.5 GB of memory."""
 
 
 class _Absent:

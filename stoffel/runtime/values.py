@@ -19,7 +19,7 @@ Value = Any
 
 
 class Object:
-    """A table from any value to any value; ``fields`` maps the :func:`key_of` a key to the value, in insertion order."""
+    """A table from any value to any value; ``fields`` maps the :func:`key_of` a key to its value, oldest key first."""
 
     __slots__ = ("__weakref__", "fields", "id")
 
@@ -144,7 +144,8 @@ def check_value(value: object, what: str) -> Value:
     kind = type(value)
     if kind is int:
         if not I64_MIN <= value <= I64_MAX:  # type: ignore[operator]
-            raise VMError(f"{what}: {_short(value)} does not fit int64; use stoffel.U64 for larger values", ErrorKind.MESSAGE)
+            text = f"{what}: {_short(value)} does not fit int64; use stoffel.U64 for larger values"
+            raise VMError(text, ErrorKind.MESSAGE)
     elif kind is str:
         try:
             value.encode()  # type: ignore[attr-defined]
