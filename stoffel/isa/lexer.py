@@ -31,11 +31,12 @@ _TOKEN: Final = re.compile(
     r'|(?P<string>")'
     r"|(?P<finish>\Z))"
 )
-_BLANK: Final = re.compile(r"[ \t\r]*+")
+# Rarely needed, so compiled by their first use.
+_BLANK: Final = r"[ \t\r]*+"
+_CODE_POINT: Final = r"\{([0-9A-Fa-f]{1,8})\}"
+_SURROGATE: Final = "[\ud800-\udfff]"
 # What ends a plain stretch of a string literal: its end, an escape, or a character that must be written as an escape.
 _STRING_STOP: Final = re.compile('["\\\\\x00-\x08\x0a-\x1f\x7f]')
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_CODE_POINT: Final = re.compile(r"\{([0-9A-Fa-f]{1,8})\}")
 _SHOWN: Final = 40
 
 
@@ -56,7 +57,7 @@ class Lexer:
         self.value = ""
         self.start = 0
         self.end = 0
-        stray = None if source.isascii() else _SURROGATE.search(source)
+        stray = None if source.isascii() else re.search(_SURROGATE, source)
         if stray is not None:
             raise self.error(f"the text holds a lone surrogate, {escape(stray.group())}", stray.start())
 
@@ -64,7 +65,7 @@ class Lexer:
         """Make the next token the current one. Raises AssemblyError at a character that begins none."""
         match = _TOKEN.match(self.source, self.end)
         if match is None:
-            blank = _BLANK.match(self.source, self.end)
+            blank = re.compile(_BLANK).match(self.source, self.end)
             assert blank is not None  # it matches the empty text too
             raise self.error(f"unexpected character '{escape(self.source[blank.end()])}'", blank.end())
         kind = match.lastgroup
@@ -98,7 +99,7 @@ class Lexer:
             position += 1
             if letter in ESCAPES:
                 parts.append(ESCAPES[letter])
-            elif letter == "u" and (digits := _CODE_POINT.match(source, position)) is not None:
+            elif letter == "u" and (digits := re.compile(_CODE_POINT).match(source, position)) is not None:
                 code = int(digits.group(1), 16)
                 if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
                     raise self.error(f"\\u{digits.group()} is not a Unicode character", stop.start())
@@ -145,6 +146,6 @@ class Lexer:
 
 
 def _has_surrogate(found: Type) -> bool:
-    return (found.name is not None and _SURROGATE.search(found.name) is not None) or any(
+    return (found.name is not None and re.search(_SURROGATE, found.name) is not None) or any(
         map(_has_surrogate, found.arguments)
     )

@@ -12,12 +12,13 @@ from stoffel.isa.scalars import INTEGER_KINDS, type_of_suffix
 LONGEST: Final = 1200
 """Most characters of a number: the exact decimal form of any float fits, and conversion stays quick."""
 
+# Patterns as text: most programs need none of them, and compiling them would delay the start.
 _DIGITS: Final = "[0-9]+(?:_[0-9]+)*"
-_INTEGER: Final = re.compile(
+_INTEGER: Final = (
     rf"([+-]?)(0[xX][0-9A-Fa-f]+(?:_[0-9A-Fa-f]+)*|0[bB][01]+(?:_[01]+)*|{_DIGITS})({'|'.join(type_of_suffix)})?"
 )
-_FLOAT: Final = re.compile(rf"([+-]?{_DIGITS}(?:\.{_DIGITS})?(?:[eE][+-]?[0-9]+)?)f?")
-_NAN: Final = re.compile(r"nan:0[xX]([0-9A-Fa-f]{1,16})")
+_FLOAT: Final = rf"([+-]?{_DIGITS}(?:\.{_DIGITS})?(?:[eE][+-]?[0-9]+)?)f?"
+_NAN: Final = "nan:0[xX]([0-9A-Fa-f]{1,16})"
 
 NAN_BITS: Final = 0x7FF8_0000_0000_0000
 """Bits of the not-a-number that is written plain ``nan``."""
@@ -43,14 +44,16 @@ def parse_number(text: str) -> int | float:
     """
     if len(text) > LONGEST:
         raise ValueError(f"a number of {len(text)} characters is too long (the limit is {LONGEST})")
-    if match := _INTEGER.fullmatch(text):
+    if len(text) <= 18 and text.isdecimal() and text.isascii():
+        return int(text)
+    if match := re.fullmatch(_INTEGER, text):
         return _integer(*match.groups())
-    if match := _FLOAT.fullmatch(text):
+    if match := re.fullmatch(_FLOAT, text):
         value = float(match.group(1))
         if math.isinf(value):
             raise ValueError(f"{_brief(text)} is beyond the largest float; infinity is written inf")
         return value
-    if match := _NAN.fullmatch(text):
+    if match := re.fullmatch(_NAN, text):
         value = float_of_bits(int(match.group(1), 16))
         if value == value:
             raise ValueError(f"{text} does not give the bits of a NaN")
