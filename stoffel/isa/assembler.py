@@ -301,7 +301,7 @@ class _Parser:
         for operand in row.operands:
             if operands:
                 if self.lexer.kind != ",":
-                    raise self.lexer.expected(f"',' and then {_EXPECTED[operand.kind.name]}, as in '{_sample(row)}'")
+                    raise self.lexer.expected(f"',' and then {_EXPECTED[operand.kind.name]}, as in '{sample(row)}'")
                 self.lexer.advance()
             operands.append(_READERS[operand.kind.name](self, draft))
         return Instruction._from_trusted(row, tuple(operands))
@@ -463,7 +463,7 @@ class _Parser:
 
     def end_of_line(self, row: Op | None = None) -> None:
         if self.lexer.kind not in (NEWLINE, FINISH):
-            raise self.lexer.expected("the end of the line" + (f" after '{_sample(row)}'" if row is not None else ""))
+            raise self.lexer.expected("the end of the line" + (f" after '{sample(row)}'" if row is not None else ""))
 
     def line(self, position: int) -> int:
         return self.lexer.source.count("\n", 0, position) + 1
@@ -531,8 +531,8 @@ _SAMPLES: Final[dict[str, str]] = complete(
 )
 
 
-def _sample(row: Op) -> str:
-    """Return an example of how the instruction is written, for errors."""
+def sample(row: Op) -> str:
+    """Return an example of how the instruction *row* is written, for errors and for the manual: ``ADD r0, r1, r1``."""
     return f"{row.name} {', '.join(_SAMPLES[operand.kind.name] for operand in row.operands)}".rstrip()
 
 
