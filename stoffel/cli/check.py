@@ -32,9 +32,10 @@ def _check(path: str) -> bool:
     for problem in problems:
         report.put(f"{name}: {report.one_line(problem)}\n")
     errors = sum(problem.is_error for problem in problems)
-    functions = len(program.functions)
-    verdict = f"{errors} errors, {len(problems) - errors} warnings" if problems else "fine"
-    report.put(f"{name}: {functions} function{'s' * (functions != 1)}, {verdict}\n")
+    found = (
+        f"{report.count(errors, 'error')}, {report.count(len(problems) - errors, 'warning')}" if problems else "fine"
+    )
+    report.put(f"{name}: {report.count(len(program.functions), 'function')}, {found}\n")
     return not errors
 
 

@@ -130,7 +130,8 @@ def _function_text(function: dict[str, Any]) -> str:
 
 def _manifest_lines(manifest: dict[str, Any]) -> list[str]:
     demand = manifest["demand"]
-    lines = [f"Manifest: backend {manifest['backend']}, curve {manifest['curve']}, {len(manifest['clients'])} clients"]
+    clients = report.count(len(manifest["clients"]), "client")
+    lines = [f"Manifest: backend {manifest['backend']}, curve {manifest['curve']}, {clients}"]
     for client in manifest["clients"]:
         ways = [
             f"{way} {', '.join(_share_text(share) for share in client[way]) or 'none'}" for way in ("inputs", "outputs")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Final
+from typing import Final, TextIO
 
 from stoffel.errors import VMError
 
@@ -19,38 +19,35 @@ class OutputError(Exception):
 
 def put(text: str) -> None:
     """Write *text* to standard output; raise OutputError, or BrokenPipeError when the reader has gone away."""
-    if sys.stdout is None:
-        raise OutputError("cannot write standard output: it is closed")
-    try:
-        sys.stdout.write(text)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputError(f"cannot write standard output: {error.strerror or error}") from None
+    with _output() as stdout:
+        stdout.write(text)
 
 
 def put_bytes(data: bytes) -> None:
-    """Write *data* to standard output; errors as :func:`put`."""
-    flush()
-    try:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputError(f"cannot write standard output: {error.strerror or error}") from None
+    """Write *data* to standard output at once; errors as :func:`put`."""
+    with _output() as stdout:
+        stdout.flush()
+        stdout.buffer.write(data)
+        stdout.buffer.flush()
 
 
 def flush() -> None:
     """Hand everything written so far to the system; errors as :func:`put`."""
-    if sys.stdout is None:
-        raise OutputError("cannot write standard output: it is closed")
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputError(f"cannot write standard output: {error.strerror or error}") from None
+    with _output() as stdout:
+        stdout.flush()
+
+
+class _output:  # noqa: N801 - read as a statement: `with _output() as stdout`
+    """Standard output, with its failures told in the words of this module."""
+
+    def __enter__(self) -> TextIO:
+        if sys.stdout is None:
+            raise OutputError("cannot write standard output: it is closed")
+        return sys.stdout
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+            raise OutputError(f"cannot write standard output: {error.strerror or error}") from None
 
 
 def complain(*lines: str) -> None:
@@ -73,6 +70,11 @@ def one_line(text: object) -> str:
     if line.isprintable():
         return line
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
+
+
+def count(number: int, noun: str) -> str:
+    """Return ``"1 function"``, ``"2 functions"``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def call_stack(error: VMError) -> list[str]:

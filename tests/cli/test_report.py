@@ -1,0 +1,82 @@
+"""What is written to standard error stays readable whatever it quotes."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+
+from stoffel.cli import report
+from stoffel.errors import VMError
+
+
+class Broken(io.StringIO):
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self.error = error
+
+    def write(self, text: str) -> int:
+        raise self.error
+
+    def flush(self) -> None:
+        raise self.error
+
+
+def error_with_stack(depth: int) -> VMError:
+    error = VMError("text")
+    error.stack = tuple((f"f{index}", index) for index in range(depth))
+    return error
+
+
+def test_a_message_is_one_line_of_printable_text() -> None:
+    assert report.one_line("a\nb\tc\x1b[0m\x7f\u2028é") == "a\\nb\\tc\\x1b[0m\\x7f\\u2028é"
+
+
+def test_a_very_long_message_loses_its_middle() -> None:
+    text = report.one_line("a" * 5000 + "b" * 5000)
+    assert text == "a" * 1000 + " ...(8000 more characters)... " + "b" * 1000
+
+
+@pytest.mark.parametrize("depth", [0, 1, 16, 17])
+def test_a_short_stack_is_shown_in_full(depth: int) -> None:
+    assert report.call_stack(error_with_stack(depth)) == [
+        f"  at function f{index}, instruction {index}" for index in range(depth)
+    ]
+
+
+def test_a_long_stack_shows_both_ends() -> None:
+    lines = report.call_stack(error_with_stack(18))
+    assert lines[8] == "  ... 2 more calls ..."
+    assert (lines[7], lines[9]) == ("  at function f7, instruction 7", "  at function f10, instruction 10")
+    assert len(lines) == 17
+
+
+def test_a_full_disk_is_an_output_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", Broken(OSError(28, "No space left on device")))
+    for write in (lambda: report.put("x"), report.flush, lambda: report.put_bytes(b"x")):
+        with pytest.raises(report.OutputError) as caught:
+            write()
+        assert str(caught.value) == "cannot write standard output: No space left on device"
+
+
+def test_a_closed_pipe_stays_a_broken_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", Broken(BrokenPipeError()))
+    for write in (lambda: report.put("x"), report.flush, lambda: report.put_bytes(b"x")):
+        with pytest.raises(BrokenPipeError):
+            write()
+
+
+def test_closed_standard_streams_are_met_calmly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    with pytest.raises(report.OutputError):
+        report.put("x")
+    with pytest.raises(report.OutputError):
+        report.flush()
+    report.complain("to nobody")
+
+
+def test_a_standard_error_that_cannot_be_written_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Broken(OSError(28, "No space left on device")))
+    report.complain("to nobody")
