@@ -1,1 +1,1 @@
-"""The same programs in other languages, each run by a small worker that speaks the protocol of ``benchmarks.rounds``."""
+"""The same programs in other languages, each run by a worker that speaks the protocol of ``benchmarks.rounds``."""

@@ -1,0 +1,155 @@
+"""What translation costs: microseconds per VM instruction, and whether it stays linear.
+
+The time of translation is that of the first call of a fresh machine with jit "always" minus that of the second, which
+holds for any compiler. Made-up functions of growing length show whether it is linear: they repeat the body that the
+StoffelLang compiler gives to a small arithmetic loop with a condition in it. As a program, ``python -m
+benchmarks.sections.translation LENGTH`` or ``... NAME LEVEL`` measures one of them and prints JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from benchmarks import ways
+from benchmarks.catalogue import BY_NAME
+from benchmarks.sections import Options, SkippedError, isolated
+from benchmarks.table import geometric_mean, significant, table
+
+if TYPE_CHECKING:
+    from stoffel import Function, Program
+
+TITLE: Final = "Translation: microseconds per VM instruction"
+
+LENGTHS: Final = (1_000, 10_000, 100_000, 1_000_000)
+QUICK_LENGTHS: Final = (1_000, 4_000)
+
+
+def straight(length: int) -> Function:
+    """Return a function ``bench(n)`` of about *length* instructions: arithmetic and a condition, repeated."""
+    from stoffel import Function, Instruction
+
+    def make(name: str, *operands: Any) -> Instruction:
+        return Instruction(name, *operands)
+
+    body = [make("MOV", 1, 0), make("LDI", 2, 1), make("MOV", 2, 2)]
+    labels: dict[str, int] = {}
+    block = 0
+    while len(body) < length - 26:
+        block += 1
+        for name, *operands in (
+            ("LDI", 4, 31),
+            ("MUL", 4, 2, 4),
+            ("ADD", 4, 4, 1),
+            ("LDI", 5, 1000003),
+            ("MOD", 4, 4, 5),
+            ("MOV", 2, 4),
+            ("LDI", 4, None),
+            ("LDI", 4, 7),
+            ("MOD", 4, 2, 4),
+            ("LDI", 5, 3),
+            ("CMP", 4, 5),
+            ("JMPEQ", f"cmp_true_{block}"),
+            ("LDI", 4, False),
+            ("JMP", f"cmp_end_{block}"),
+            (f"cmp_true_{block}",),
+            ("LDI", 4, True),
+            (f"cmp_end_{block}",),
+            ("LDI", 5, False),
+            ("CMP", 4, 5),
+            ("JMPEQ", f"else_{block}"),
+            ("LDI", 4, 5),
+            ("ADD", 4, 2, 4),
+            ("MOV", 2, 4),
+            ("LDI", 4, None),
+            ("JMP", f"end_if_{block}"),
+            (f"else_{block}",),
+            ("LDI", 4, None),
+            ("MOV", 4, 4),
+            (f"end_if_{block}",),
+        ):
+            if operands:
+                body.append(make(str(name), *operands))
+            else:
+                labels[str(name)] = len(body)
+    body.append(make("RET", 2))
+    return Function("bench", body, parameters=["n"], labels=labels, registers=6)
+
+
+def first_and_second(program: Program, n: int) -> tuple[float, float]:
+    """Return the seconds of the first and of the second call of ``bench(n)``."""
+    from stoffel import VirtualMachine
+
+    machine = VirtualMachine(jit="always")
+    machine.load(program)
+    times = []
+    for _ in range(2):
+        start = time.perf_counter()
+        machine.execute("bench", n)
+        times.append(time.perf_counter() - start)
+    return times[0], times[1]
+
+
+def one(*arguments: str) -> dict[str, Any]:
+    """Measure one function or program, named as on the command line."""
+    from benchmarks.programs import read
+    from stoffel import Program
+
+    if len(arguments) == 1:
+        program = Program([straight(int(arguments[0]))])
+        n = 1
+    else:
+        program = read(BY_NAME[arguments[0]].path(arguments[1]))
+        n = BY_NAME[arguments[0]].quick
+    # Two fresh machines: the first one also imports the compiler.
+    first_and_second(Program([straight(100)]), 1)
+    first, second = first_and_second(program, n)
+    instructions = sum(len(function.instructions) for function in program.functions if function.name != "main")
+    return {"instructions": instructions, "seconds": first - second}
+
+
+def measure(options: Options) -> dict[str, Any]:
+    """Measure made-up functions of all lengths, and every program."""
+    if not ways.has_translator():
+        raise SkippedError(ways.NO_TRANSLATOR)
+    lengths = QUICK_LENGTHS if options.quick else LENGTHS
+    return {
+        "lengths": [isolated(__name__, str(length)) for length in lengths],
+        "programs": [
+            {"name": benchmark.name, **isolated(__name__, benchmark.name, options.level)}
+            for benchmark in options.benchmarks
+        ],
+    }
+
+
+def _per_instruction(row: dict[str, Any]) -> float:
+    # What is below a microsecond in all is noise of the two calls, and may be negative.
+    return float(max(row["seconds"], 1e-6) / row["instructions"] * 1e6)
+
+
+def lines(data: dict[str, Any]) -> list[str]:
+    """Return the table."""
+    rows = [
+        [name, str(row["instructions"]), significant(row["seconds"] * 1e3), significant(_per_instruction(row))]
+        for name, row in (
+            *(("made up", row) for row in data["lengths"]),
+            *((row["name"], row) for row in data["programs"]),
+        )
+    ]
+    result = table(["function", "instructions", "ms", "us per instruction"], rows)
+    first, last = data["lengths"][0], data["lengths"][-1]
+    growth = _per_instruction(last) / _per_instruction(first)
+    result.append(
+        f"per instruction, {last['instructions']} instructions cost {significant(growth)} times what"
+        f" {first['instructions']} cost (1 is linear)"
+    )
+    if data["programs"]:
+        mean = geometric_mean([_per_instruction(row) for row in data["programs"]])
+        result.append(f"geometric mean over the programs: {significant(mean)} us per instruction")
+    return result
+
+
+if __name__ == "__main__":
+    print(json.dumps(one(*sys.argv[1:])))
