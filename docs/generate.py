@@ -13,7 +13,7 @@ DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS.parent))
 
 from stoffel.isa import table  # noqa: E402  # the checkout beside this script, not an installed package
-from stoffel.isa.assembler import sample  # noqa: E402
+from stoffel.isa.operands import sample  # noqa: E402
 
 _INTRODUCTION = """\
 # Instructions

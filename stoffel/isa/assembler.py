@@ -10,24 +10,15 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from stoffel.errors import AssemblyError
-from stoffel.isa.lexer import DIRECTIVE, FINISH, NEWLINE, NUMBER, STRING, WORD, Lexer
-from stoffel.isa.literals import NAN_BITS, float_of_bits, parse_number
+from stoffel.isa.lexer import DIRECTIVE, FINISH, NEWLINE, STRING, WORD, Lexer
 from stoffel.isa.manifest import BACKENDS, CURVES, SHARE_KINDS, U64_MAX, Client, Demand, Manifest, ShareType
+from stoffel.isa.operands import SYNTAX, U16_MAX, U32_MAX, OperandParser, sample
 from stoffel.isa.program import CURRENT_VERSION, Function, Instruction, Program
 from stoffel.isa.quoting import format_name
-from stoffel.isa.table import BY_NAME, Op, OperandKind, complete
+from stoffel.isa.table import BY_NAME, Op, OperandKind
 from stoffel.isa.types import UNKNOWN, Type
 
-_U16_MAX: Final = (1 << 16) - 1
-_U32_MAX: Final = (1 << 32) - 1
 _LINES_REMEMBERED: Final = 1 << 16
-
-_CONSTANT_WORDS: Final[dict[str, bool | float]] = {
-    "true": True,
-    "false": False,
-    "nan": float_of_bits(NAN_BITS),
-    "inf": float("inf"),
-}
 
 
 def assemble(text: str | bytes, *, path: str = "<assembly>") -> Program:
@@ -72,9 +63,9 @@ class _Draft:
         self.parent: str | None = None
 
 
-class _Parser:
+class _Parser(OperandParser):
     def __init__(self, source: str, path: str) -> None:
-        self.lexer = Lexer(source, path)
+        super().__init__(Lexer(source, path))
         self.version: int | None = None
         self.constants: list[Any] | None = None
         self.backend: str | None = None
@@ -164,7 +155,7 @@ class _Parser:
         for what in kind.fields:
             if sizes:
                 self.mark(",", f"',' and then {what}")
-            sizes.append(self.integer(_U32_MAX, what))
+            sizes.append(self.integer(U32_MAX, what))
         self.mark(")", "')'")
         try:
             return ShareType(kind.name, *sizes)
@@ -198,7 +189,7 @@ class _Parser:
         self.body(draft)
         if draft.registers is None:
             used = _highest_register(draft.body) + 1
-            draft.registers = min(max(used, len(parameters)), _U16_MAX)  # a hint; the field in a file has 16 bits
+            draft.registers = min(max(used, len(parameters)), U16_MAX)  # a hint; the field in a file has 16 bits
         for label, at in draft.jumps.items():
             if label not in draft.labels and label not in draft.undefined:
                 hint = _nearest(label, draft.labels)
@@ -301,9 +292,11 @@ class _Parser:
         for operand in row.operands:
             if operands:
                 if self.lexer.kind != ",":
-                    raise self.lexer.expected(f"',' and then {_EXPECTED[operand.kind.name]}, as in '{sample(row)}'")
+                    raise self.lexer.expected(
+                        f"',' and then {SYNTAX[operand.kind.name].expected}, as in '{sample(row)}'"
+                    )
                 self.lexer.advance()
-            operands.append(_READERS[operand.kind.name](self, draft))
+            operands.append(self.operand(operand.kind, draft.jumps))
         return Instruction._from_trusted(row, tuple(operands))
 
     def define(self, draft: _Draft, label: str, target: int, start: int) -> None:
@@ -317,7 +310,7 @@ class _Parser:
 
     def registers_directive(self, draft: _Draft) -> None:
         self.once(draft.registers, ".registers")
-        draft.registers = self.integer(_U16_MAX, "a register count")
+        draft.registers = self.integer(U16_MAX, "a register count")
 
     def upvalues_directive(self, draft: _Draft) -> None:
         self.once(draft.upvalues, ".upvalues")
@@ -330,140 +323,10 @@ class _Parser:
     def label_directive(self, draft: _Draft) -> None:
         start = self.lexer.start
         label = self.name("a label")
-        self.define(draft, label, self.integer(_U32_MAX, "an instruction index"), start)
+        self.define(draft, label, self.integer(U32_MAX, "an instruction index"), start)
 
     def undefined_directive(self, draft: _Draft) -> None:
         draft.undefined.add(self.name("a label"))
-
-    # Operands -------------------------------------------------------------------------------------------------------
-
-    def register(self, _: _Draft) -> int:
-        return self.numbered("r", "register")
-
-    def slot(self, _: _Draft) -> int:
-        return self.numbered("slot", "spill slot")
-
-    def numbered(self, prefix: str, what: str) -> int:
-        """Read a word such as ``r12``; its number must fit 32 bits."""
-        lexer = self.lexer
-        digits = lexer.value[len(prefix) :]
-        if lexer.kind != WORD or lexer.value[: len(prefix)].lower() != prefix or not _is_decimal(digits):
-            raise lexer.expected(f"a {what} such as {prefix}0")
-        number = int(digits) if len(digits) <= 10 else _U32_MAX + 1
-        if number > _U32_MAX:
-            raise lexer.error(f"expected a {what} from {prefix}0 to {prefix}{_U32_MAX}, found {lexer.found()}")
-        lexer.advance()
-        return number
-
-    def offset(self, _: _Draft) -> int:
-        lexer = self.lexer
-        if lexer.kind != WORD or lexer.value.lower() != "sp":
-            raise lexer.expected(_EXPECTED["OFFSET"])
-        lexer.advance()
-        text = lexer.value
-        if lexer.kind != NUMBER or text[0] not in "+-" or not _is_decimal(text[1:]):
-            raise lexer.expected("a signed number after 'sp', as in sp-1")
-        if len(text) > 11 or not -(1 << 31) <= int(text) < 1 << 31:
-            raise lexer.error(f"expected an offset from sp-2147483648 to sp+2147483647, found {lexer.found()}")
-        lexer.advance()
-        return int(text)
-
-    def label(self, draft: _Draft) -> str:
-        start = self.lexer.start
-        name = self.name("a label")
-        draft.jumps.setdefault(name, start)
-        return name
-
-    def function_name(self, _: _Draft) -> str:
-        return self.name("a function name")
-
-    def constant_operand(self, _: _Draft) -> Any:
-        return self.constant()
-
-    def constant(self) -> Any:
-        lexer = self.lexer
-        value: Any
-        if lexer.kind == NUMBER:
-            value = self.number()
-        elif lexer.kind == STRING:
-            value = lexer.value
-        elif lexer.kind == WORD and lexer.value in _CONSTANT_WORDS:
-            value = _CONSTANT_WORDS[lexer.value]
-        elif lexer.kind == "(":
-            lexer.advance()
-            if lexer.kind != ")":
-                raise lexer.expected("')' of the Unit constant '()'")
-            value = None
-        else:
-            raise lexer.expected(_EXPECTED["CONSTANT"])
-        lexer.advance()
-        return value
-
-    # Pieces ---------------------------------------------------------------------------------------------------------
-
-    def name(self, what: str) -> str:
-        lexer = self.lexer
-        if lexer.kind not in (WORD, STRING):
-            raise lexer.expected(f"{what} (quoted if it is not a plain word)")
-        name = lexer.value
-        lexer.advance()
-        return name
-
-    def one_of(self, names: tuple[str, ...]) -> str:
-        lexer = self.lexer
-        if lexer.kind not in (WORD, STRING) or lexer.value not in names:
-            raise lexer.expected(f"one of {', '.join(map(format_name, names))}")
-        name = lexer.value
-        lexer.advance()
-        return name
-
-    def number(self) -> int | float:
-        try:
-            return parse_number(self.lexer.value)
-        except ValueError as error:
-            raise self.lexer.error(str(error)) from None
-
-    def integer(self, maximum: int, what: str) -> int:
-        lexer = self.lexer
-        value = self.plain_integer()
-        if value is None or value > maximum:
-            raise lexer.expected(f"{what} from 0 to {maximum}")
-        lexer.advance()
-        return value
-
-    def plain_integer(self) -> int | None:
-        lexer = self.lexer
-        if lexer.kind != NUMBER or not _is_decimal(lexer.value):
-            return None
-        return int(lexer.value) if len(lexer.value) <= 20 else U64_MAX + 1
-
-    def mark(self, mark: str, what: str) -> None:
-        if self.lexer.kind != mark:
-            raise self.lexer.expected(what)
-        self.lexer.advance()
-
-    def listed(self, item: Callable[[], Any]) -> list[Any]:
-        """Read ``( item, item, )``; line breaks may stand between the parts, and the last comma may be missing."""
-        lexer = self.lexer
-        self.mark("(", "'('")
-        found: list[Any] = []
-        self.line_breaks()
-        while lexer.kind != ")":
-            found.append(item())
-            self.line_breaks()
-            if lexer.kind != ")":
-                self.mark(",", "',' or ')'")
-                self.line_breaks()
-        lexer.advance()
-        return found
-
-    def line_breaks(self) -> None:
-        while self.lexer.kind == NEWLINE:
-            self.lexer.advance()
-
-    def end_of_line(self, row: Op | None = None) -> None:
-        if self.lexer.kind not in (NEWLINE, FINISH):
-            raise self.lexer.expected("the end of the line" + (f" after '{sample(row)}'" if row is not None else ""))
 
     def line(self, position: int) -> int:
         return self.lexer.source.count("\n", 0, position) + 1
@@ -486,58 +349,6 @@ _FUNCTION_DIRECTIVES: Final[dict[str, Handler]] = {
     ".label": _Parser.label_directive,
     ".undefined": _Parser.undefined_directive,
 }
-
-_READERS: Final[dict[str, Callable[[_Parser, _Draft], Any]]] = complete(
-    {
-        "TARGET": _Parser.register,
-        "SOURCE": _Parser.register,
-        "OFFSET": _Parser.offset,
-        "CONSTANT": _Parser.constant_operand,
-        "SLOT": _Parser.slot,
-        "LABEL": _Parser.label,
-        "FUNCTION": _Parser.function_name,
-    },
-    OperandKind.__members__,
-    "assembler",
-)
-"""How an operand of each kind is read."""
-
-_EXPECTED: Final[dict[str, str]] = complete(
-    {
-        "TARGET": "a register such as r0",
-        "SOURCE": "a register such as r0",
-        "OFFSET": "an argument stack offset such as sp-1 or sp+0",
-        "CONSTANT": 'a constant such as 5, 5u8, 1.5f, true, "text" or ()',
-        "SLOT": "a spill slot such as slot0",
-        "LABEL": "a label",
-        "FUNCTION": "a function name",
-    },
-    OperandKind.__members__,
-    "assembler",
-)
-
-_SAMPLES: Final[dict[str, str]] = complete(
-    {
-        "TARGET": "r0",
-        "SOURCE": "r1",
-        "OFFSET": "sp-1",
-        "CONSTANT": "5",
-        "SLOT": "slot0",
-        "LABEL": "label",
-        "FUNCTION": "name",
-    },
-    OperandKind.__members__,
-    "assembler",
-)
-
-
-def sample(row: Op) -> str:
-    """Return an example of how the instruction *row* is written, for errors and for the manual: ``ADD r0, r1, r1``."""
-    return f"{row.name} {', '.join(_SAMPLES[operand.kind.name] for operand in row.operands)}".rstrip()
-
-
-def _is_decimal(text: str) -> bool:
-    return text.isascii() and text.isdecimal()
 
 
 def _code_of(source: str, start: int, stop: int) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stoffel.isa.assembler import assemble, sample
+from stoffel.isa.assembler import assemble
+from stoffel.isa.operands import sample
 from stoffel.isa.table import ROWS
 
 DOCS = Path(__file__).parents[2] / "docs"
