@@ -7,6 +7,7 @@ computations; nothing here is meant to be run.
 from __future__ import annotations
 
 import struct
+from functools import cache
 
 from hypothesis import strategies as st
 
@@ -31,11 +32,13 @@ def _edged(maximum: int, *, minimum: int = 0) -> st.SearchStrategy[int]:
     )
 
 
+@cache
 def texts(max_size: int = 12) -> st.SearchStrategy[str]:
     """Any text that UTF-8 can hold."""
     return st.text(st.characters(exclude_categories=["Cs"]), max_size=max_size)
 
 
+@cache
 def names() -> st.SearchStrategy[str]:
     """Names as people write them, and names that need quotes or could be taken for something else."""
     return st.one_of(
@@ -65,10 +68,12 @@ def names() -> st.SearchStrategy[str]:
     )
 
 
+@cache
 def registers() -> st.SearchStrategy[int]:
     return _edged(U32_MAX)
 
 
+@cache
 def floats() -> st.SearchStrategy[float]:
     """Floats of any bits, NaN payloads included."""
     bits = st.one_of(
@@ -78,12 +83,14 @@ def floats() -> st.SearchStrategy[float]:
     return st.one_of(st.floats(), bits)
 
 
+@cache
 def constants() -> st.SearchStrategy[object]:
     """A constant of any kind."""
     integers = [_edged(kind.maximum, minimum=kind.minimum).map(cls) for cls, kind in INTEGER_KINDS.items()]
     return st.one_of(st.none(), st.booleans(), floats(), texts(), *integers)
 
 
+@cache
 def type_descriptors(max_leaves: int = 6) -> st.SearchStrategy[Type]:
     """A type of any form."""
     leaves = st.one_of(
@@ -127,22 +134,31 @@ def manifests(draw: st.DrawFn, version: int = CURRENT_VERSION) -> Manifest:
     return Manifest(backend, curve, clients, demand)
 
 
-def instructions(labels: list[str], callees: st.SearchStrategy[str] | None = None) -> st.SearchStrategy[Instruction]:
+@st.composite
+def instructions(draw: st.DrawFn, labels: list[str], callees: st.SearchStrategy[str] | None = None) -> Instruction:
     """An instruction of any row; jumps go to *labels* (no jumps if there are none)."""
-    operands: dict[OperandKind, st.SearchStrategy[object]] = {
-        OperandKind.TARGET: registers(),
-        OperandKind.SOURCE: registers(),
-        OperandKind.SLOT: registers(),
-        OperandKind.OFFSET: _edged((1 << 31) - 1, minimum=-(1 << 31)),
-        OperandKind.CONSTANT: constants(),
-        OperandKind.FUNCTION: callees if callees is not None else names(),
-    }
-    if labels:
-        operands[OperandKind.LABEL] = st.sampled_from(labels)
-    rows = [row for row in ROWS if all(operand.kind in operands for operand in row.operands)]
-    return st.sampled_from(rows).flatmap(
-        lambda row: st.builds(Instruction, st.just(row.name), *(operands[operand.kind] for operand in row.operands))
-    )
+    row = draw(_ROWS if labels else _ROWS_WITHOUT_LABEL)
+    operands: list[object] = []
+    for operand in row.operands:
+        if operand.kind is OperandKind.LABEL:
+            operands.append(draw(st.sampled_from(labels)))
+        elif operand.kind is OperandKind.FUNCTION and callees is not None:
+            operands.append(draw(callees))
+        else:
+            operands.append(draw(_OPERANDS[operand.kind]))
+    return Instruction(row.name, *operands)
+
+
+_ROWS = st.sampled_from(ROWS)
+_ROWS_WITHOUT_LABEL = st.sampled_from([row for row in ROWS if row.position(OperandKind.LABEL) is None])
+_OPERANDS: dict[OperandKind, st.SearchStrategy[object]] = {
+    OperandKind.TARGET: registers(),
+    OperandKind.SOURCE: registers(),
+    OperandKind.SLOT: registers(),
+    OperandKind.OFFSET: _edged((1 << 31) - 1, minimum=-(1 << 31)),
+    OperandKind.CONSTANT: constants(),
+    OperandKind.FUNCTION: names(),
+}
 
 
 @st.composite

@@ -323,9 +323,9 @@ class _Scanner:
             self.fail(f"expected {mark!r} {where}, found {repr(found) if found else 'the end'}")
 
     def type(self, depth: int) -> Type:
+        self.skip_space()
         if depth > MAX_TYPE_DEPTH:
             self.fail(too_deep())
-        self.skip_space()
         start = self.position
         if self.accept(UNKNOWN.row.text):
             return UNKNOWN
@@ -342,7 +342,8 @@ class _Scanner:
                 row = _BRACKETED[word]
                 inner = self.arguments(depth, f"after {word}")
                 if len(inner) != len(row.fields):
-                    self.fail(f"{word} takes {len(row.fields)} inner types, not {len(inner)}", start)
+                    wanted = "1 inner type" if len(row.fields) == 1 else f"{len(row.fields)} inner types"
+                    self.fail(f"{word} takes {wanted}, not {len(inner)}", start)
                 return Type(row, inner)
             sized = _sized(word)
             if sized is not None:
