@@ -8,10 +8,13 @@ import math
 import struct
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stoffel.errors import AssemblyError
 from stoffel.isa import types
 from stoffel.isa.assembler import assemble
+from stoffel.isa.disassembler import disassemble
 from stoffel.isa.manifest import Client, Demand, Manifest, ShareType
 from stoffel.isa.program import Function, Instruction, Program
 from stoffel.isa.scalars import I8, I16, I32, U8, U16, U32, U64, constant_key
@@ -406,3 +409,30 @@ def test_hostile_text_is_an_assembly_error(text: str) -> None:
     with pytest.raises(AssemblyError) as caught:
         assemble(text)
     assert len(str(caught.value)) < 400
+
+
+PIECES = [
+    *'\n ;:,()[]"\\.-+\t\0é',
+    "function f(",
+    ")\n",
+    "end\n",
+    "a: ",
+    "RET r0",
+    "LDI r1, ",
+    "0x",
+    "1_",
+    "nan:0x",
+    "\\u{",
+    ".label x 0",
+]
+
+
+@given(st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=3)), max_size=30).map("".join))
+def test_junk_is_a_program_or_an_assembly_error_with_a_place(text: str) -> None:
+    try:
+        program = assemble(text)
+    except AssemblyError as error:
+        assert 1 <= error.line <= text.count("\n") + 1
+        assert error.column >= 1
+    else:
+        assert assemble(disassemble(program)) == program
