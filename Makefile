@@ -1,0 +1,85 @@
+# One command for everything. A fresh machine needs make and Python 3.11, 3.12 or 3.13; the rest goes into .venv.
+#
+#   make demo    run a program made by the StoffelLang compiler, and show what is in it
+#   make test    the tests            make lint, make types    ruff, mypy
+#   make ci      what CI does: every Python here, from nothing
+#   make fuzz    100 000 damaged program files        make bench    benchmarks
+#   make docs    the generated parts of the manual    make clean    remove what make made
+#
+# PYTHON=... picks the interpreter (an existing .venv of another version is made anew).
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/stoffel
+PYTEST_ARGS ?= -n auto
+FUZZ_COUNT ?= 100000
+DEMO := examples/life.stflb
+
+SUPPORTED := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+
+# An environment that is there stays in use, unless PYTHON names another version.
+HAVE := $(patsubst $(STAMP)-%-installed,%,$(firstword $(wildcard $(STAMP)-*-installed)))
+ifeq ($(origin PYTHON),undefined)
+  PYTHON := $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
+      if $$name -c '$(SUPPORTED)' >/dev/null 2>&1; then echo $$name; break; fi; done)
+  VERSION := $(HAVE)
+endif
+ifeq ($(VERSION),)
+  VERSION := $(shell $(or $(PYTHON),false) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+endif
+INSTALLED := $(STAMP)-$(or $(VERSION),none)-installed
+DEVELOP := $(STAMP)-$(or $(VERSION),none)-develop
+
+.PHONY: help demo test lint types ci fuzz bench docs clean
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n '3,9s/^# \{0,1\}//p' Makefile
+
+# A plain path entry (compat mode) keeps setuptools' import hook, which costs milliseconds, out of every start.
+$(INSTALLED): pyproject.toml
+	@test -n '$(VERSION)' || { echo 'make: no usable Python found. Stoffel needs Python 3.11, 3.12 or 3.13 with its venv' \
+	    'module (Debian: apt install python3-venv), or name one: make demo PYTHON=/path/to/python3.11' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo 'make: $(PYTHON) is Python $(VERSION); Stoffel needs 3.11, 3.12 or 3.13' >&2; exit 1; }
+	test '$(HAVE)' = '$(VERSION)' || $(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable .
+	@touch $@
+
+$(DEVELOP): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED)
+	@echo
+	$(BIN)/stoffel info $(DEMO)
+	@echo
+	$(BIN)/stoffel dis $(DEMO) | head -n 24
+	@echo
+	$(BIN)/stoffel run $(DEMO)
+
+test: $(DEVELOP)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(DEVELOP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(DEVELOP)
+	$(BIN)/mypy
+
+ci:
+	bash .ci/run
+
+fuzz: $(DEVELOP)
+	$(BIN)/python tests/fuzz/fuzz_stflb.py --count $(FUZZ_COUNT)
+
+bench: $(DEVELOP)
+	$(BIN)/python -m benchmarks
+
+docs: $(DEVELOP)
+	$(BIN)/python docs/generate.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,204 @@
+"""Who may import whom, and what a start of the machine must not load."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "stoffel"
+
+# Module or package -> what of ours it may import (itself is understood). A package stands for all that is in it; the
+# longest name that fits a module decides.
+MAY_IMPORT = {
+    "stoffel.errors": (),
+    "stoffel.isa": ("stoffel.errors",),
+    "stoffel.runtime": ("stoffel.errors", "stoffel.isa"),
+    "stoffel.compiler": ("stoffel.errors", "stoffel.isa", "stoffel.runtime"),
+    "stoffel.runtime.engine": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
+    "stoffel.cli": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
+    "stoffel.__main__": ("stoffel.cli",),
+    "stoffel": ("stoffel",),
+}
+
+# Importer -> what it must not import although the rule above would let it.
+MUST_NOT_IMPORT = {
+    "stoffel.compiler": ("stoffel.runtime.interpreter", "stoffel.runtime.engine", "stoffel.runtime.vm"),
+    "stoffel.runtime.interpreter": ("stoffel.compiler", "stoffel.runtime.engine", "stoffel.runtime.vm"),
+    "stoffel.isa": ("stoffel.runtime", "stoffel.compiler", "stoffel.cli"),
+}
+
+TIERS = ("stoffel.runtime.interpreter", "stoffel.compiler")
+"""What executes functions; only the engine may know more than one of these."""
+
+HEAVY = ("numba", "llvmlite", "numpy", "rich", "bytecode", "argparse", "dataclasses", "inspect", "asyncio", "sqlite3")
+"""What neither `import stoffel` nor a plain `stoffel run` may load."""
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def is_within(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
+
+
+def imports(source: str, module: str, is_package: bool = False) -> Iterator[tuple[str, int]]:
+    """Yield every module that *source* imports, inside functions and for type checking too, with its line."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node.lineno
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = module.split(".")
+                parents = parents[: len(parents) - node.level + is_package]
+                base = ".".join([*parents, base] if base else parents)
+            for alias in node.names:
+                full = f"{base}.{alias.name}"
+                yield (full if full in MODULES else base), node.lineno
+
+
+def for_type_checking_only(source: str) -> set[int]:
+    """Return the lines below ``if TYPE_CHECKING:``: they never run, so they load nothing."""
+    lines: set[int] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+            lines.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return lines
+
+
+def rule_of(module: str) -> tuple[str, tuple[str, ...]]:
+    owner = max((name for name in MAY_IMPORT if is_within(module, name)), key=len)
+    return owner, MAY_IMPORT[owner]
+
+
+def violations(source: str, module: str, is_package: bool = False) -> list[str]:
+    owner, allowed = rule_of(module)
+    unchecked = for_type_checking_only(source)
+    found = []
+    for target, line in imports(source, module, is_package):
+        if not is_within(target, "stoffel") or line in unchecked:
+            continue
+        forbidden = next((names for name, names in MUST_NOT_IMPORT.items() if is_within(module, name)), ())
+        if any(is_within(target, name) for name in forbidden):
+            found.append(f"{module}:{line} must not import {target}")
+        elif not any(is_within(target, name) for name in (owner, *allowed)) and target != "stoffel":
+            found.append(f"{module}:{line} may not import {target}")
+        elif target == "stoffel" and owner != "stoffel":
+            found.append(f"{module}:{line} imports the package root instead of the module that it needs")
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_what_its_layer_may(module: str) -> None:
+    path = MODULES[module]
+    assert violations(path.read_text(encoding="utf-8"), module, path.name == "__init__.py") == []
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("stoffel.errors", "from stoffel.isa import table"),
+        ("stoffel.isa.program", "import stoffel.runtime.values"),
+        ("stoffel.isa.program", "def f():\n    from stoffel.runtime.values import Array"),
+        ("stoffel.isa.program", "from ..runtime import values"),
+        ("stoffel.isa.program", "import stoffel"),
+        ("stoffel.runtime.interpreter", "from stoffel.compiler import blocks"),
+        ("stoffel.runtime.steps", "import stoffel.compiler"),
+        ("stoffel.runtime.steps", "from stoffel.cli.main import main"),
+        ("stoffel.compiler.translate", "from stoffel.runtime import interpreter"),
+        ("stoffel.compiler.translate", "from stoffel.runtime.engine import Engine"),
+        ("stoffel.compiler.translate", "from stoffel.runtime.vm import VirtualMachine"),
+    ],
+)
+def test_a_forbidden_import_is_noticed(module: str, line: str) -> None:
+    assert len(violations(line, module)) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("stoffel.isa.program", "from stoffel.errors import VMError"),
+        ("stoffel.isa.program", "from . import table"),
+        ("stoffel.compiler.translate", "from stoffel.runtime import operations"),
+        ("stoffel.runtime.engine", "from stoffel.compiler import blocks"),
+        ("stoffel.isa.program", "if TYPE_CHECKING:\n    from stoffel.runtime.values import Array"),
+        ("stoffel.errors", "import enum"),
+    ],
+)
+def test_an_allowed_import_is_not_complained_about(module: str, line: str) -> None:
+    assert violations(line, module) == []
+
+
+def test_only_the_engine_knows_more_than_one_tier() -> None:
+    knowing = []
+    for module, path in MODULES.items():
+        source = path.read_text(encoding="utf-8")
+        targets = [target for target, _ in imports(source, module, path.name == "__init__.py")]
+        known = [tier for tier in TIERS if any(is_within(target, tier) for target in targets)]
+        if len(known) > 1:
+            knowing.append(module)
+    assert [module for module in knowing if module != "stoffel.runtime.engine"] == []
+
+
+@pytest.mark.parametrize(
+    ("door", "library"),
+    [("stoffel.compiler", "bytecode"), ("stoffel.compiler", "numba"), ("stoffel.compiler", "llvmlite")],
+)
+def test_a_compiling_library_is_used_by_the_compiler_only(door: str, library: str) -> None:
+    users = [
+        module
+        for module, path in MODULES.items()
+        if any(is_within(target, library) for target, _ in imports(path.read_text(encoding="utf-8"), module))
+    ]
+    assert [module for module in users if not is_within(module, door)] == []
+
+
+def loaded_by(code: str, *words: str) -> set[str]:
+    """Return the top-level modules that a fresh Python has after running *code*."""
+    report = "\nimport sys; sys.stderr.write(' '.join(sorted({name.partition('.')[0] for name in sys.modules})))"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    done = subprocess.run(
+        [sys.executable, "-c", code + report, *words],
+        env={**environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=True,
+        timeout=120,
+    )
+    return set(done.stderr.decode().split())
+
+
+IDLE = loaded_by("pass")
+"""What Python loads by itself (an environment may add to it)."""
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("import stoffel", ()),
+        ("import stoffel; stoffel.VirtualMachine()", ()),
+        ("from stoffel.cli.main import main; main(sys.argv[1:])", ("run", str(ROOT / "examples" / "hello.stfasm"))),
+        ("from stoffel.cli.main import main; main(sys.argv[1:])", ("run", str(ROOT / "examples" / "life.stflb"))),
+    ],
+    ids=["import", "machine", "run assembly", "run binary"],
+)
+def test_a_start_loads_nothing_heavy(code: str, words: tuple[str, ...]) -> None:
+    loaded = loaded_by(f"import sys; {code}", *words)
+    assert "stoffel" in loaded
+    assert [name for name in HEAVY if name in loaded - IDLE] == []
+
+
+def test_loading_something_heavy_would_be_noticed() -> None:
+    assert "argparse" in loaded_by("import argparse") - IDLE
