@@ -17,16 +17,29 @@ class CallbackError(Exception):
 
 
 class ForeignFunction:
-    """A registered Python callable. *call* receives the machine's state and the arguments, and returns a value."""
+    """A registered Python callable. *call* receives the machine's state and the arguments, and returns a value.
 
-    __slots__ = ("call", "name")
+    ``standard`` is True for the machine's own builtins, ``quiet`` for those that neither look at activation records nor
+    run code of the host, so that a compiler need not have the records at hand.
+    """
+
+    __slots__ = ("call", "name", "quiet", "standard")
 
     name: str
     call: Callable[[VMState, list[Value]], Value]
 
-    def __init__(self, name: str, call: Callable[[VMState, list[Value]], Value]) -> None:
+    def __init__(
+        self,
+        name: str,
+        call: Callable[[VMState, list[Value]], Value],
+        *,
+        standard: bool = False,
+        quiet: bool = False,
+    ) -> None:
         self.name = name
         self.call = call
+        self.standard = standard
+        self.quiet = quiet
 
     def invoke(self, state: VMState, arguments: list[Value]) -> Value:
         """Call it; an exception that it raises becomes the machine's error, with the original as cause."""

@@ -71,7 +71,7 @@ def require(table: Object | Array) -> None:
 def dangling(table: Object | Array) -> Object | Array:
     """Return a handle with the id of *table* that leads nowhere."""
     if isinstance(table, Array):
-        return DanglingArray(table.id, [])
+        return DanglingArray(table.id)
     return DanglingObject(table.id)
 
 
@@ -87,8 +87,9 @@ def lookup(array: Array, key: Value) -> Value:
     """Return what is stored under *key* exactly, or :data:`ABSENT`."""
     if type(array) is not Array:
         require(array)
-    if type(key) is int and 0 <= key < len(array.items):
-        return array.items[key]
+    items = array.items if type(array) is Array else array.prefix
+    if type(key) is int and 0 <= key < len(items):
+        return items[key]
     if array.extra is None:
         return ABSENT
     return array.extra.get(key_of(key), ABSENT)
@@ -108,7 +109,7 @@ def store(array: Array, key: Value, value: Value) -> None:
     if type(array) is not Array:
         require(array)
     if type(key) is int and key >= 0:
-        items = array.items
+        items = array.items if type(array) is Array else array.prefix
         if key < len(items):
             items[key] = value
         elif key == len(items) and type(array) is Array:
@@ -124,8 +125,8 @@ def store(array: Array, key: Value, value: Value) -> None:
 def _store_past_items(array: Array, key: int, value: Value) -> None:
     if key >= I64_MAX:
         raise VMError(f"Array length {key + 1} exceeds VM integer range", ErrorKind.TABLE_MEMORY)
-    items = array.items
     sparse = type(array) is SparseArray
+    items = array.prefix if sparse else array.items
     if key < DENSE_START:
         # Below DENSE_START nothing is ever absent between stored elements, sparse or not.
         items.extend([None] * (key - len(items)))
@@ -135,6 +136,8 @@ def _store_past_items(array: Array, key: int, value: Value) -> None:
         return
     if not sparse:
         array.length = len(items)
+        array.prefix = items
+        del array.items
         array.__class__ = SparseArray
     if array.extra is None:
         array.extra = {}
@@ -166,7 +169,7 @@ def elements(array: Array) -> list[Value]:
     if array.length > ENUMERABLE:
         raise VMError(f"Array length {array.length} is too large to enumerate", ErrorKind.TABLE_MEMORY)
     extra = array.extra or {}
-    start = array.items
+    start = array.prefix
     return start + [extra.get(index) for index in range(len(start), array.length)]
 
 
@@ -189,7 +192,7 @@ def entries(table: Object | Array, limit: int | None = None) -> list[tuple[Value
     require(table)
     pairs: list[tuple[Value, Value]] = []
     if isinstance(table, Array):
-        pairs.extend(enumerate(table.items))
+        pairs.extend(enumerate(table.items if type(table) is Array else table.prefix))
         extra = table.extra or {}
         pairs.extend((key, extra[key]) for key in sorted(key for key in extra if _is_index(key)))
         pairs.extend((value_of(key), value) for key, value in extra.items() if not _is_index(key))

@@ -42,13 +42,15 @@ class Array:
     ``items`` within its length, and append to it, without further thought.
     """
 
-    __slots__ = ("__weakref__", "extra", "id", "items", "length")
+    __slots__ = ("__weakref__", "extra", "id", "items", "length", "prefix")
 
     id: int
     items: list[Value]
     extra: dict[Any, Value] | None
     length: int
-    """Number of elements; meaningful in a SparseArray only."""
+    """Number of elements; set in a SparseArray only."""
+    prefix: list[Value]
+    """Gapless start; set in a SparseArray only."""
 
     def __init__(self, identity: int, items: list[Value]) -> None:
         self.id = identity
@@ -60,25 +62,32 @@ class Array:
 
 
 class SparseArray(Array):
-    """An array with a gap: ``items`` is its gapless start, indexes from there on are in ``extra`` or absent.
+    """An array with a gap: ``prefix`` is its gapless start, indexes from there on are in ``extra`` or absent.
 
     An Array becomes one when a write leaves an absent gap and stays one until its elements are rebuilt (the state
-    changes by assigning ``__class__``, so that a check of the exact type is all that the common path needs).
+    changes by assigning ``__class__``, so that a check of the exact type is all that the common path needs). It has no
+    ``items``: compiled code takes the presence of that attribute for the check.
     """
 
     __slots__ = ()
 
 
 class DanglingObject(Object):
-    """A handle to an object that this machine does not have (a constant of a program that was cloned)."""
+    """A handle to an object that this machine does not have (a constant of a program that was cloned); no ``fields``."""
 
     __slots__ = ()
+
+    def __init__(self, identity: int) -> None:
+        self.id = identity
 
 
 class DanglingArray(Array):
-    """A handle to an array that this machine does not have (a constant of a program that was cloned)."""
+    """A handle to an array that this machine does not have (a constant of a program that was cloned); no ``items``."""
 
     __slots__ = ()
+
+    def __init__(self, identity: int) -> None:
+        self.id = identity
 
 
 class Closure:

@@ -124,7 +124,7 @@ def test_what_cannot_be_persisted_is_named():
     assert reason(encode, Foreign(1)) == "cannot persist cffi_function values"
     assert reason(encode, cyclic) == "cannot persist cyclic object value with id 1"
     text = "table memory read array length failed: Array with ID 5 not found"
-    assert reason(encode, DanglingArray(5, [])) == text
+    assert reason(encode, DanglingArray(5)) == text
     assert reason(encode, DanglingObject(5)).endswith("failed: Object with ID 5 not found")
     assert reason(encode, huge).endswith(f"failed: Array length {10**12 + 1} is too large to enumerate")
     assert ENUMERABLE < 10**12

@@ -133,7 +133,7 @@ def test_gaps_show_as_unit_and_other_keys_of_arrays_are_not_shown(store):
 
 @pytest.mark.parametrize(
     ("table", "text"),
-    [(DanglingArray(9, []), "Array with ID 9 not found"), (DanglingObject(9), "Object with ID 9 not found")],
+    [(DanglingArray(9), "Array with ID 9 not found"), (DanglingObject(9), "Object with ID 9 not found")],
 )
 def test_a_dangling_table_cannot_be_displayed_at_any_level(store, table, text):
     for value in (table, store.create_array([store.create_array([table])])):

@@ -15,14 +15,14 @@ from stoffel.runtime import tables
 from stoffel.runtime.builtins import arguments as args
 from stoffel.runtime.builtins.registry import Family
 from stoffel.runtime.events import ArrayElementRead, ArrayElementWrite, ObjectFieldRead, ObjectFieldWrite
-from stoffel.runtime.foreign import CallbackError, ForeignFunction
+from stoffel.runtime.foreign import CallbackError
 from stoffel.runtime.tables import ABSENT
 from stoffel.runtime.values import Array, Object, Value, type_name
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
 
-FAMILY = Family()
+FAMILY = Family(quiet=True)
 
 _Direct = Callable[["VMState", list[Value]], Value]
 
@@ -31,7 +31,7 @@ def _direct(name: str) -> Callable[[_Direct], _Direct]:
     """Declare a builtin that receives the argument list itself and checks its arity."""
 
     def declare(implementation: _Direct) -> _Direct:
-        FAMILY.functions.append(ForeignFunction(name, implementation))
+        FAMILY.add(name, implementation)
         return implementation
 
     return declare

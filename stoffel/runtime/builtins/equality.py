@@ -14,7 +14,7 @@ from stoffel.runtime.values import Array, Value, same, type_name
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
 
-FAMILY = Family()
+FAMILY = Family(quiet=True)
 
 LEVELS: Final = 64
 """Nested array levels that are compared; what differs only by handle below them counts as unequal."""

@@ -14,7 +14,7 @@ from stoffel.runtime.values import Array, Value, type_name
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
 
-FAMILY = Family()
+FAMILY = Family(quiet=True)
 
 
 @FAMILY.builtin("extend", 2, 2, expects="2 arguments: array and values")

@@ -12,10 +12,10 @@ from stoffel.runtime.values import Value, type_name
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
 
-FAMILY = Family()
+FAMILY = Family(quiet=True)
 
 
-@FAMILY.builtin("print")
+@FAMILY.builtin("print", quiet=False)
 def print_(state: VMState, *values: Value) -> None:
     """Write the display forms, joined by one space, as one line to the output sink."""
     state.write_line(" ".join([display(value) for value in values]))

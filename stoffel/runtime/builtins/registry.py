@@ -20,10 +20,17 @@ Implementation = Callable[..., Value]
 
 
 class Family:
-    """The builtins of one file, in order of declaration."""
+    """The builtins of one file, in order of declaration; *quiet* as in :class:`ForeignFunction`, for all of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
         self.functions: list[ForeignFunction] = []
+        self.quiet = quiet
+
+    def add(self, name: str, call: Callable[[VMState, list[Any]], Value], *, quiet: bool | None = None) -> None:
+        """Declare *call*, which receives the argument list as it is, as the builtin *name*."""
+        self.functions.append(
+            ForeignFunction(name, call, standard=True, quiet=self.quiet if quiet is None else quiet)
+        )
 
     def builtin(
         self,
@@ -34,6 +41,7 @@ class Family:
         expects: str = "",
         at_most: str = "",
         takes: int | None = None,
+        quiet: bool | None = None,
     ) -> Callable[[Implementation], Implementation]:
         """Declare the decorated function as the builtin *name*.
 
@@ -52,7 +60,7 @@ class Family:
                     arguments = arguments[:takes]
                 return implementation(state, *arguments)
 
-            self.functions.append(ForeignFunction(name, call))
+            self.add(name, call, quiet=quiet)
             return implementation
 
         return declare

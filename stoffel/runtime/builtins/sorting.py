@@ -14,7 +14,7 @@ from stoffel.runtime.values import Array, Value, type_name
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
 
-FAMILY = Family()
+FAMILY = Family(quiet=True)
 
 _FLOAT_EXACT: Final = 1 << 53
 """Integers up to this magnitude are exact as Float."""

@@ -108,7 +108,7 @@ def test_an_absent_field_is_unit_and_a_negative_key_of_an_object_is_just_a_key(l
 @pytest.mark.parametrize("name", ["get_field", "set_field", "get_or_create_array_field", "len", "append", "sort"])
 def test_a_dangling_array_is_not_found(library, name):
     arguments = {"set_field": (0, 1), "get_or_create_array_field": (0,), "get_field": (0,), "append": (1,)}
-    text = library.error(name, DanglingArray(999, []), *arguments.get(name, ()))
+    text = library.error(name, DanglingArray(999), *arguments.get(name, ()))
     assert text == "Array with ID 999 not found"
 
 

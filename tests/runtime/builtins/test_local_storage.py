@@ -68,7 +68,7 @@ def test_what_cannot_be_persisted_is_named(stored):
         (Closure("f"), "cannot persist function values"),
         (stored.array(Foreign(1)), "cannot persist cffi_function values"),
         (cyclic, "cannot persist cyclic array value with id 1"),
-        (DanglingArray(9, []), "table memory read array length failed: Array with ID 9 not found"),
+        (DanglingArray(9), "table memory read array length failed: Array with ID 9 not found"),
     ]
     for value, text in cases:
         assert stored.error("LocalStorage.store", "k", value) == prefix + text

@@ -20,7 +20,7 @@ def test_print_passes_on_what_the_sink_says(library):
 
 
 def test_print_writes_nothing_if_a_value_cannot_be_shown(library):
-    assert library.error("print", 1, DanglingArray(4, [])) == "Array with ID 4 not found"
+    assert library.error("print", 1, DanglingArray(4)) == "Array with ID 4 not found"
     assert library.lines == []
 
 
