@@ -44,6 +44,7 @@ $(INSTALLED): pyproject.toml
 	    { echo 'make: $(PYTHON) is Python $(VERSION); Stoffel needs 3.11, 3.12 or 3.13' >&2; exit 1; }
 	test '$(HAVE)' = '$(VERSION)' || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable .
+	@$(BIN)/python -m compileall -q stoffel
 	@touch $@
 
 $(DEVELOP): $(INSTALLED)
