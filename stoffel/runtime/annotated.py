@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import types
 import typing
@@ -32,16 +33,16 @@ def adapt(name: str, function: Callable[..., Any]) -> Callable[[tuple[Value, ...
     except ValueError:
         return None
     parameters = list(signature.parameters.values())
-    hints = _hints(function)
+    names = _names(function)
     if len(parameters) == 1 and parameters[0].kind in _POSITIONAL:
-        hint = hints.get(parameters[0].name, parameters[0].annotation)
+        hint = _resolved(parameters[0].annotation, names)
         if hint is _EMPTY or hint is ForeignContext or hint == "ForeignContext":
             return None
     converters: list[tuple[str, Converter]] = []
     rest: tuple[str, Converter] | None = None
     required = 0
     for parameter in parameters:
-        hint = hints.get(parameter.name, parameter.annotation)
+        hint = _resolved(parameter.annotation, names)
         if parameter.kind in _POSITIONAL:
             converters.append((parameter.name, _converter(name, parameter.name, hint)))
             required += parameter.default is _EMPTY
@@ -62,11 +63,27 @@ def adapt(name: str, function: Callable[..., Any]) -> Callable[[tuple[Value, ...
     return call
 
 
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+def _names(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the global names that the annotations of *function* (a partial, method or callable object too) may use."""
+    function = inspect.unwrap(function)
+    while isinstance(function, functools.partial):
+        function = function.func
+    if not hasattr(function, "__globals__"):
+        function = type(function).__call__
+    return getattr(function, "__globals__", {})
+
+
+def _resolved(annotation: Any, names: dict[str, Any]) -> Any:
+    """Return what an annotation that is kept as text stands for; the text itself if that cannot be told.
+
+    One by one, not by ``typing.get_type_hints``: a name that only type checkers import must not spoil the others.
+    """
+    if not isinstance(annotation, str):
+        return annotation
     try:
-        return typing.get_type_hints(function)
+        return eval(annotation, names)  # noqa: S307 - the embedder's own source text
     except Exception:
-        return {}
+        return annotation
 
 
 def _arity(name: str, least: int, most: int | None, given: int) -> str:

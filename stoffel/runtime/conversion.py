@@ -13,7 +13,7 @@ from stoffel.runtime.values import Array, Object, Value, check_value, value_of
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
 
-NESTING_LIMIT: Final = 200
+NESTING_LIMIT: Final = 100
 """Levels of Python containers, or of tables, that are converted; a cycle is reported as too deep."""
 
 
