@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from stoffel.errors import ErrorKind, VMError
@@ -188,6 +189,13 @@ class VirtualMachine(TableAccess):
     def foreign_object(self, handle: Value, kind: type[Kind]) -> Kind | None:
         """Return the host object behind *handle* if it is of *kind*, else None."""
         return self._state.foreign_objects.get(handle, kind)
+
+    def locked_object(self, handle: Value, kind: type[Kind]) -> AbstractContextManager[Kind]:
+        """Return a context manager that holds the object's lock, shared with foreign functions, and gives the object.
+
+        Entering it raises VMError (kind ForeignObject) if *handle* is no handle of an object of *kind*.
+        """
+        return self._state.foreign_objects.locked(handle, kind)
 
     def has_function(self, name: str) -> bool:
         """Return whether a VM or foreign function of that name is registered."""
