@@ -174,11 +174,10 @@ def main(words: Sequence[str] | None = None) -> int:
         "sections": {},
     }
     _say("{implementation} {python}, {processor} x {processors}, {system}".format(**facts))
-    for name, reason in left_out.items():
-        _say(f"{name} is left out: {reason}")
-
     rows: list[comparison.Row] = []
     if COMPARISON in sections:
+        for name, reason in left_out.items():
+            _say(f"{name} is left out: {reason}")
         rows = comparison.compare(benchmarks, ways, size, arguments.level, effort, _progress)
         found[COMPARISON] = _comparison(rows, ways, size, arguments.level)
     options = Options(benchmarks, arguments.level, effort, arguments.quick)

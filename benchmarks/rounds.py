@@ -2,7 +2,8 @@
 
 A worker is a process that reads lines ``N REPETITIONS`` and answers each with ``SECONDS RESULT``. In a round every
 worker is asked once (A B C, A B C ...), so that what disturbs the machine for a while disturbs all of them alike; only
-one is busy at a time. The best time of a way is what the work costs, the median tells how much the machine was disturbed.
+one is busy at a time. The best time of a way is what the work costs, the median tells how much the machine was
+disturbed.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Worker:
                 bufsize=0,
             )
         except OSError as error:
+            self._errors.close()
             raise WorkerError(f"{name}: cannot run {command[0]}: {error.strerror}") from error
 
     def ask(self, n: int, repetitions: int = 1) -> tuple[float, str]:

@@ -2,9 +2,9 @@
 
 A program recurses to a depth, and at the bottom a foreign function enables a hook. The time from there to the first
 event is the move of the stack into the interpreter. The callback disables the hook again, and the run goes on; what the
-whole run takes longer is given too, for a machine that moves frames one by one. For comparison the same is done with jit
-off, where there is nothing to move. As a program, ``python -m benchmarks.sections.deoptimisation MODE DEPTH`` measures
-one case and prints JSON.
+whole run takes longer is given too, for a machine that moves frames one by one. For comparison the same is done with
+jit off, where there is nothing to move. As a program, ``python -m benchmarks.sections.deoptimisation MODE DEPTH``
+measures one case and prints JSON.
 """
 
 from __future__ import annotations
