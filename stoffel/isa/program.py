@@ -107,6 +107,9 @@ def _check_operand(name: str, kind: OperandKind, value: object) -> None:
         raise ValueError(f"{name}: the {kind.value} must not be negative: {value}")
 
 
+_NO_LABELS: Final[Mapping[str, int]] = MappingProxyType({})
+
+
 class Function:
     """A VM function: instructions over registers, with parameters, upvalues and labels.
 
@@ -193,7 +196,7 @@ class Function:
         put(self, "upvalues", upvalues)
         put(self, "parent", parent)
         put(self, "registers", registers)
-        put(self, "labels", MappingProxyType(labels))
+        put(self, "labels", MappingProxyType(labels) if labels else _NO_LABELS)
         put(self, "instructions", instructions)
         put(self, "parameter_types", parameter_types)
         put(self, "return_type", return_type)

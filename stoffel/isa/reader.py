@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import struct
+from array import array
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from stoffel.errors import LoadError
 from stoffel.isa.encoded import EncodedInstructions, InstructionScanner, ScanError
@@ -73,6 +74,9 @@ def _read_file(path: str, shown: str) -> bytes:
         raise _unreadable("it does not fit into memory", shown) from None
 
 
+_SIGNED, _NAME, _TYPE, _TYPES = Field.SIGNED, Field.NAME, Field.TYPE, Field.TYPES
+
+
 def _unreadable(reason: str, shown: str) -> LoadError:
     return LoadError(f"cannot read the file: {reason}", category="io", path=shown)
 
@@ -91,16 +95,8 @@ def read(data: bytes, *, path: str | None = None) -> Program:
         raise LoadError("the program does not fit into memory", category="io", path=path) from None
 
 
-class _Record(NamedTuple):
-    """A function as parsed, before conversion."""
-
-    function: Function
-    start: int
-    end: int
-
-
 class _Reader:
-    __slots__ = ("data", "path", "position", "version", "pool", "scanner", "types", "first")
+    __slots__ = ("data", "path", "position", "version", "pool", "scanner", "types", "starts", "first")
 
     def __init__(self, data: bytes, path: str | None) -> None:
         self.data = data
@@ -109,8 +105,10 @@ class _Reader:
         self.version = 0
         self.pool: tuple[Any, ...] = ()
         self.scanner = InstructionScanner(b"", ())
-        self.types: dict[Type, Type] = {UNKNOWN: UNKNOWN}
-        self.first: dict[str, _Record] = {}
+        self.types: dict[tuple[Any, ...], Type] = {}
+        # Where function records begin, with the end of the last; and the index of the first record of each name.
+        self.starts = array("Q")
+        self.first: dict[str, int] = {}
 
     # Errors and primitive fields -----------------------------------------------------------------------------------
 
@@ -131,11 +129,11 @@ class _Reader:
 
     def number(self, shape: struct.Struct, field: str) -> int:
         start = self.position
-        end = start + shape.size
-        if end > len(self.data):
+        try:
+            found: int = shape.unpack_from(self.data, start)[0]
+        except struct.error:
             self.fail_at_end(field, start)
-        self.position = end
-        found: int = shape.unpack_from(self.data, start)[0]
+        self.position = start + shape.size
         return found
 
     def text(self, length: int, field: str, invalid: str) -> str:
@@ -151,7 +149,7 @@ class _Reader:
         return found
 
     def name(self, field: str) -> str:
-        return self.text(self.number(_U16, f"length of a {field}"), field, field)
+        return self.text(self.number(_U16, field), field, field)
 
     def count(self, what: str, limit: int = MAX_COUNT) -> int:
         start = self.position
@@ -165,7 +163,8 @@ class _Reader:
         return tuple([item() for _ in range(self.count(what))])
 
     def names(self, what: str, field: str) -> tuple[str, ...]:
-        return tuple([self.name(field) for _ in range(self.number(_U16, what))])
+        count = self.number(_U16, what)
+        return tuple([self.name(field) for _ in range(count)]) if count else ()
 
     # The file ------------------------------------------------------------------------------------------------------
 
@@ -197,9 +196,7 @@ class _Reader:
         records = self.many("function count", self.function)
         manifest = self.manifest()
         unique = self.convert(records)
-        return Program._from_trusted(
-            tuple([record.function for record in records]), Functions(unique), self.pool, manifest, self.version
-        )
+        return Program._from_trusted(records, Functions(unique), self.pool, manifest, self.version)
 
     def constant(self) -> Any:
         start = self.position
@@ -218,30 +215,30 @@ class _Reader:
             return self.text(self.count("string length", MAX_STRING_BYTES), "string constant", "string")
         return self.fail(f"Unknown value type tag: {tag}", start)
 
-    def convert(self, records: tuple[_Record, ...]) -> list[Function]:
+    def convert(self, records: tuple[Function, ...]) -> list[Function]:
         """Return the distinct functions, after the checks that need the whole file."""
-        for record in records:
-            function = record.function
+        for index, function in enumerate(records):
             first = self.first[function.name]
-            if first is not record:
-                if not _identical(first.function, function):
-                    self.fail(f"duplicate function '{function.name}' has conflicting definitions", record.start)
+            if first != index:
+                if not _identical(records[first], function):
+                    message = f"duplicate function '{function.name}' has conflicting definitions"
+                    self.fail(message, self.starts[index])
                 continue
             if isinstance(function.instructions, EncodedInstructions):
                 bad = function.instructions.bad_constant()
                 if bad is not None:
-                    index, constant, offset = bad
+                    at, constant, offset = bad
                     self.fail(
-                        f"Function {function.name} instruction {index} references constant {constant} "
+                        f"Function {function.name} instruction {at} references constant {constant} "
                         f"but constant pool has {len(self.pool)} values",
                         offset,
                     )
-        return [record.function for record in self.first.values()]
+        return [records[index] for index in self.first.values()]
 
     # Functions -----------------------------------------------------------------------------------------------------
 
-    def function(self) -> _Record:
-        begin = self.position
+    def function(self) -> Function:
+        self.starts.append(self.position)
         name = self.name("function name")
         registers = self.number(_U16, "register count")
         parameters = self.names("parameter count", "parameter name")
@@ -265,13 +262,8 @@ class _Reader:
             labels[label] = self.number(_U32, "label offset")
         count = self.count("instruction count", MAX_INSTRUCTIONS)
         body = self.instructions(count) if count else ()
-        function = Function._from_trusted(name, parameters, upvalues, parent, registers, labels, body, types, result)
-        first = self.first.get(name)
-        if first is not None and self.data[first.start : first.end] == self.data[begin : self.position]:
-            return _Record(first.function, begin, self.position)
-        record = _Record(function, begin, self.position)
-        self.first.setdefault(name, record)
-        return record
+        self.first.setdefault(name, len(self.starts) - 1)
+        return Function._from_trusted(name, parameters, upvalues, parent, registers, labels, body, types, result)
 
     def parent(self) -> str | None:
         start = self.position
@@ -297,25 +289,28 @@ class _Reader:
         if tag >= len(TYPE_ROWS):
             self.fail(f"unknown function type tag {tag}", start)
         row = TYPE_ROWS[tag]
-        values: list[Any] = []
+        key: list[Any] = [tag]
         for field in row.fields:
-            if field is Field.TYPE:
-                values.append(self.type(depth + 1))
-            elif field is Field.NAME:
-                values.append(self.name(row.noun))
-            elif field is Field.TYPES:
+            if field is _TYPE:
+                key.append(self.type(depth + 1))
+            elif field is _NAME:
+                key.append(self.name(row.noun))
+            elif field is _TYPES:
                 count = self.number(_U16, "generic parameter count of a type")
-                values.append(tuple([self.type(depth + 1) for _ in range(count)]))
-            elif field is Field.SIGNED:
-                values.append(self.number(_U8, "signed flag of a type") != 0)
+                key.append(tuple([self.type(depth + 1) for _ in range(count)]))
+            elif field is _SIGNED:
+                key.append(self.number(_U8, "signed flag of a type") != 0)
             else:
                 width = self.number(_U8, "bit width of a type")
                 if width == 0:
                     self.fail(f"{row.noun} bit width must be non-zero", start)
-                values.append(width)
-        # A short file can hold many equal types: share them.
-        found = Type(row, tuple(values))
-        return self.types.setdefault(found, found)
+                key.append(width)
+        # A short file can hold very many equal types: they become one.
+        fields = tuple(key)
+        found = self.types.get(fields)
+        if found is None:
+            found = self.types[fields] = Type(row, fields[1:])
+        return found
 
     # Manifest ------------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 from stoffel.errors import SaveError
@@ -50,42 +50,42 @@ def write(program: Program, *, version: int | None = None) -> bytes:
     number = program.version if version is None else version
     if type(number) is not int or not 0 <= number <= CURRENT_VERSION:
         raise SaveError(f"cannot write version {number!r}; versions 0 to {CURRENT_VERSION} can be written")
-    return b"".join(_Writer(program, number).program())
+    return bytes(_Writer(program, number).program())
 
 
 class _Writer:
-    """Collects the pieces of a file in stream order, so that the first field that does not fit is the one reported."""
+    """Puts a file together in stream order, so that the first field that does not fit is the one reported."""
 
     __slots__ = ("source", "version", "out", "index")
 
     def __init__(self, program: Program, version: int) -> None:
         self.source = program
         self.version = version
-        self.out: list[bytes] = []
+        self.out = bytearray()
         self.index: dict[tuple[type, object], int] = {}
 
     # Primitive fields ----------------------------------------------------------------------------------------------
 
     def u8(self, value: int) -> None:
-        self.out.append(bytes((value,)))
+        self.out.append(value)
 
     def u16(self, value: int, field: str) -> None:
         if value > U16_MAX:
             raise SaveError(f"{field} {value} exceeds u16::MAX")
-        self.out.append(_U16.pack(value))
+        self.out += _U16.pack(value)
 
     def u32(self, value: int, field: str) -> None:
         if value > U32_MAX:
             raise SaveError(f"{field} {value} exceeds u32::MAX")
-        self.out.append(_U32.pack(value))
+        self.out += _U32.pack(value)
 
     def u64(self, value: int) -> None:
-        self.out.append(_U64.pack(value))
+        self.out += _U64.pack(value)
 
     def name(self, text: str, field: str) -> None:
         raw = _utf8(text, field)
         self.u16(len(raw), f"{field} length")
-        self.out.append(raw)
+        self.out += raw
 
     def many(self, items: tuple[Item, ...], field: str, put: Callable[[Item], None]) -> None:
         self.u32(len(items), field)
@@ -94,10 +94,10 @@ class _Writer:
 
     # The file ------------------------------------------------------------------------------------------------------
 
-    def program(self) -> Iterable[bytes]:
+    def program(self) -> bytearray:
         source = self.source
-        self.out.append(MAGIC)
-        self.out.append(_U16.pack(self.version))
+        self.out += MAGIC
+        self.out += _U16.pack(self.version)
         self.many(source.constants, "constant count", self.constant)
         for position, value in enumerate(source.constants):
             self.index.setdefault(constant_key(value), position)
@@ -111,20 +111,20 @@ class _Writer:
         if kind in _INTEGERS:
             row, shape = _INTEGERS[kind]
             try:
-                self.out.append(shape.pack(row.tag, value))
+                self.out += shape.pack(row.tag, value)
             except struct.error:
                 raise SaveError(f"the constant {value} does not fit {row.name}") from None
         elif value is None:
             self.u8(UNIT_TAG)
         elif kind is float:
-            self.out.append(struct.pack("<Bd", FLOAT_TAG, value))
+            self.out += struct.pack("<Bd", FLOAT_TAG, value)
         elif kind is bool:
-            self.out.append(bytes((BOOL_TAG, value is True)))
+            self.out += bytes((BOOL_TAG, value is True))
         elif kind is str:
             raw = _utf8(str(value), "string")
             self.u8(STRING_TAG)
             self.u32(len(raw), "string length")
-            self.out.append(raw)
+            self.out += raw
         else:
             raise SaveError(f"Unsupported value type for serialization: {value!r}")
 
@@ -172,21 +172,21 @@ class _Writer:
         body = function.instructions
         self.u32(len(body), "instruction count")
         if isinstance(body, EncodedInstructions) and body.pool is self.source.constants:
-            self.out.append(body.raw())
+            self.out += body.raw()
             return
-        add, index = self.out.append, self.index
+        out, index = self.out, self.index
         for instruction in body:
             encoding = _ENCODING_OF[instruction.op.code]
             operands = instruction.operands
             if encoding.name is not None:
-                add(encoding.fields.pack(encoding.op.code))
+                out += encoding.fields.pack(encoding.op.code)
                 self.name(operands[0], f"{encoding.op.name} {_noun(encoding)}")
                 continue
             at = encoding.constant
             if at is not None:
                 operands = (*operands[:at], index[constant_key(operands[at])], *operands[at + 1 :])
             try:
-                add(encoding.fields.pack(encoding.op.code, *operands))
+                out += encoding.fields.pack(encoding.op.code, *operands)
             except struct.error:
                 for operand, value in zip(encoding.op.operands, operands, strict=True):
                     if value > U32_MAX:
