@@ -80,6 +80,7 @@ bench: $(DEVELOP)
 
 docs: $(DEVELOP)
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/code_map.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
