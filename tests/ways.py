@@ -19,4 +19,8 @@ def _interpreter(**options: Any) -> VirtualMachine:
     return VirtualMachine(jit="off", **options)
 
 
-WAYS: tuple[Way, ...] = (Way("interpreter", _interpreter),)
+def _compiled(**options: Any) -> VirtualMachine:
+    return VirtualMachine(jit="always", **options)
+
+
+WAYS: tuple[Way, ...] = (Way("interpreter", _interpreter), Way("always", _compiled))

@@ -39,7 +39,11 @@ def call(frame: ActivationRecord, name: str, dotted: bool) -> bool:
         frame.stack = []
         if state.hooked:
             _announce(state, frame, arguments, "function", callee.name)
-        state.frames.append(ActivationRecord(state, callee, arguments, upvalues, None))
+        elif state.tier is not None and not callee.upvalue_names:
+            outcome = state.tier.call(frame, callee, arguments)
+            if outcome is not None:
+                return outcome
+        state.records.append(ActivationRecord(state, callee, arguments, upvalues, None))
         return True
     return call_foreign(state, frame, callee)
 
@@ -55,7 +59,7 @@ def call_foreign(state: VMState, frame: ActivationRecord, callee: ForeignFunctio
     except BaseException:
         frame.stack = arguments
         raise
-    if state.frames[-1] is not frame:
+    if state.records[-1] is not frame:
         # call_closure has pushed a record: what it returned is not the result of the call.
         return True
     previous = frame.registers[0]
@@ -100,7 +104,7 @@ def check_arity(callee: Code, given: int) -> None:
 
 def check_depth(state: VMState, callee: Code) -> None:
     """Raise VMError if one more record, for *callee*, would exceed the machine's limits."""
-    depth = len(state.frames)
+    depth = len(state.records)
     if depth >= state.max_call_depth:
         raise VMError(f"Call depth exceeds {state.max_call_depth}")
     if callee.register_count > LARGE_FRAME and depth * callee.register_count > REGISTER_BUDGET:
@@ -134,13 +138,13 @@ def enter_closure(state: VMState, closure: Closure, arguments: list[Value], *, a
     check_depth(state, callee)
     if announce and state.hooked:
         state.fire(BeforeFunctionCall(CallTarget("closure", callee.name), tuple(arguments)))
-    state.frames.append(ActivationRecord(state, callee, arguments, list(closure.upvalues), closure))
+    state.records.append(ActivationRecord(state, callee, arguments, list(closure.upvalues), closure))
 
 
 def leave(frame: ActivationRecord, value: Value) -> None:
     """Drop *frame*, the current record, and hand *value* to its caller, or to whoever started the run."""
     state = frame.state
-    frames = state.frames
+    frames = state.records
     frames.pop()
     if len(frames) == state.base:
         state.result = value

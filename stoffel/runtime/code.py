@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, final
+from typing import Any, Final, final
 
 from stoffel.isa.program import Function, Instruction, interning_key
 from stoffel.isa.table import OperandKind
@@ -15,17 +15,37 @@ Step = Callable[[list[Value], Any], "int | None"]
 """One bound instruction: called with the registers and the activation record; see ``stoffel.runtime.steps``."""
 
 
+NEVER: Final = 1 << 62
+"""Heat that no function reaches."""
+
+
 @final
 class Code:
     """What a machine needs to run one VM function.
 
     ``steps`` is made when the function is first called (binding eight million instructions takes seconds, and most
     functions of a library are never called). ``source`` is None for a function registered without its instructions.
+    ``heat`` estimates the instructions executed so far by calls and loops; at ``hot`` the compiled tier is asked.
     """
 
-    __slots__ = ("blank", "function", "name", "parameters", "register_count", "source", "steps", "upvalue_names")
+    __slots__ = (
+        "blank",
+        "counted",
+        "function",
+        "heat",
+        "hot",
+        "name",
+        "parameters",
+        "register_count",
+        "source",
+        "steps",
+        "upvalue_names",
+    )
 
     steps: list[Step]
+    """The bound instructions."""
+    counted: list[Step]
+    """The same with back-edges that count, for machines that compile."""
 
     def __init__(self, function: Function, *, keep_source: bool = True) -> None:
         """Bind *function*; raises VMError (kind Function or Runtime) if it does not verify."""
@@ -36,15 +56,18 @@ class Code:
         self.upvalue_names = function.upvalues
         self.blank: list[Value] = [None] * (self.register_count - len(function.parameters))
         self.source: Sequence[Instruction] | None = function.instructions if keep_source else None
+        self.heat = 0
+        self.hot = NEVER
 
     def __getattr__(self, name: str) -> Any:
-        # Reached only while the slot `steps` is empty: the first call binds, later ones read the slot directly.
-        if name != "steps":
+        # Reached only while the slot is empty: the first call binds, later ones read the slot directly.
+        if name not in ("steps", "counted"):
             raise AttributeError(name)
         from stoffel.runtime.steps import bind
 
-        self.steps = bind(self)
-        return self.steps
+        steps = bind(self, counting=name == "counted")
+        setattr(self, name, steps)
+        return steps
 
     def instructions(self) -> list[Instruction]:
         """Return the instructions with their constants interned as the machine does, per function."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import sys
+from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.runtime import interpreter
 
@@ -13,16 +14,40 @@ if TYPE_CHECKING:
 MODES: Final = ("off", "auto", "always")
 """What ``jit`` can be."""
 
+THRESHOLDS: Final = {"auto": 1.0, "always": 0.0}
+"""Factor on the heat at which a function is compiled, by mode."""
+
 
 class Engine:
     """Runs records in the tier that *mode* asks for. Raises ValueError for a mode that does not exist."""
 
     __slots__ = ("mode",)
 
+    _said: bool = False
+
     def __init__(self, mode: str) -> None:
         if mode not in MODES:
             raise ValueError(f"jit must be one of {', '.join(MODES)}, not {mode!r}")
         self.mode = mode
+
+    def attach(self, state: VMState) -> None:
+        """Give *state* the compiled tier that the mode asks for.
+
+        On a Python whose bytecode the translator does not know everything runs in the interpreter, which is said once.
+        """
+        if self.mode == "off":
+            return
+        from stoffel.compiler.codeobjects import why_not
+
+        reason = why_not()
+        if reason is not None:
+            if not Engine._said:
+                Engine._said = True
+                print(f"stoffel: nothing is compiled: {reason}", file=sys.stderr)
+            return
+        from stoffel.runtime.compiled import CompiledTier
+
+        state.tier = CompiledTier(state, THRESHOLDS[self.mode])
 
     def clone(self) -> Engine:
         """Return an engine with the same settings for an independent machine."""
@@ -30,4 +55,19 @@ class Engine:
 
     def run(self, state: VMState) -> Value:
         """Run the records above ``state.base`` to the end and return the result of the lowest."""
-        return interpreter.run(state)
+        tier = state.tier
+        if tier is None:
+            return interpreter.run(state)
+        records = state.records
+        while len(records) > state.base:
+            state.observe_hooks()
+            if state.hooked:
+                interpreter.run_hooked(state)
+            elif not tier.enter(records[-1]):
+                interpreter.run_plain(state)
+        return state.result
+
+    def statistics(self, state: VMState) -> dict[str, Any]:
+        """Return what the compiled tier of *state* did, as plain data."""
+        counters = {} if state.tier is None else state.tier.statistics.as_dict()
+        return {"mode": self.mode, **counters}

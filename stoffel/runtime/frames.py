@@ -46,7 +46,7 @@ class ActivationRecord:
     ) -> None:
         self.state = state
         self.code = code
-        self.cursor = iter(code.steps)
+        self.cursor = iter(code.steps if state.tier is None else code.counted)
         self.registers = arguments + code.blank
         self.arguments = arguments
         self.stack = []

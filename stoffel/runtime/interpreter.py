@@ -31,18 +31,18 @@ def run(state: VMState) -> Value:
 
     Raises VMError with the position of the failure; the records are left for the caller to drop.
     """
-    while len(state.frames) > state.base:
+    while len(state.records) > state.base:
         state.observe_hooks()
         if state.hooked:
-            _run_hooked(state)
+            run_hooked(state)
         else:
-            _run_plain(state)
+            run_plain(state)
     return state.result
 
 
-def _run_plain(state: VMState) -> None:
+def run_plain(state: VMState) -> None:
     """Run without events until the entry returns or a safepoint asks for attention."""
-    frames = state.frames
+    frames = state.records
     base = state.base
     while len(frames) > base and not state.attention:
         frame = frames[-1]
@@ -58,9 +58,9 @@ def _run_plain(state: VMState) -> None:
             leave(frame, registers[0])
 
 
-def _run_hooked(state: VMState) -> None:
+def run_hooked(state: VMState) -> None:
     """Run with events until the entry returns or a safepoint asks for attention."""
-    frames = state.frames
+    frames = state.records
     base = state.base
     while len(frames) > base and not state.attention:
         frame = frames[-1]
@@ -90,7 +90,7 @@ def _observed(
     state.cursor = (frame.code.name, index)
     state.fire(BeforeInstructionExecute(instruction))
 
-    if row.events is Events.RETURN and len(state.frames) - 1 == state.base:
+    if row.events is Events.RETURN and len(state.records) - 1 == state.base:
         # The entry's own return fires nothing else, and its record still exists while After fires.
         state.fire(AfterInstructionExecute(instruction))
         return step(registers, frame)  # type: ignore[operator, no-any-return]

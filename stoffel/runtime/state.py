@@ -17,6 +17,7 @@ from stoffel.runtime.tables import ObjectStore
 
 if TYPE_CHECKING:
     from stoffel.isa.program import Instruction
+    from stoffel.runtime.compiled import CompiledTier
     from stoffel.runtime.events import Event
     from stoffel.runtime.foreign import ForeignFunction
     from stoffel.runtime.foreign_objects import ForeignObjects
@@ -31,8 +32,9 @@ MAX_CALL_DEPTH: Final = 250_000
 class VMState:
     """The state of one machine.
 
-    *write_line* delivers a printed line; *storage* is the LocalStorage backend or None. ``frames`` are the activation
-    records of the runs in progress, oldest first, those of the innermost run above index ``base``. ``hooked`` says
+    *write_line* delivers a printed line; *storage* is the LocalStorage backend or None. ``records`` are the activation
+    records that the interpreter runs, oldest first, those of the innermost run above index ``base``; compiled code in
+    progress has none until somebody asks (:attr:`frames`). ``tier`` is the machine's compiled tier, or None. ``hooked`` says
     whether the current run produces events, which changes at safepoints only; ``attention`` asks the run to look at
     the hooks at its next safepoint and may be set from any thread. ``lock`` is held during a run. ``machine`` is the
     VirtualMachine that this is the state of, for foreign functions that call back.
@@ -44,7 +46,6 @@ class VMState:
         "base",
         "cursor",
         "foreign_objects",
-        "frames",
         "functions",
         "hooked",
         "hooks",
@@ -54,8 +55,10 @@ class VMState:
         "methods",
         "objects",
         "random_bytes",
+        "records",
         "result",
         "storage",
+        "tier",
         "write_line",
     )
 
@@ -64,7 +67,8 @@ class VMState:
     def __init__(self, write_line: Callable[[str], None], storage: Any, foreign_objects: ForeignObjects) -> None:
         self.functions: dict[str, Code | ForeignFunction] = {}
         self.methods = MethodRegistry()
-        self.frames: list[ActivationRecord] = []
+        self.records: list[ActivationRecord] = []
+        self.tier: CompiledTier | None = None
         self.base = 0
         self.result: Value = None
         self.cursor: tuple[str, int] | None = None
@@ -83,11 +87,25 @@ class VMState:
     def ask_attention(self) -> None:
         """Make the run, if there is one, look at the hooks at its next safepoint."""
         self.attention = True
+        if self.tier is not None:
+            self.tier.ask_attention()
 
     def observe_hooks(self) -> None:
         """Obey the hooks' switches: called at safepoints only."""
+        # Cleared before the hooks are looked at: a switch in between asks again.
         self.attention = False
+        if self.tier is not None:
+            self.tier.clear_attention()
         self.hooked = self.hooks.active
+
+    @property
+    def frames(self) -> list[ActivationRecord]:
+        """The activation records of the runs in progress, oldest first.
+
+        While compiled code is suspended in a call this includes a snapshot of its records.
+        """
+        tier = self.tier
+        return self.records if tier is None or not tier.is_suspended else self.records + tier.snapshot()
 
     def fire(self, event: Event) -> None:
         """Offer an event to the hooks; raises VMError (kind Hook) if a callback fails."""
@@ -96,9 +114,10 @@ class VMState:
     @property
     def current_instruction(self) -> tuple[str, int] | None:
         """Function name and index of the instruction in progress, or None outside a run."""
-        if not self.frames:
+        frames = self.frames
+        if not frames:
             return None
-        frame = self.frames[-1]
+        frame = frames[-1]
         return frame.code.name, max(frame.next_instruction - 1, 0)
 
     def instruction_at(self, function: str, index: int) -> Instruction | None:
@@ -110,8 +129,8 @@ class VMState:
 
     def locate(self, error: VMError) -> None:
         """Note on *error* where the run is, unless an inner run has done so."""
-        if error.function is None and len(self.frames) > self.base:
-            error.stack = tuple((frame.code.name, max(frame.next_instruction - 1, 0)) for frame in self.frames)
+        if error.function is None and len(self.records) > self.base:
+            error.stack = tuple((frame.code.name, max(frame.next_instruction - 1, 0)) for frame in self.records)
             error.function, error.instruction = error.stack[-1]
 
     @contextmanager
@@ -123,7 +142,9 @@ class VMState:
         """
         with self.lock:
             saved = self.base, self.result, self.cursor, self.hooked
-            self.base = len(self.frames)
+            bottom = len(self.records)
+            suspension = None if self.tier is None else self.tier.suspend()
+            self.base = len(self.records)
             try:
                 yield
             except VMError as error:
@@ -134,11 +155,14 @@ class VMState:
             except MemoryError as error:
                 raise self._host_failure(VMError("Out of memory", ErrorKind.RUNTIME)) from error
             finally:
-                del self.frames[self.base :]
+                del self.records[self.base :]
+                if suspension is not None and self.tier is not None:
+                    self.tier.resume(suspension, self.records[bottom:])
+                    del self.records[bottom:]
                 self.base, self.result, self.cursor, self.hooked = saved
                 # An inner run may have obeyed a switch that the outer one has not seen yet.
                 if self.hooked != self.hooks.active:
-                    self.attention = True
+                    self.ask_attention()
 
     def _host_failure(self, error: VMError) -> VMError:
         self.locate(error)

@@ -171,8 +171,20 @@ def _cmp(left: int, right: int) -> Step:
     return step
 
 
-def _jump(target: int, back_edge: bool) -> Step:
-    if back_edge:
+def _jump(target: int, span: int, counting: bool) -> Step:
+    """Bind a jump; *span* is the number of instructions that a back-edge repeats, 0 for a jump forwards."""
+    if span and counting:
+
+        def step(registers: Registers, frame: ActivationRecord) -> int:
+            code = frame.code
+            code.heat += span
+            if code.heat >= code.hot or frame.state.attention:
+                frame.jump(target)
+                frame.state.attention = True
+                return SWITCH
+            return target
+
+    elif span:
 
         def step(registers: Registers, frame: ActivationRecord) -> int:
             if frame.state.attention:
@@ -191,13 +203,13 @@ def _jump(target: int, back_edge: bool) -> Step:
 def _branch(taken_on: frozenset[int]) -> Bind:
     """Return the binder of a jump; a flag value is compared directly, of two the one that is missing."""
 
-    def bind(target: int, back_edge: bool) -> Step:
-        taken = _jump(target, back_edge)
+    def bind(target: int, span: int, counting: bool) -> Step:
+        taken = _jump(target, span, counting)
         if len(taken_on) == 3:
             return taken
         if len(taken_on) == 1:
             (value,) = taken_on
-            if back_edge:
+            if span:
 
                 def step(registers: Registers, frame: ActivationRecord) -> int | None:
                     return taken(registers, frame) if frame.flag == value else None
@@ -209,7 +221,7 @@ def _branch(taken_on: frozenset[int]) -> Bind:
 
         else:
             (value,) = {-1, 0, 1} - taken_on
-            if back_edge:
+            if span:
 
                 def step(registers: Registers, frame: ActivationRecord) -> int | None:
                     return taken(registers, frame) if frame.flag != value else None
@@ -273,8 +285,8 @@ BINDERS: Final[dict[str, Bind]] = complete(
 """For every instruction the function that makes its step from its operands."""
 
 
-def bind(code: Code) -> list[Step]:
-    """Return the steps of *code*; equal instructions share one step."""
+def bind(code: Code, *, counting: bool = False) -> list[Step]:
+    """Return the steps of *code*; equal instructions share one step. If *counting*, back-edges add to the heat."""
     labels = code.function.labels
     shared: dict[Any, Step] = {}
     steps: list[Step] = []
@@ -283,7 +295,7 @@ def bind(code: Code) -> list[Step]:
         operands: tuple[Any, ...] = instruction.operands
         if row.flow is Flow.JUMP:
             target = labels[operands[row.position(OperandKind.LABEL) or 0]]
-            operands = (target, target <= index)
+            operands = (target, max(index - target + 1, 0), counting)
         key = (row.code, *map(_identity, operands))
         step = shared.get(key)
         if step is None:

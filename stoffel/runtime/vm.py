@@ -45,6 +45,7 @@ class VirtualMachine(TableAccess):
         self._engine = Engine(jit)
         self._state = VMState(sink, storage, ForeignObjects())
         self._state.machine = self
+        self._engine.attach(self._state)
         if builtins:
             self.register_standard_library()
             self.register_mpc_builtins()
@@ -80,6 +81,14 @@ class VirtualMachine(TableAccess):
     @output.setter
     def output(self, output: Any) -> None:
         self._state.write_line = open_sink(output)
+
+    def jit_statistics(self) -> dict[str, Any]:
+        """Return what the compiled tier did, as plain data.
+
+        For every function its tier, units, compile time in seconds, code size in bytes, entries in mid-loop and the
+        sentence by which it was refused; for the machine the deoptimisations by reason.
+        """
+        return self._engine.statistics(self._state)
 
     # Registration
 
@@ -236,9 +245,9 @@ class VirtualMachine(TableAccess):
                 state.cursor = None
                 result = callee.invoke(state, values)
                 # call_closure has no record to return to here: what it pushed is the run.
-                return self._engine.run(state) if len(state.frames) > state.base else result
+                return self._engine.run(state) if len(state.records) > state.base else result
             code = calls.entry(state, name, values)
-            state.frames.append(ActivationRecord(state, code, values, [], None))
+            state.records.append(ActivationRecord(state, code, values, [], None))
             return self._engine.run(state)
 
     def call(self, function: str | Closure, *arguments: Value) -> Value:
@@ -263,6 +272,7 @@ class VirtualMachine(TableAccess):
             other._engine = self._engine.clone()
             other._state = VMState(mine.write_line, mine.storage, ForeignObjects())
             other._state.machine = other
+            other._engine.attach(other._state)
             other._state.max_call_depth = mine.max_call_depth
             other._state.random_bytes = mine.random_bytes
             other._state.methods = mine.methods.copy()

@@ -1,0 +1,480 @@
+"""Writing a typed function out as a code object.
+
+Blocks come in reverse postorder. A block with one predecessor starts with the spots that its predecessor left; where
+several paths meet every needed place is in its own local, moved there on the edges. Whatever happens rarely (failed
+guards, overflow, slow divisions, polls that found something) is written after the last block, so that conditional jumps
+on the common path only go forwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from stoffel.compiler.blocks import END, Edge
+from stoffel.compiler.codeobjects import Writer
+from stoffel.compiler.facts import CLASS, KIND_RANGES, Fact, is_raw
+from stoffel.compiler.forms import FORMS
+from stoffel.compiler.liveness import FLAG, after_each, analyse, bit
+from stoffel.compiler.names import ATTENTION, LEAVE, RECOVER, ROOM, operation_name
+from stoffel.compiler.safepoints import BEFORE, ENTRY, NEXT, TAKEN, Held, Known, Line, Order, Site, Spot, Unit
+from stoffel.compiler.spots import FLAG_LOCAL, Spots
+from stoffel.compiler.typed import FLAG_BITS, Node, TypedBlock, TypedFunction
+from stoffel.isa.program import Instruction
+from stoffel.runtime.code import Code
+
+if TYPE_CHECKING:
+    from bytecode import Label
+
+    from stoffel.compiler.environment import Environment
+
+_OPERATORS: Final = {
+    frozenset({-1}): "<",
+    frozenset({0}): "==",
+    frozenset({1}): ">",
+    frozenset({-1, 0}): "<=",
+    frozenset({0, 1}): ">=",
+    frozenset({-1, 1}): "!=",
+}
+_ALL: Final = frozenset({-1, 0, 1})
+
+
+class Emitter:
+    """Writes one unit. ``forms`` do the single nodes through the methods and attributes here."""
+
+    def __init__(
+        self,
+        code: Code,
+        instructions: list[Instruction],
+        typed: TypedFunction,
+        environment: Environment,
+        entry: int,
+        arguments: list[str],
+        spots: list[Spot],
+        name: str,
+        filename: str,
+    ) -> None:
+        self.code = code
+        self.instructions = instructions
+        self.typed = typed
+        self.environment = environment
+        self.entry = entry
+        self.arguments = arguments
+        self.entry_spots = spots
+        self.writer = Writer(name, filename, [ROOM, *arguments])
+        self.spots = Spots(self.writer, typed.layout)
+        self.lines: list[Line] = []
+        self.needed_in = analyse(typed)
+        self.labels = {start: self.writer.label() for start in typed.blocks}
+        self.placed: set[int] = set()
+        self.inherited: dict[int, tuple[list[Spot | None], int | Order | Held | None]] = {}
+        self.rare: list[Callable[[], None]] = []
+        self.aliases: dict[int, list[Label]] = {}
+        """Labels to be placed together with a block's own."""
+        self.ranks = {start: rank for rank, start in enumerate(typed.blocks)}
+        self.predecessors = self._count_predecessors()
+        self.needed = 0
+        self.compare_line = 0
+
+    def _count_predecessors(self) -> dict[int, int]:
+        counts = dict.fromkeys(self.typed.blocks, 0)
+        for typed in self.typed.blocks.values():
+            for edge in (typed.taken, typed.next):
+                if edge is not None and edge.target != END:
+                    # A back-edge meets the way in, however many of them there are.
+                    counts[edge.target] += 2 if edge.target in counts and self._retreats(typed, edge) else 1
+        return counts
+
+    def _retreats(self, typed: TypedBlock, edge: Edge) -> bool:
+        return self.ranks[edge.target] <= self.ranks[typed.block.start]
+
+    # Lines and sites
+
+    def new_line(self, index: int) -> Line:
+        """Start the line of VM instruction *index* and make it current."""
+        line = Line(index, f"{index:6}  {self.instructions[index]}")
+        self.lines.append(line)
+        self.writer.line = len(self.lines)
+        return line
+
+    def site(self, way: int, resume: int) -> None:
+        """Note at the current line how the interpreter takes over from here in the given way."""
+        line = self.lines[self.writer.line - 1]
+        flag = self.spots.flag
+        line.sites[way] = Site(resume, self.spots.snapshot(), 0 if flag is None else flag)
+
+    def later(self, write: Callable[[], None]) -> None:
+        """Have *write* called after the last block, at the present line."""
+        line = self.writer.line
+
+        def at_line() -> None:
+            self.writer.line = line
+            write()
+
+        self.rare.append(at_line)
+
+    def leave_if(self, way: int, *, true: bool = True) -> None:
+        """Pop a Bool and leave in the given way if it is *true*; the site must have been noted."""
+        label = self.writer.label()
+        (self.writer.if_true if true else self.writer.if_false)(label)
+
+        def write() -> None:
+            self.writer.place(label)
+            self.leave(way)
+
+        self.later(write)
+
+    def leave(self, way: int) -> None:
+        """Leave in the given way."""
+        writer = self.writer
+        writer.begin_call(LEAVE)
+        writer.constant(way)
+        writer.end_call(1)
+        writer.give_back()
+
+    # The unit
+
+    def emit(self) -> Unit:
+        """Write everything and return the unit."""
+        calls = any(node.form == "call" for typed in self.typed.blocks.values() for node in typed.nodes)
+        self.new_line(self.entry)
+        self.spots.places = list(self.entry_spots)
+        self.spots.flag = self._single_flag(self.typed.blocks[self.entry].entry.flag)
+        self.site(ENTRY, self.entry)
+        if calls:
+            self._enter()
+        starts = list(self.typed.blocks)
+        first = starts[0]
+        if self.predecessors[first] == 0:
+            self.inherited[first] = self.spots.places, self.spots.flag
+        else:
+            self._move_to(first)
+        for position, start in enumerate(starts):
+            self._block(self.typed.blocks[start], starts[position + 1] if position + 1 < len(starts) else END)
+        while self.rare:
+            pending, self.rare = self.rare, []
+            for write in pending:
+                write()
+        self.writer.finish_handler(RECOVER)
+        result = self.typed.result
+        by_name = {spot.name: spot for spot in self.entry_spots if isinstance(spot, Held)}
+        raw = {
+            position: by_name[name].raw
+            for position, name in enumerate(self.arguments)
+            if name in by_name and by_name[name].raw
+        }
+        return Unit(
+            self.code,
+            self.entry,
+            self.writer.finish(),
+            self.lines,
+            self.typed.layout,
+            result,
+            tuple(self.arguments),
+            raw,
+            calls,
+        )
+
+    def _enter(self) -> None:
+        writer = self.writer
+        writer.load(ROOM)
+        writer.constant(1)
+        writer.binary("SUB")
+        writer.store(ROOM)
+        writer.load(ROOM)
+        writer.constant(0)
+        writer.compare("<")
+        self.leave_if(ENTRY)
+        writer.load_global(ATTENTION)
+        self.leave_if(ENTRY)
+
+    def _single_flag(self, flag: int) -> int | Held | None:
+        for value, flag_bit in FLAG_BITS.items():
+            if flag == flag_bit:
+                return value
+        return Held(FLAG_LOCAL)
+
+    def _initial(self, start: int) -> tuple[list[Spot | None], int | Order | Held | None]:
+        """Return the spots with which a block begins that several paths reach."""
+        typed = self.typed.blocks[start]
+        needed = self.needed_in[start]
+        places: list[Spot | None] = []
+        for place, fact in enumerate(typed.entry.facts):
+            if fact.is_constant:
+                places.append(Known(fact))
+            elif needed & bit(place):
+                places.append(Held(self.typed.layout.name(place), fact.mask if is_raw(fact) else 0))
+            else:
+                places.append(None)
+        flag = self._single_flag(typed.entry.flag)
+        if isinstance(flag, Held) and not needed & FLAG:
+            flag = None
+        return places, flag
+
+    def _block(self, typed: TypedBlock, following: int) -> None:
+        start = typed.block.start
+        self.writer.place(self.labels[start])
+        for label in self.aliases.pop(start, ()):
+            self.writer.place(label)
+        self.placed.add(start)
+        places, flag = self.inherited.pop(start, None) or self._initial(start)
+        self.spots.places = [
+            Known(fact) if fact.is_constant and spot is not None else spot
+            for spot, fact in zip(places, typed.entry.facts, strict=True)
+        ]
+        self.spots.flag = flag
+        needed_after = after_each(typed, self.needed_in)
+        for position, node in enumerate(typed.nodes):
+            self.needed = needed_after[position]
+            self._node(typed, position, node)
+        self._leave_block(typed, following)
+
+    def _node(self, typed: TypedBlock, position: int, node: Node) -> None:
+        if node.form == "constant":
+            self.spots.set(node.target, Known(node.result))
+            return
+        if node.form == "flag":
+            self.spots.flag = node.detail
+            return
+        if node.form == "copy":
+            self._copy(node)
+            return
+        self.new_line(node.index)
+        if node.leaves:
+            self.site(BEFORE, node.index)
+        for source, kind in node.guards:
+            self._guard(node.sources[source], kind)
+        form = node.form
+        if form == "compare_float" and not (position + 1 == len(typed.nodes) and typed.taken and typed.next):
+            # NaN is looked for by the branch that tests the flag; without one the operation itself has to.
+            form = "compare_generic"
+        FORMS[form](self, node, self._landing(typed, position, node))
+
+    def _copy(self, node: Node) -> None:
+        spot = self.spots.spot(node.sources[0])
+        if not isinstance(spot, Known | Held):
+            # A length is only put off while nothing can change the array: give it a local before it has two names.
+            source = node.sources[0]
+            self.new_line(node.index)
+            self.spots.load(spot)
+            self.spots.define(source, self.needed | bit(source))
+            spot = self.spots.spot(source)
+        self.spots.set(node.target, spot)
+
+    def _landing(self, typed: TypedBlock, position: int, node: Node) -> int:
+        """Return the place that the next node copies the result to, or -1."""
+        if node.target < 0 or position + 1 >= len(typed.nodes):
+            return -1
+        after = typed.nodes[position + 1]
+        if after.form == "copy" and after.sources[0] == node.target and after.target < self.typed.layout.stack:
+            return after.target
+        return -1
+
+    def _guard(self, place: int, kind: int) -> None:
+        writer = self.writer
+        spot = self.spots.spot(place)
+        writer.begin_call("type")
+        self.spots.load(spot)
+        writer.end_call(1)
+        writer.constant(CLASS[kind])
+        writer.identical()
+        self.leave_if(BEFORE, true=False)
+        if kind in KIND_RANGES and is_raw(Fact(kind)):
+            self.spots.load(spot)
+            self.spots.unbox()
+            self.spots.own_copy(place, self.needed, kind)
+
+    # Results
+
+    def result(self, node: Node, landing: int, *, boxed: bool = False) -> None:
+        """Pop the result of *node* into its place; *boxed* says that it is a machine value even if held raw."""
+        raw = node.result.mask if is_raw(node.result) else 0
+        if raw and boxed:
+            self.spots.unbox()
+        self.spots.define(node.target, self.needed, raw=raw, landing=landing)
+
+    def is_dead(self, node: Node) -> bool:
+        """Return whether nothing needs what *node* defines."""
+        return not self.needed & bit(node.target)
+
+    # Ends of blocks
+
+    def _leave_block(self, typed: TypedBlock, following: int) -> None:
+        if typed.taken is not None and typed.next is not None:
+            self._branch(typed, typed.taken, typed.next, following)
+        elif typed.taken is not None or typed.next is not None:
+            edge = typed.taken or typed.next
+            assert edge is not None
+            if edge.back:
+                self.new_line(typed.block.branch_at)
+            self._edge(edge, TAKEN, following)
+
+    def _inherits(self, edge: Edge) -> bool:
+        return edge.target != END and self.predecessors[edge.target] == 1 and not edge.back
+
+    def _edge(self, edge: Edge, way: int, following: int) -> None:
+        """Write the way along an edge from the end of a block, in line."""
+        writer = self.writer
+        if edge.target == END:
+            self.finish(0)
+            return
+        if edge.back:
+            self.site(way, edge.target)
+            writer.load_global(ATTENTION)
+            self.leave_if(way)
+        if self._inherits(edge):
+            self.inherited[edge.target] = self.spots.places, self.spots.flag
+        else:
+            self._move_to(edge.target)
+        if edge.target in self.placed:
+            writer.jump_back(self.labels[edge.target])
+        elif edge.target != following:
+            writer.jump(self.labels[edge.target])
+
+    def finish(self, place: int) -> None:
+        """Return the value of *place* from the unit."""
+        self.spots.load_fact(place, self.typed.result)
+        self.writer.give_back()
+
+    def _moves(self, start: int) -> tuple[list[tuple[Spot, Held]], bool]:
+        """Return what has to be moved where for the block *start*, and whether it wants the flag as a value."""
+        places, flag = self._initial(start)
+        spots = self.spots
+        moves: list[tuple[Spot, Held]] = []
+        for place, wanted in enumerate(places):
+            if not isinstance(wanted, Held):
+                continue
+            present = spots.spot(place)
+            if isinstance(present, Held) and present.name == wanted.name and present.raw == wanted.raw:
+                continue
+            moves.append((present, wanted))
+        return moves, isinstance(flag, Held) and not isinstance(spots.flag, Held)
+
+    def _move_to(self, start: int) -> None:
+        """Move every place to where the block *start* expects it, all at once."""
+        moves, flag = self._moves(start)
+        if flag:
+            self.spots.materialise_flag()
+        for present, wanted in moves:
+            self.spots.load(present, raw=bool(wanted.raw))
+        for _, wanted in reversed(moves):
+            self.writer.store(wanted.name)
+
+    def _branch(self, typed: TypedBlock, taken: Edge, other: Edge, following: int) -> None:
+        branch = typed.block.branch
+        assert branch is not None
+        writer = self.writer
+        flag = self.spots.flag
+        compare_line = self.compare_line
+        self.new_line(typed.block.branch_at)
+        # Sites are noted before anything is written, while the spots are as both edges find them.
+        direct = other
+        if taken.target == following and not taken.back and other.target != following:
+            direct, branch = taken, _ALL - branch
+            remote, way, direct_way = other, NEXT, TAKEN
+        else:
+            remote, way, direct_way = taken, TAKEN, NEXT
+        label = writer.label()
+        if isinstance(flag, Order):
+            nan = self._test(flag, branch, label)
+        else:
+            assert isinstance(flag, Held), "a branch on a known flag is decided earlier"
+            nan = None
+            writer.load(flag.name)
+            if len(branch) == 1:
+                writer.constant(next(iter(branch)))
+                writer.compare("==")
+            else:
+                writer.constant(next(iter(_ALL - branch)))
+                writer.compare("!=")
+            writer.if_true(label)
+        self._remote(label, remote, way, nan if branch in (frozenset({-1, 1}),) else None, compare_line)
+        if nan is not None and branch not in (frozenset({-1, 1}),):
+            self._check_nan(nan, compare_line)
+        self._edge(direct, direct_way, following)
+
+    def _test(self, flag: Order, branch: frozenset[int], label: Label) -> Order | None:
+        """Write the comparison and the jump to *label*; return the comparison if NaN has to be looked for."""
+        writer = self.writer
+        right = flag.right
+        if isinstance(right, Known) and type(right.value) is bool and flag.form == "compare":
+            truth = self._truth(right.value, branch)
+            if truth is not None:
+                self.spots.load(flag.left)
+                (writer.if_true if truth else writer.if_false)(label)
+                return None
+        self.spots.load(flag.left, raw=True)
+        self.spots.load(flag.right, raw=True)
+        writer.compare(_OPERATORS[branch])
+        writer.if_true(label)
+        return flag if flag.form == "compare_float" else None
+
+    def _truth(self, right: bool, branch: frozenset[int]) -> bool | None:
+        """Return the value of the left Bool for which comparing it with *right* comes out in *branch*, if there is one."""
+        outcomes = {left: (left > right) - (left < right) in branch for left in (False, True)}
+        return None if outcomes[True] == outcomes[False] else outcomes[True]
+
+    def _check_nan(self, flag: Order, compare_line: int) -> None:
+        """Write the test that a comparison of floats which came out false had no NaN in it."""
+        writer = self.writer
+        line = writer.line
+        for spot in (flag.left, flag.right):
+            if isinstance(spot, Known):
+                continue
+            label = writer.label()
+            self.spots.load(spot, raw=True)
+            self.spots.load(spot, raw=True)
+            writer.compare("==")
+            writer.if_false(label)
+
+            def write(label: Label = label) -> None:
+                writer.place(label)
+                writer.line = compare_line
+                writer.begin_call(operation_name("CMP"))
+                self.spots.load(flag.left)
+                self.spots.load(flag.right)
+                writer.end_call(2)
+                writer.give_back()
+
+            self.later(write)
+        writer.line = line
+
+    def _remote(self, label: Label, edge: Edge, way: int, nan: Order | None, compare_line: int) -> None:
+        """Arrange for the edge that the jump to *label* takes."""
+        writer = self.writer
+        spots = self.spots
+        if edge.back:
+            self.site(way, edge.target)
+        plain = edge.target != END and not edge.back and edge.target not in self.placed and nan is None
+        if plain and (self._inherits(edge) or self._moves(edge.target) == ([], False)):
+            # Nothing has to be moved on the way: the jump goes to the block itself.
+            if self._inherits(edge):
+                self.inherited[edge.target] = list(spots.places), spots.flag
+            self.aliases.setdefault(edge.target, []).append(label)
+            return
+        places, flag = list(spots.places), spots.flag
+        if self._inherits(edge):
+            self.inherited[edge.target] = list(places), flag
+
+        def write() -> None:
+            kept = spots.places, spots.flag
+            spots.places, spots.flag = list(places), flag
+            writer.place(label)
+            if nan is not None:
+                self._check_nan(nan, compare_line)
+            if edge.target == END:
+                self.finish(0)
+            else:
+                if edge.back:
+                    writer.load_global(ATTENTION)
+                    self.leave_if(way)
+                if not self._inherits(edge):
+                    self._move_to(edge.target)
+                writer.jump_back(self.labels[edge.target])
+            spots.places, spots.flag = kept
+
+        self.later(write)
+
+    def _alias_label(self, start: int, label: Label) -> None:
+        """Let a conditional jump go to block *start* itself: nothing has to be moved on the way."""
+        self.aliases.setdefault(start, []).append(label)

@@ -1,0 +1,69 @@
+"""What compiled code assumes about the machine it runs on, and what running has taught about guesses."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from stoffel.compiler.facts import Fact
+from stoffel.runtime.code import Code
+from stoffel.runtime.foreign import ForeignFunction
+
+MISSES_BEFORE_GENERIC = 3
+"""Guesses at one instruction that may fail, each time corrected, before it is written without a guess."""
+
+
+class Feedback:
+    """What was seen where guesses in one VM function failed."""
+
+    __slots__ = ("_absent", "_generic", "_kinds", "_misses")
+
+    def __init__(self) -> None:
+        self._generic: set[int] = set()
+        self._absent: set[int] = set()
+        self._kinds: dict[tuple[int, int], int] = {}
+        self._misses: dict[int, int] = {}
+
+    def is_generic(self, index: int) -> bool:
+        """Return whether instruction *index* is to be written without guesses."""
+        return index in self._generic
+
+    def is_absent(self, index: int) -> bool:
+        """Return whether the field that instruction *index* reads was found absent."""
+        return index in self._absent
+
+    def note_absent(self, index: int) -> None:
+        """Note that the field that instruction *index* reads was absent."""
+        self._absent.add(index)
+
+    def seen(self, index: int, position: int) -> int:
+        """Return the kinds seen in a source of an instruction when a guess about it failed, 0 if none did."""
+        return self._kinds.get((index, position), 0)
+
+    def miss(self, index: int, kinds: list[int]) -> None:
+        """Note that a guess at *index* failed with operands of these kinds."""
+        for position, kind in enumerate(kinds):
+            key = index, position
+            self._kinds[key] = self._kinds.get(key, 0) | kind
+        self._misses[index] = self._misses.get(index, 0) + 1
+        if self._misses[index] >= MISSES_BEFORE_GENERIC:
+            self._generic.add(index)
+
+    def make_generic(self, index: int) -> None:
+        """Write instruction *index* without guesses from now on."""
+        self._generic.add(index)
+
+
+class Environment(Protocol):
+    """The machine as the compiler sees it."""
+
+    def resolve(self, name: str) -> Code | ForeignFunction | None:
+        """Return what CALL *name* calls whatever its arguments are, or None if that is not settled."""
+
+    def result_of(self, callee: Code, masks: tuple[int, ...]) -> Fact:
+        """Return what is known about the result of calling *callee* with arguments of these kinds."""
+
+    def unit_name(self, callee: Code, masks: tuple[int, ...]) -> str:
+        """Return the name of the global that holds the unit of *callee* for arguments of these kinds."""
+
+    def feedback(self, code: Code) -> Feedback:
+        """Return what was seen in *code*."""

@@ -1,0 +1,380 @@
+"""How each form of node is written out: one function per form.
+
+All take the emitter, the node, and the place that the result is copied to next (-1 for none). Guards have been checked
+and the site before the instruction noted. Effects come after everything that can leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from stoffel.compiler.facts import KIND_RANGES, UNIT_FACT, is_raw
+from stoffel.compiler.names import ATTENTION, OVERFLOW, ROOM, foreign_name, operation_name
+from stoffel.compiler.safepoints import AFTER, DURING, HANDOVER, Held, Known, Length, Order
+from stoffel.compiler.spots import FLAG_LOCAL
+from stoffel.compiler.typed import Node
+
+if TYPE_CHECKING:
+    from stoffel.compiler.emission import Emitter
+
+
+def _operands(emitter: Emitter, node: Node) -> None:
+    for place in node.sources:
+        emitter.spots.load_place(place, raw=True)
+
+
+def _skip(emitter: Emitter, node: Node) -> bool:
+    """Return True, and note it, if the result is not needed and computing it has no effect."""
+    if emitter.is_dead(node):
+        emitter.spots.set(node.target, None)
+        return True
+    return False
+
+
+def _integer(emitter: Emitter, node: Node, landing: int) -> None:
+    low, high = node.detail or (False, False)
+    if not (low or high) and _skip(emitter, node):
+        return
+    writer = emitter.writer
+    kind = node.facts[0].mask
+    least, greatest = KIND_RANGES[kind]
+    _operands(emitter, node)
+    if node.operation != "NOT":
+        writer.binary(node.operation)
+    elif least < 0:
+        writer.complement()
+    else:
+        writer.constant(greatest)
+        writer.binary("XOR")
+    emitter.result(node, landing)
+    if not (low or high):
+        return
+    held = emitter.spots.spot(node.target)
+    assert isinstance(held, Held)
+    label = writer.label()
+    for wanted, bound, operator in ((high, greatest, ">"), (low, least, "<")):
+        if wanted:
+            writer.load(held.name)
+            writer.constant(bound)
+            writer.compare(operator)
+            writer.if_true(label)
+
+    def overflow() -> None:
+        writer.place(label)
+        writer.begin_call(OVERFLOW)
+        writer.constant(node.operation)
+        writer.end_call(1)
+        writer.give_back()
+
+    emitter.later(overflow)
+
+
+def _wrapping_shift(emitter: Emitter, node: Node, landing: int) -> None:
+    if _skip(emitter, node):
+        return
+    writer = emitter.writer
+    least, greatest = KIND_RANGES[node.facts[0].mask]
+    _operands(emitter, node)
+    writer.binary("SHL")
+    if least:
+        writer.constant(least)
+        writer.binary("SUB")
+    writer.constant(greatest - least)
+    writer.binary("AND")
+    if least:
+        writer.constant(least)
+        writer.binary("ADD")
+    emitter.result(node, landing)
+
+
+def _division(emitter: Emitter, node: Node, landing: int) -> None:
+    """Floor division is truncated division for a dividend of at least 0 and a divisor above 0; the rest is called."""
+    writer = emitter.writer
+    dividend, divisor = node.facts
+    left, right = (emitter.spots.spot(place) for place in node.sources)
+    slow, done = writer.label(), writer.label()
+    tests = ((left, dividend.low < 0, "<"), (right, divisor.low <= 0, "<="))
+    for spot, wanted, operator in tests:
+        if wanted:
+            emitter.spots.load(spot, raw=True)
+            writer.constant(0)
+            writer.compare(operator)
+            writer.if_true(slow)
+    emitter.spots.load(left, raw=True)
+    emitter.spots.load(right, raw=True)
+    writer.binary("//" if node.operation == "DIV" else "%")
+    # Both ways push the result; it is stored where they meet.
+    writer.place(done)
+    emitter.result(node, landing)
+    if not any(wanted for _, wanted, _ in tests):
+        return
+
+    def called() -> None:
+        writer.place(slow)
+        writer.begin_call(operation_name(node.operation))
+        emitter.spots.load(left)
+        emitter.spots.load(right)
+        writer.end_call(2)
+        if is_raw(node.result):
+            emitter.spots.unbox()
+        writer.jump_back(done)
+
+    emitter.later(called)
+
+
+def _float(emitter: Emitter, node: Node, landing: int) -> None:
+    writer = emitter.writer
+    if not node.leaves and _skip(emitter, node):
+        return
+    if node.leaves:
+        writer.begin_try()
+    if node.operation == "MOD":
+        writer.begin_call("fmod")
+        _operands(emitter, node)
+        writer.end_call(2)
+    else:
+        _operands(emitter, node)
+        writer.binary("/" if node.operation == "DIV" else node.operation)
+    if node.leaves:
+        writer.end_try()
+    emitter.result(node, landing)
+
+
+def _native(emitter: Emitter, node: Node, landing: int) -> None:
+    if _skip(emitter, node):
+        return
+    _operands(emitter, node)
+    if node.operation == "NOT":
+        emitter.writer.negate_bool()
+    else:
+        emitter.writer.binary(node.operation)
+    emitter.result(node, landing)
+
+
+def _call_operation(emitter: Emitter, node: Node) -> None:
+    writer = emitter.writer
+    writer.begin_call(operation_name(node.operation))
+    for place in node.sources:
+        emitter.spots.load_place(place)
+    writer.end_call(len(node.sources))
+
+
+def _generic(emitter: Emitter, node: Node, landing: int) -> None:
+    _call_operation(emitter, node)
+    emitter.result(node, landing, boxed=True)
+
+
+# Comparisons
+
+
+def _compare(emitter: Emitter, node: Node, landing: int) -> None:  # noqa: ARG001 - the shape of a form
+    left, right = (emitter.spots.spot(place) for place in node.sources)
+    left, right = (_settled(emitter, place, spot) for place, spot in zip(node.sources, (left, right), strict=True))
+    emitter.spots.flag = Order(left, right, node.form)
+    emitter.compare_line = emitter.writer.line
+
+
+def _settled(emitter: Emitter, place: int, spot: Known | Held | Length) -> Known | Held:
+    """Return the spot of an operand as something that stays: a length is computed now."""
+    if isinstance(spot, Length):
+        emitter.spots.load(spot)
+        emitter.spots.own_copy(place, emitter.needed, 0)
+        spot = emitter.spots.spot(place)
+    assert isinstance(spot, Known | Held)
+    return spot
+
+
+def _compare_generic(emitter: Emitter, node: Node, landing: int) -> None:  # noqa: ARG001 - the shape of a form
+    _call_operation(emitter, node)
+    emitter.writer.store(FLAG_LOCAL)
+    emitter.spots.flag = Held(FLAG_LOCAL)
+
+
+# Calls
+
+
+def _take_arguments(emitter: Emitter) -> None:
+    del emitter.spots.places[emitter.typed.layout.stack :]
+
+
+def _call(emitter: Emitter, node: Node, landing: int) -> None:
+    writer = emitter.writer
+    writer.begin_call(emitter.environment.unit_name(*node.detail))
+    writer.load(ROOM)
+    for place, fact in zip(node.sources, node.facts, strict=True):
+        emitter.spots.load_fact(place, fact)
+    _take_arguments(emitter)
+    emitter.site(DURING, node.index + 1)
+    writer.end_call(1 + len(node.sources))
+    if node.result.mask == 0:
+        writer.give_back()
+    else:
+        emitter.result(node, landing)
+
+
+def _foreign(emitter: Emitter, node: Node, landing: int) -> None:
+    writer = emitter.writer
+    writer.begin_call(foreign_name(node.operation))
+    for place in node.sources:
+        emitter.spots.load_place(place)
+    _take_arguments(emitter)
+    if node.leaves:
+        emitter.site(DURING, node.index + 1)
+    writer.end_call(len(node.sources))
+    if node.result is UNIT_FACT:
+        writer.pop()
+        emitter.spots.set(0, Known(UNIT_FACT))
+    else:
+        emitter.result(node, landing, boxed=True)
+    if node.leaves:
+        emitter.site(AFTER, node.index + 1)
+        writer.load_global(ATTENTION)
+        emitter.leave_if(AFTER)
+
+
+def _leave(emitter: Emitter, node: Node, landing: int) -> None:  # noqa: ARG001 - the shape of a form
+    emitter.site(HANDOVER, node.index)
+    emitter.leave(HANDOVER)
+
+
+def _return(emitter: Emitter, node: Node, landing: int) -> None:  # noqa: ARG001 - the shape of a form
+    emitter.finish(node.sources[0])
+
+
+# Opened builtins
+
+
+def _storage(emitter: Emitter, place: int, attribute: str) -> None:
+    emitter.spots.load_place(place)
+    emitter.writer.attribute(attribute)
+
+
+def _get(attribute: str) -> Callable[[Emitter, Node, int], None]:
+    def form(emitter: Emitter, node: Node, landing: int) -> None:
+        writer = emitter.writer
+        writer.begin_try()
+        _storage(emitter, node.sources[0], attribute)
+        emitter.spots.load_place(node.sources[1])
+        writer.subscript()
+        writer.end_try()
+        _take_arguments(emitter)
+        emitter.result(node, landing)
+
+    return form
+
+
+def _find_field(emitter: Emitter, node: Node, landing: int) -> None:
+    """Like get_field, for keys that are often absent: those read as Unit."""
+    writer = emitter.writer
+    writer.begin_try()
+    _storage(emitter, node.sources[0], "fields")
+    writer.begin_method("get")
+    emitter.spots.load_place(node.sources[1])
+    writer.end_call(1)
+    writer.end_try()
+    _take_arguments(emitter)
+    emitter.result(node, landing)
+
+
+def _set(attribute: str) -> Callable[[Emitter, Node, int], None]:
+    def form(emitter: Emitter, node: Node, landing: int) -> None:  # noqa: ARG001 - the shape of a form
+        writer = emitter.writer
+        writer.begin_try()
+        emitter.spots.load_place(node.sources[2])
+        _storage(emitter, node.sources[0], attribute)
+        emitter.spots.load_place(node.sources[1])
+        writer.store_subscript()
+        writer.end_try()
+        _take_arguments(emitter)
+        emitter.spots.set(0, Known(UNIT_FACT))
+
+    return form
+
+
+def _append(emitter: Emitter, node: Node, landing: int) -> None:
+    writer = emitter.writer
+    table = emitter.spots.spot(node.sources[0])
+    writer.begin_try()
+    _storage(emitter, node.sources[0], "items")
+    writer.end_try()
+    writer.begin_method("append")
+    emitter.spots.load_place(node.sources[1])
+    writer.end_call(1)
+    writer.pop()
+    _take_arguments(emitter)
+    if node.form == "append":
+        emitter.spots.set(0, Known(UNIT_FACT))
+    elif isinstance(table, Held):
+        emitter.spots.set(0, Length(table.name))
+    else:
+        writer.begin_call("len")
+        emitter.spots.load(table)
+        writer.attribute("items")
+        writer.end_call(1)
+        emitter.result(node, landing)
+
+
+def _array_length(emitter: Emitter, node: Node, landing: int) -> None:
+    writer = emitter.writer
+    writer.begin_try()
+    writer.begin_call("len")
+    _storage(emitter, node.sources[0], "items")
+    writer.end_call(1)
+    writer.end_try()
+    _take_arguments(emitter)
+    emitter.result(node, landing)
+
+
+def _string_length(emitter: Emitter, node: Node, landing: int) -> None:
+    writer = emitter.writer
+    writer.begin_call("len")
+    emitter.spots.load_place(node.sources[0])
+    writer.end_call(1)
+    _take_arguments(emitter)
+    emitter.result(node, landing)
+
+
+def _create(name: str) -> Callable[[Emitter, Node, int], None]:
+    def form(emitter: Emitter, node: Node, landing: int) -> None:
+        writer = emitter.writer
+        writer.begin_call(name)
+        writer.begin_call("next_id")
+        writer.end_call(0)
+        if name == "Array":
+            writer.new_list(0)
+        writer.end_call(2 if name == "Array" else 1)
+        _take_arguments(emitter)
+        emitter.result(node, landing)
+
+    return form
+
+
+FORMS: Final[dict[str, Callable[[Emitter, Node, int], None]]] = {
+    "integer": _integer,
+    "wrapping_shift": _wrapping_shift,
+    "division": _division,
+    "float": _float,
+    "string": _native,
+    "boolean": _native,
+    "generic": _generic,
+    "compare": _compare,
+    "compare_float": _compare,
+    "compare_generic": _compare_generic,
+    "call": _call,
+    "foreign": _foreign,
+    "leave": _leave,
+    "return": _return,
+    "get_element": _get("items"),
+    "get_field": _get("fields"),
+    "find_field": _find_field,
+    "set_element": _set("items"),
+    "set_field": _set("fields"),
+    "append": _append,
+    "push": _append,
+    "array_length": _array_length,
+    "string_length": _string_length,
+    "create_array": _create("Array"),
+    "create_object": _create("Object"),
+}
+"""The writer of every form that leaves something in the code object."""

@@ -1,0 +1,39 @@
+"""The names by which units know the machine: their globals and their own parameters."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from stoffel.compiler.facts import CLASS
+from stoffel.isa.scalars import INTEGER_KINDS
+
+ROOM: Final = "room"
+"""Parameter of every unit: how many more activation records compiled code may stack up."""
+ATTENTION: Final = "attention"
+"""Global Bool that is true when a safepoint has to be obeyed."""
+LEAVE: Final = "leave"
+"""Global function that leaves compiled code; its argument is the way of leaving."""
+RECOVER: Final = "recover"
+"""Global function that is handed what an opened access raised."""
+OVERFLOW: Final = "overflow"
+"""Global function that raises the overflow error of an operation."""
+
+
+def operation_name(operation: str) -> str:
+    """Return the global that holds the pure function of an operation."""
+    return f"operation {operation}"
+
+
+def foreign_name(function: str) -> str:
+    """Return the global that calls a foreign function."""
+    return f"foreign {function}"
+
+
+def box_name(raw: int) -> str:
+    """Return the global that puts a plain int into the class of the kind *raw*."""
+    return f"box {INTEGER_KINDS[CLASS[raw]].name}"
+
+
+def argument_name(index: int) -> str:
+    """Return the local that holds argument *index* of a unit for calls; it is never written."""
+    return f"a{index}"

@@ -1,0 +1,228 @@
+"""Calls, as inference sees them: VM functions, builtins that are opened inline, other foreign functions.
+
+Opened builtins touch a table's storage directly. They need no test of the table's class: an Array without gaps is the
+only value with an ``items`` list and an Object the only one with a ``fields`` dict, so the attribute access is the
+guard, and whatever it or the subscription raises leaves compiled code before anything has happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from stoffel.compiler.facts import (
+    ANY,
+    ARRAY,
+    BOOL,
+    CLOSURE,
+    I64,
+    NOTHING,
+    OBJECT,
+    STRING,
+    UNIT_FACT,
+    UNKNOWN,
+    Fact,
+    kind_of,
+    of_kinds,
+    of_range,
+    with_hint,
+)
+from stoffel.compiler.typed import FlowState, Node
+from stoffel.isa.scalars import I64_MAX
+from stoffel.runtime.code import Code
+from stoffel.runtime.foreign import ForeignFunction
+from stoffel.runtime.values import Array, Object
+
+if TYPE_CHECKING:
+    from stoffel.compiler.inference import Inference
+
+_LENGTH: Final = of_range(I64, 0, I64_MAX)
+
+RESULTS: Final[dict[str, Fact]] = {
+    "array_concat": of_kinds(ARRAY),
+    "array_equals": of_kinds(BOOL),
+    "array_length": _LENGTH,
+    "array_push": _LENGTH,
+    "array_repeat": of_kinds(ARRAY),
+    "append": UNIT_FACT,
+    "assert": UNIT_FACT,
+    "clear": UNIT_FACT,
+    "contains": of_kinds(BOOL),
+    "copy": of_kinds(ARRAY),
+    "count": _LENGTH,
+    "create_array": of_kinds(ARRAY),
+    "create_closure": of_kinds(CLOSURE),
+    "create_object": of_kinds(OBJECT),
+    "delete": UNIT_FACT,
+    "extend": UNIT_FACT,
+    "index": _LENGTH,
+    "insert": UNIT_FACT,
+    "len": _LENGTH,
+    "print": UNIT_FACT,
+    "range": of_kinds(ARRAY),
+    "remove": UNIT_FACT,
+    "reverse": UNIT_FACT,
+    "set_field": UNIT_FACT,
+    "slice": of_kinds(ARRAY | STRING),
+    "sort": UNIT_FACT,
+    "to_string": of_kinds(STRING),
+    "type": of_kinds(STRING),
+}
+"""What is known about the result of a builtin that returns."""
+
+
+def call(inference: Inference, index: int, name: str, state: FlowState, nodes: list[Node] | None) -> bool:
+    """Apply CALL *name* to *state*; return False if control does not come back in compiled code."""
+    bottom = inference.layout.stack
+    arguments = tuple(range(bottom, len(state.facts)))
+    facts = tuple(state.facts[bottom:])
+    callee = inference.environment.resolve(name)
+    node = _node(inference, index, name, callee, arguments, facts)
+    del state.facts[bottom:]
+    if nodes is not None:
+        nodes.append(node)
+    if node.form == "leave":
+        return False
+    inference._define(state, 0, node.result)
+    return node.result.mask != 0
+
+
+def _node(
+    inference: Inference,
+    index: int,
+    name: str,
+    callee: Code | ForeignFunction | None,
+    arguments: tuple[int, ...],
+    facts: tuple[Fact, ...],
+) -> Node:
+    if callee is None:
+        return _leave(index, arguments, facts, f"call of '{name}' is resolved by the interpreter")
+    if type(callee) is Code:
+        if callee.upvalue_names:
+            return _leave(index, arguments, facts, f"call of '{name}' captures upvalues")
+        if len(facts) != len(callee.parameters):
+            return _leave(index, arguments, facts, f"call of '{name}' with a wrong number of arguments")
+        masks = tuple(fact.mask for fact in facts)
+        result = inference.environment.result_of(callee, masks)
+        return Node(index, "call", 0, arguments, facts=facts, result=result, detail=(callee, masks), leaves=True)
+    assert isinstance(callee, ForeignFunction)
+    if callee.standard:
+        if name == "call_closure":
+            return _leave(index, arguments, facts, "closure call")
+        opener = _OPENERS.get(name)
+        if opener is not None and not inference.feedback.is_generic(index):
+            node = opener(inference, index, arguments, facts)
+            if node is not None:
+                return node
+    result = RESULTS.get(name, UNKNOWN) if callee.standard else UNKNOWN
+    return Node(
+        index, "foreign", 0, arguments, facts=facts, operation=name, result=result, leaves=not callee.quiet, detail=callee
+    )
+
+
+def _leave(index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...], reason: str) -> Node:
+    return Node(index, "leave", 0, arguments, facts=facts, detail=reason, leaves=True)
+
+
+def _can_be(fact: Fact, kind: int) -> bool:
+    return bool(fact.mask & kind)
+
+
+def _container(fact: Fact, key: Fact) -> int:
+    """Return ARRAY or OBJECT, whichever a table accessed with *key* most likely is, 0 if neither can be opened."""
+    if fact.mask in (ARRAY, OBJECT):
+        choice = fact.mask
+    elif fact.hint is not NOTHING and isinstance(fact.hint, Array | Object):
+        choice = kind_of(fact.hint)
+    elif _can_be(fact, OBJECT) and key.mask == STRING:
+        choice = OBJECT
+    elif _can_be(fact, ARRAY) and key.mask == I64:
+        choice = ARRAY
+    else:
+        return 0
+    if choice == ARRAY:
+        return ARRAY if key.mask == I64 else 0
+    return OBJECT if key.mask in (STRING, I64) else 0
+
+
+def _sample(container: Fact, key: Fact) -> object:
+    """Return a value like the one that get_field will find, if the hint about the table shows one."""
+    table = container.hint
+    if type(table) is Array and table.items:
+        return table.items[0]
+    if type(table) is Object and key.is_constant:
+        return table.fields.get(key.constant, NOTHING)
+    return NOTHING
+
+
+def _get_field(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
+    if len(facts) != 2:
+        return None
+    container = _container(facts[0], facts[1])
+    if not container:
+        return None
+    form = "get_element" if container == ARRAY else "get_field"
+    if form == "get_field" and inference.feedback.is_absent(index):
+        form = "find_field"
+    result = with_hint(UNKNOWN, _sample(facts[0], facts[1]))
+    return Node(index, form, 0, arguments, facts=facts, result=result, leaves=True)
+
+
+def _set_field(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
+    if len(facts) != 3:
+        return None
+    container = _container(facts[0], facts[1])
+    if not container:
+        return None
+    form = "set_element" if container == ARRAY else "set_field"
+    return Node(index, form, 0, arguments, facts=facts, result=UNIT_FACT, leaves=True)
+
+
+def _append(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
+    if len(facts) != 2 or not _can_be(facts[0], ARRAY):
+        return None
+    return Node(index, "append", 0, arguments, facts=facts, result=UNIT_FACT, leaves=True)
+
+
+def _push(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
+    if len(facts) != 2 or not _can_be(facts[0], ARRAY):
+        return None
+    return Node(index, "push", 0, arguments, facts=facts, result=_LENGTH, leaves=True)
+
+
+def _length(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
+    if len(facts) != 1:
+        return None
+    if facts[0].mask == STRING or (facts[0].mask != ARRAY and type(facts[0].hint) is str):
+        form = "string_length" if facts[0].mask == STRING else ""
+    else:
+        form = "array_length" if _can_be(facts[0], ARRAY) else ""
+    if not form:
+        return None
+    return Node(index, form, 0, arguments, facts=facts, result=_LENGTH, leaves=True)
+
+
+def _create_array(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
+    if len(facts) > 1 or (facts and (facts[0].mask != I64 or facts[0].low < 0)):
+        return None
+    return Node(index, "create_array", 0, arguments, facts=facts, result=of_kinds(ARRAY))
+
+
+def _create_object(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
+    return Node(index, "create_object", 0, arguments, facts=facts, result=of_kinds(OBJECT))
+
+
+_Opener = Callable[["Inference", int, tuple[int, ...], tuple[Fact, ...]], "Node | None"]
+
+_OPENERS: Final[dict[str, _Opener]] = {
+    "append": _append,
+    "array_length": _length,
+    "array_push": _push,
+    "create_array": _create_array,
+    "create_object": _create_object,
+    "get_field": _get_field,
+    "len": _length,
+    "set_field": _set_field,
+}
+
+__all__ = ["ANY", "RESULTS", "call"]

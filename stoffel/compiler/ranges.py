@@ -1,0 +1,147 @@
+"""Range analysis of single operations: interval arithmetic on the integer kinds, and what a comparison implies.
+
+Intervals are exact Python ints, so the result of an operation is first computed without limits; what does not fit the
+kind is what has to be checked at run time (Harrison, "Compiler analysis of the value ranges for variables", 1977).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from stoffel.compiler.facts import KIND_RANGES, NOTHING, Fact
+
+Interval = tuple[int, int]
+
+
+def _add(a: Fact, b: Fact) -> Interval:
+    return a.low + b.low, a.high + b.high
+
+
+def _subtract(a: Fact, b: Fact) -> Interval:
+    return a.low - b.high, a.high - b.low
+
+
+def _multiply(a: Fact, b: Fact) -> Interval:
+    products = (a.low * b.low, a.low * b.high, a.high * b.low, a.high * b.high)
+    return min(products), max(products)
+
+
+def _divide(a: Fact, b: Fact) -> Interval:
+    reach = max(abs(a.low), abs(a.high))
+    if a.low >= 0 and b.low > 0:
+        return a.low // b.high, a.high // b.low
+    return -reach, reach
+
+
+def _modulo(a: Fact, b: Fact) -> Interval:
+    reach = max(abs(b.low), abs(b.high)) - 1
+    low = 0 if a.low >= 0 else -min(reach, abs(a.low))
+    high = 0 if a.high <= 0 else min(reach, a.high)
+    return min(low, high), max(low, high)
+
+
+def _and(a: Fact, b: Fact) -> Interval:
+    if a.low >= 0 and b.low >= 0:
+        return 0, min(a.high, b.high)
+    if a.low >= 0:
+        return 0, a.high
+    if b.low >= 0:
+        return 0, b.high
+    return _bits(a, b)
+
+
+def _or(a: Fact, b: Fact) -> Interval:
+    if a.low >= 0 and b.low >= 0:
+        return max(a.low, b.low), (1 << max(a.high.bit_length(), b.high.bit_length())) - 1
+    return _bits(a, b)
+
+
+def _xor(a: Fact, b: Fact) -> Interval:
+    if a.low >= 0 and b.low >= 0:
+        return 0, (1 << max(a.high.bit_length(), b.high.bit_length())) - 1
+    return _bits(a, b)
+
+
+def _bits(a: Fact, b: Fact) -> Interval:
+    width = max(value.bit_length() for value in (a.low, a.high, b.low, b.high))
+    return -(1 << width), (1 << width) - 1
+
+
+def _shift_left(a: Fact, b: Fact) -> Interval:
+    shifted = (a.low << b.low, a.low << b.high, a.high << b.low, a.high << b.high)
+    return min(shifted), max(shifted)
+
+
+def _shift_right(a: Fact, b: Fact) -> Interval:
+    shifted = (a.low >> b.low, a.low >> b.high, a.high >> b.low, a.high >> b.high)
+    return min(shifted), max(shifted)
+
+
+_INTERVALS: Final[dict[str, Callable[[Fact, Fact], Interval]]] = {
+    "ADD": _add,
+    "SUB": _subtract,
+    "MUL": _multiply,
+    "DIV": _divide,
+    "MOD": _modulo,
+    "AND": _and,
+    "OR": _or,
+    "XOR": _xor,
+    "SHL": _shift_left,
+    "SHR": _shift_right,
+}
+
+
+def interval(operation: str, a: Fact, b: Fact) -> Interval:
+    """Return the bounds of the mathematical result for two operands of one integer kind.
+
+    The amount of a shift must be known to lie within the kind's width. Division and modulo are truncated; a zero
+    divisor has no result and does not count.
+    """
+    return _INTERVALS[operation](a, b)
+
+
+_ORDERS: Final = (-1, 0, 1)
+
+
+def possible_orders(a: Fact, b: Fact) -> frozenset[int]:
+    """Return the outcomes that comparing two integers can have."""
+    outcomes = set()
+    if a.low < b.high:
+        outcomes.add(-1)
+    if a.low <= b.high and b.low <= a.high:
+        outcomes.add(0)
+    if a.high > b.low:
+        outcomes.add(1)
+    return frozenset(outcomes)
+
+
+def refine(a: Fact, b: Fact, outcomes: frozenset[int]) -> tuple[Fact, Fact] | None:
+    """Return the facts of two compared integers, given that the comparison came out as one of *outcomes*.
+
+    Returns None if that is impossible.
+    """
+    a_low, a_high, b_low, b_high = a.low, a.high, b.low, b.high
+    if 1 not in outcomes:  # a <= b, or a < b
+        strict = 0 if 0 in outcomes else 1
+        a_high = min(a_high, b_high - strict)
+        b_low = max(b_low, a_low + strict)
+    if -1 not in outcomes:  # a >= b, or a > b
+        strict = 0 if 0 in outcomes else 1
+        a_low = max(a_low, b_low + strict)
+        b_high = min(b_high, a_high - strict)
+    if a_low > a_high or b_low > b_high:
+        return None
+    return _bounded(a, a_low, a_high), _bounded(b, b_low, b_high)
+
+
+def _bounded(fact: Fact, low: int, high: int) -> Fact:
+    if (low, high) == (fact.low, fact.high) or fact.is_constant:
+        return fact
+    return Fact(fact.mask, low, high, NOTHING, fact.hint)
+
+
+def checks(kind: int, bounds: Interval) -> tuple[bool, bool]:
+    """Return whether a result within *bounds* can fall below, and rise above, what the kind holds."""
+    least, greatest = KIND_RANGES[kind]
+    return bounds[0] < least, bounds[1] > greatest

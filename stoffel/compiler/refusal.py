@@ -1,0 +1,7 @@
+"""Refusing to compile: always with a sentence that a person can act on."""
+
+from __future__ import annotations
+
+
+class Refusal(Exception):
+    """A function (or an entry into it) cannot be compiled; the text is a sentence such as "... at instruction 12"."""

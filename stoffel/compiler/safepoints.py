@@ -1,0 +1,160 @@
+"""Where compiled code can be left, and how the activation record is rebuilt there.
+
+Every line of a unit is one VM instruction at one place of the code object (copies made by threading have lines of their
+own), and a line number is all that a suspended or failing Python frame needs to tell. A :class:`Site` says, for one
+way of leaving at a line, where the interpreter goes on and where each place's value is.
+"""
+
+from __future__ import annotations
+
+from types import CodeType
+from typing import Any, Final
+
+from stoffel.compiler.facts import CLASS, Fact
+from stoffel.compiler.typed import Layout
+from stoffel.runtime.code import Code
+from stoffel.runtime.values import Value
+
+BEFORE: Final = 0
+"""Leaving before the instruction has done anything: the interpreter executes it."""
+DURING: Final = 1
+"""Suspended in a call: the arguments are taken, the result will arrive in register 0."""
+AFTER: Final = 2
+"""Leaving after a foreign call whose result is in place."""
+TAKEN: Final = 3
+"""Leaving on the branch's taken edge, at its target."""
+NEXT: Final = 4
+"""Leaving on the other edge, at its target."""
+
+ENTRY: Final = 5
+"""Leaving at the entry: no room for more records, or a poll that found something."""
+HANDOVER: Final = 6
+"""Leaving before an instruction that only the interpreter executes."""
+
+
+class Known:
+    """The place holds a value known at compile time."""
+
+    __slots__ = ("fact", "value")
+
+    def __init__(self, fact: Fact) -> None:
+        self.value = fact.constant
+        self.fact = fact
+
+
+class Held:
+    """The place's value is in the Python local *name*; *raw* is the integer kind it is a plain int for, or 0."""
+
+    __slots__ = ("name", "raw")
+
+    def __init__(self, name: str, raw: int = 0) -> None:
+        self.name = name
+        self.raw = raw
+
+
+class Length:
+    """The place holds the length of the array in the Python local *name*."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+class Order:
+    """The compare flag is the order of two values that are still at hand."""
+
+    __slots__ = ("form", "left", "right")
+
+    def __init__(self, left: Known | Held, right: Known | Held, form: str) -> None:
+        self.left = left
+        self.right = right
+        self.form = form
+
+
+Spot = Known | Held | Length
+
+
+class Site:
+    """One way of leaving at one line: where the interpreter resumes, and the spots of all places and of the flag."""
+
+    __slots__ = ("flag", "resume", "spots")
+
+    def __init__(self, resume: int, spots: tuple[Spot | None, ...], flag: int | Order | Held) -> None:
+        self.resume = resume
+        self.spots = spots
+        self.flag = flag
+
+
+class Line:
+    """One line of a unit: the VM instruction, and the sites there by way of leaving."""
+
+    __slots__ = ("index", "sites", "text")
+
+    def __init__(self, index: int, text: str) -> None:
+        self.index = index
+        self.text = text
+        self.sites: dict[int, Site] = {}
+
+
+class Unit:
+    """A translation of one VM function from one entry: a code object and what is needed to leave it.
+
+    ``entry`` is the index of the VM instruction it starts at, ``result`` what is known about what it returns,
+    ``raw_arguments`` the integer kinds of the arguments it takes as plain ints, by position. ``calls`` is True if it calls VM functions.
+    """
+
+    __slots__ = ("arguments", "calls", "code", "entry", "function", "layout", "lines", "raw_arguments", "result")
+
+    def __init__(
+        self,
+        function: Code,
+        entry: int,
+        code: CodeType,
+        lines: list[Line],
+        layout: Layout,
+        result: Fact,
+        arguments: tuple[str, ...],
+        raw_arguments: dict[int, int],
+        calls: bool,
+    ) -> None:
+        self.function = function
+        self.entry = entry
+        self.code = code
+        self.lines = lines
+        self.layout = layout
+        self.result = result
+        self.arguments = arguments
+        self.raw_arguments = raw_arguments
+        self.calls = calls
+
+    def line(self, number: int) -> Line:
+        """Return the line with the given number, which counts from 1."""
+        return self.lines[number - 1]
+
+
+def value_at(spot: Spot, variables: dict[str, Any]) -> Value:
+    """Return the machine value at a spot, given the frame's Python locals."""
+    if type(spot) is Known:
+        return spot.value
+    if type(spot) is Length:
+        return len(variables[spot.name].items)
+    assert isinstance(spot, Held)
+    value = variables[spot.name]
+    return boxed(value, spot.raw) if spot.raw else value
+
+
+def boxed(value: int, raw: int) -> Value:
+    """Return a plain int as a value of the integer kind *raw* (0: as it is)."""
+    return int.__new__(CLASS[raw], value) if raw else value
+
+
+def flag_at(flag: int | Order | Held, variables: dict[str, Any]) -> int:
+    """Return the compare flag at a site."""
+    if type(flag) is int:
+        return flag
+    if type(flag) is Held:
+        return int(variables[flag.name])
+    assert isinstance(flag, Order)
+    left, right = value_at(flag.left, variables), value_at(flag.right, variables)
+    return (left > right) - (left < right)

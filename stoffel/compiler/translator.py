@@ -1,0 +1,97 @@
+"""From a VM function to a unit: the passes in their order.
+
+blocks (basic blocks, jump threading) -> inference (kinds, ranges, guesses) -> liveness -> emission.
+"""
+
+from __future__ import annotations
+
+from stoffel.compiler import blocks
+from stoffel.compiler.emission import Emitter
+from stoffel.compiler.environment import Environment
+from stoffel.compiler.facts import UNIT_FACT, Fact, is_raw, of_kinds
+from stoffel.compiler.inference import Inference
+from stoffel.compiler.names import argument_name
+from stoffel.compiler.refusal import Refusal
+from stoffel.compiler.safepoints import Held, Known, Spot, Unit
+from stoffel.compiler.typed import FLAG_BITS, FlowState, Layout, TypedFunction
+from stoffel.isa.program import Instruction
+from stoffel.isa.table import OperandKind
+from stoffel.runtime.code import Code
+
+REGISTER_LIMIT = 4096
+"""Registers of a function that is translated; every one of them is described at every safepoint."""
+
+FRAME_PARAMETERS = ["arguments", "upvalues", "closure"]
+"""Parameters of a unit that is entered in the middle: the parts of the activation record that do not change."""
+
+
+def layout_of(code: Code, instructions: list[Instruction]) -> Layout:
+    """Return the numbering of the places of a function."""
+    slots: set[int] = set()
+    for instruction in instructions:
+        position = instruction.op.position(OperandKind.SLOT)
+        if position is not None:
+            slots.add(instruction.operands[position])
+    return Layout(code.register_count, sorted(slots))
+
+
+def infer(code: Code, instructions: list[Instruction], entry: int, state: FlowState, environment: Environment) -> TypedFunction:
+    """Return the typed form of a function from one entry. Raises Refusal."""
+    if not instructions:
+        raise Refusal("the function has no instructions")
+    if code.register_count > REGISTER_LIMIT:
+        raise Refusal(f"{code.register_count} registers, more than the {REGISTER_LIMIT} of a function that is translated")
+    graph = blocks.build(instructions, code.function.labels, entry)
+    layout = layout_of(code, instructions)
+    return Inference(graph, layout, state, environment, environment.feedback(code)).run()
+
+
+def call_state(code: Code, layout: Layout, arguments: list[Fact]) -> FlowState:
+    """Return the state at the start of a call: arguments in the first registers, Unit elsewhere, flag equal."""
+    return FlowState(arguments + [UNIT_FACT] * (layout.stack - len(arguments)), FLAG_BITS[0])
+
+
+def translate_call(
+    code: Code, instructions: list[Instruction], arguments: list[Fact], environment: Environment, filename: str
+) -> Unit:
+    """Return the unit that runs calls of *code* with such arguments. Raises Refusal."""
+    layout = layout_of(code, instructions)
+    typed = infer(code, instructions, 0, call_state(code, layout, arguments), environment)
+    names = [argument_name(index) for index in range(len(arguments))]
+    spots: list[Spot] = [Held(name, fact.mask if is_raw(fact) else 0) for name, fact in zip(names, arguments, strict=True)]
+    spots += [Known(UNIT_FACT)] * (layout.stack - len(spots))
+    return Emitter(code, instructions, typed, environment, 0, names, spots, code.name, filename).emit()
+
+
+def translate_entry(
+    code: Code,
+    instructions: list[Instruction],
+    entry: int,
+    facts: list[Fact],
+    flag: int,
+    environment: Environment,
+    filename: str,
+) -> Unit:
+    """Return the unit that takes over a running record at instruction *entry*. Raises Refusal.
+
+    *facts* are those of all places, in the order of the layout with the argument stack at the end.
+    """
+    layout = layout_of(code, instructions)
+    typed = infer(code, instructions, entry, FlowState(list(facts), FLAG_BITS[flag]), environment)
+    spots: list[Spot] = []
+    names = list(FRAME_PARAMETERS)
+    for place, fact in enumerate(facts):
+        if fact.is_constant:
+            spots.append(Known(fact))
+        else:
+            name = layout.name(place)
+            names.append(name)
+            spots.append(Held(name, fact.mask if is_raw(fact) else 0))
+    return Emitter(code, instructions, typed, environment, entry, names, spots, code.name, filename).emit()
+
+
+def fact_of_value(value: object) -> Fact:
+    """Return what an entry is specialised on for a value: its kind, and Unit altogether."""
+    from stoffel.compiler.facts import kind_of, with_hint
+
+    return UNIT_FACT if value is None else with_hint(of_kinds(kind_of(value)), value)

@@ -1,0 +1,136 @@
+"""The typed form of a function: blocks of nodes whose kinds, checks and guesses are decided.
+
+It lies between inference, which makes it, and emission, which writes it out. Places are numbered: registers first, then
+the spill slots that occur, then the argument stack from the bottom.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from stoffel.compiler.blocks import Block, Edge
+from stoffel.compiler.facts import Fact, of_constant
+
+FLAG_BITS: Final = {-1: 1, 0: 2, 1: 4}
+"""Bits of a set of compare-flag values."""
+
+
+class Layout:
+    """The numbering of places for one entry into one function."""
+
+    __slots__ = ("registers", "slots", "stack")
+
+    def __init__(self, registers: int, slots: list[int]) -> None:
+        self.registers = registers
+        self.slots = {slot: registers + index for index, slot in enumerate(slots)}
+        self.stack = registers + len(slots)
+
+    def name(self, place: int) -> str:
+        """Return the name of the Python local for *place*."""
+        if place < self.registers:
+            return f"r{place}"
+        if place < self.stack:
+            return f"m{place - self.registers}"
+        return f"s{place - self.stack}"
+
+
+class Comparison:
+    """The two places that the compare flag came from; valid until one of them changes."""
+
+    __slots__ = ("left", "right")
+
+    def __init__(self, left: int, right: int) -> None:
+        self.left = left
+        self.right = right
+
+
+class FlowState:
+    """Facts at one point: of every place, and of the compare flag (``flag`` is a set of :data:`FLAG_BITS`)."""
+
+    __slots__ = ("comparison", "facts", "flag")
+
+    def __init__(self, facts: list[Fact], flag: int, comparison: Comparison | None = None) -> None:
+        self.facts = facts
+        self.flag = flag
+        self.comparison = comparison
+
+    def copy(self) -> FlowState:
+        """Return an independent copy."""
+        return FlowState(self.facts.copy(), self.flag, self.comparison)
+
+
+class Node:
+    """One VM instruction with everything decided.
+
+    ``form`` says how it is written out (see ``stoffel.compiler.forms``), ``target`` the place it defines (-1 for
+    none), ``sources`` the places it reads, with ``facts`` about them after the guards, ``guards`` the kinds to be
+    checked first as ``(source position, kind)``, ``result`` the fact about what it defines. ``detail`` is the form's
+    own. ``leaves`` is True if the interpreter may take over here, so that every place must be recoverable.
+    """
+
+    __slots__ = ("detail", "facts", "form", "guards", "index", "leaves", "operation", "result", "sources", "target")
+
+    def __init__(
+        self,
+        index: int,
+        form: str,
+        target: int = -1,
+        sources: tuple[int, ...] = (),
+        *,
+        facts: tuple[Fact, ...] = (),
+        operation: str = "",
+        result: Fact | None = None,
+        guards: tuple[tuple[int, int], ...] = (),
+        detail: Any = None,
+        leaves: bool = False,
+    ) -> None:
+        self.index = index
+        self.form = form
+        self.target = target
+        self.sources = sources
+        self.facts = facts
+        self.operation = operation
+        self.result = result if result is not None else of_constant(None)
+        self.guards = guards
+        self.detail = detail
+        self.leaves = leaves
+
+    def __repr__(self) -> str:
+        facts = ", ".join(f"p{place}: {fact}" for place, fact in zip(self.sources, self.facts, strict=False))
+        return f"{self.index}: {self.form} {self.operation} p{self.target} := ({facts}) {self.result} {self.guards}"
+
+
+class TypedBlock:
+    """A block with its nodes, the states at its start and end, and the edges that can be taken."""
+
+    __slots__ = ("after", "block", "entry", "next", "next_state", "nodes", "taken", "taken_state")
+
+    def __init__(self, block: Block, entry: FlowState) -> None:
+        self.block = block
+        self.entry = entry
+        self.nodes: list[Node] = []
+        self.after = entry
+        self.taken: Edge | None = None
+        self.taken_state: FlowState | None = None
+        self.next: Edge | None = None
+        self.next_state: FlowState | None = None
+
+
+class TypedFunction:
+    """All typed blocks reachable from an entry, in the order in which they are written out."""
+
+    __slots__ = ("blocks", "layout", "result")
+
+    def __init__(self, layout: Layout, blocks: dict[int, TypedBlock], result: Fact) -> None:
+        self.layout = layout
+        self.blocks = blocks
+        self.result = result
+
+    def format(self) -> str:
+        """Return the nodes as text, for people."""
+        lines = []
+        for start, typed in self.blocks.items():
+            lines.append(f"block {start}:")
+            lines.extend(f"    {node}" for node in typed.nodes)
+            lines.append(f"    taken {typed.taken} next {typed.next}")
+        return "\n".join(lines)

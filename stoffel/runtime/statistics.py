@@ -1,0 +1,79 @@
+"""What the compiled tier did: counters that ``vm.jit_statistics()`` shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stoffel.compiler.safepoints import Unit
+    from stoffel.runtime.code import Code
+
+
+class FunctionStatistics:
+    """Counters of one VM function."""
+
+    __slots__ = ("code_size", "compile_seconds", "entries", "refusal", "units")
+
+    def __init__(self) -> None:
+        self.units = 0
+        self.compile_seconds = 0.0
+        self.code_size = 0
+        self.entries = 0
+        self.refusal: str | None = None
+
+
+class Statistics:
+    """Counters of one machine."""
+
+    __slots__ = ("deoptimisations", "functions", "records", "runs")
+
+    def __init__(self) -> None:
+        self.functions: dict[str, FunctionStatistics] = {}
+        self.deoptimisations: dict[str, int] = {}
+        self.records = 0
+        self.runs = 0
+
+    def _of(self, code: Code) -> FunctionStatistics:
+        found = self.functions.get(code.name)
+        if found is None:
+            found = self.functions[code.name] = FunctionStatistics()
+        return found
+
+    def compiled(self, code: Code, unit: Unit, seconds: float) -> None:
+        """Count a translation."""
+        counters = self._of(code)
+        counters.units += 1
+        counters.compile_seconds += seconds
+        counters.code_size += len(unit.code.co_code)
+
+    def entered(self, code: Code) -> None:
+        """Count an entry in mid-loop."""
+        self._of(code).entries += 1
+
+    def refused(self, code: Code, sentence: str) -> None:
+        """Note why a function is left to the interpreter."""
+        self._of(code).refusal = sentence
+
+    def left(self, reason: str, records: int) -> None:
+        """Count a deoptimisation that rebuilt so many records."""
+        self.deoptimisations[reason] = self.deoptimisations.get(reason, 0) + 1
+        self.records += records
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as plain data."""
+        return {
+            "functions": {
+                name: {
+                    "tier": "interpreter" if counters.refusal or not counters.units else "code object",
+                    "units": counters.units,
+                    "compile_seconds": counters.compile_seconds,
+                    "code_size": counters.code_size,
+                    "loop_entries": counters.entries,
+                    "refusal": counters.refusal,
+                }
+                for name, counters in sorted(self.functions.items())
+            },
+            "runs": self.runs,
+            "deoptimisations": dict(sorted(self.deoptimisations.items())),
+            "records_rebuilt": self.records,
+        }
