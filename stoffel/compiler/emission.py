@@ -9,6 +9,7 @@ on the common path only go forwards.
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import is_not
 from typing import TYPE_CHECKING, Final
 
 from stoffel.compiler.blocks import END, Edge
@@ -68,6 +69,8 @@ class Emitter:
         self.labels = {start: self.writer.label() for start in typed.blocks}
         self.placed: set[int] = set()
         self.inherited: dict[int, tuple[list[Spot | None], int | Order | Held | None]] = {}
+        self.initial: dict[int, tuple[list[Spot | None], int | Order | Held | None]] = {}
+        self.latest_initial: tuple[list[Fact], int, list[Spot | None]] = [], 0, []
         self.rare: list[Callable[[], None]] = []
         self.aliases: dict[int, list[Label]] = {}
         """Labels to be placed together with a block's own."""
@@ -196,19 +199,33 @@ class Emitter:
 
     def _initial(self, start: int) -> tuple[list[Spot | None], int | Order | Held | None]:
         """Return the spots with which a block begins that several paths reach."""
+        known = self.initial.get(start)
+        if known is not None:
+            return known
         typed = self.typed.blocks[start]
         needed = self.needed_in[start]
-        places: list[Spot | None] = []
-        for place, fact in enumerate(typed.entry.facts):
+        facts = typed.entry.facts
+        # Most places are as they were in the block before, so only what differs from that is worked out.
+        before, needed_before, places = self.latest_initial
+        places = places[: len(facts)] + [None] * (len(facts) - len(places))
+        changed = [place for place, differs in enumerate(map(is_not, facts, before)) if differs]
+        changed.extend(range(len(before), len(facts)))
+        others = needed ^ needed_before
+        if others:
+            changed.extend(place for place in range(len(facts)) if others & bit(place))
+        for place in changed:
+            fact = facts[place]
             if fact.is_constant:
-                places.append(Known(fact))
+                places[place] = Known(fact)
             elif needed & bit(place):
-                places.append(Held(self.typed.layout.name(place), fact.mask if is_raw(fact) else 0))
+                places[place] = self.spots.held(self.typed.layout.name(place), fact.mask if is_raw(fact) else 0)
             else:
-                places.append(None)
+                places[place] = None
+        self.latest_initial = facts, needed, places
         flag = self._single_flag(typed.entry.flag)
         if isinstance(flag, Held) and not needed & FLAG:
             flag = None
+        self.initial[start] = places, flag
         return places, flag
 
     def _block(self, typed: TypedBlock, following: int) -> None:
@@ -218,11 +235,14 @@ class Emitter:
             self.writer.place(label)
         self.placed.add(start)
         places, flag = self.inherited.pop(start, None) or self._initial(start)
-        self.spots.places = [
-            Known(fact) if fact.is_constant and spot is not None else spot
-            for spot, fact in zip(places, typed.entry.facts, strict=True)
-        ]
-        self.spots.flag = flag
+        self.spots.places, self.spots.flag = list(places), flag
+        comparison = typed.entry.comparison
+        if comparison is not None:
+            # What the branch into this block has taught may be a constant.
+            for place in (comparison.left, comparison.right):
+                fact = typed.entry.facts[place]
+                if fact.is_constant and places[place] is not None:
+                    self.spots.places[place] = Known(fact)
         needed_after = after_each(typed, self.needed_in)
         for position, node in enumerate(typed.nodes):
             self.needed = needed_after[position]
@@ -341,13 +361,11 @@ class Emitter:
         places, flag = self._initial(start)
         spots = self.spots
         moves: list[tuple[Spot, Held]] = []
-        for place, wanted in enumerate(places):
-            if not isinstance(wanted, Held):
-                continue
-            present = spots.spot(place)
-            if isinstance(present, Held) and present.name == wanted.name and present.raw == wanted.raw:
-                continue
-            moves.append((present, wanted))
+        different = [place for place, differs in enumerate(map(is_not, spots.places, places)) if differs]
+        for place in different:
+            wanted = places[place]
+            if isinstance(wanted, Held):
+                moves.append((spots.spot(place), wanted))
         return moves, isinstance(flag, Held) and not isinstance(spots.flag, Held)
 
     def _move_to(self, start: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from stoffel.compiler.blocks import Graph
 from stoffel.compiler.facts import Fact
 from stoffel.runtime.code import Code
 from stoffel.runtime.foreign import ForeignFunction
@@ -64,6 +65,9 @@ class Environment(Protocol):
 
     def unit_name(self, callee: Code, masks: tuple[int, ...]) -> str:
         """Return the name of the global that holds the unit of *callee* for arguments of these kinds."""
+
+    def graph(self, code: Code, entry: int) -> Graph:
+        """Return the blocks of *code* from one entry."""
 
     def feedback(self, code: Code) -> Feedback:
         """Return what was seen in *code*."""

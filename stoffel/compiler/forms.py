@@ -188,7 +188,7 @@ def _settled(emitter: Emitter, place: int, spot: Known | Held | Length) -> Known
 def _compare_generic(emitter: Emitter, node: Node, landing: int) -> None:  # noqa: ARG001 - the shape of a form
     _call_operation(emitter, node)
     emitter.writer.store(FLAG_LOCAL)
-    emitter.spots.flag = Held(FLAG_LOCAL)
+    emitter.spots.flag = emitter.spots.held(FLAG_LOCAL)
 
 
 # Calls

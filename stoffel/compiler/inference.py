@@ -7,6 +7,8 @@ are written as guards; a guard that fails leaves compiled code, and what was see
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
+from operator import is_not
 from typing import TYPE_CHECKING, Final
 
 from stoffel.compiler import opened, ranges
@@ -50,6 +52,7 @@ ORDERABLE: Final = (STRING, BOOL)
 ARITHMETIC: Final = frozenset({"ADD", "SUB", "MUL", "DIV", "MOD"})
 _LOGICAL: Final = frozenset({"AND", "OR", "XOR"})
 _SHIFTS: Final = frozenset({"SHL", "SHR"})
+_NOWHERE: Final = -2
 _VISITS_BEFORE_WIDENING: Final = 3
 
 
@@ -81,17 +84,19 @@ class Inference:
         """Return the typed function. Raises Refusal if the argument stack has no static shape."""
         order = self.graph.order()
         rank = {block.start: position for position, block in enumerate(order)}
-        pending = {self.graph.entry}
+        pending = [0]
+        waiting = {self.graph.entry}
         while pending:
-            start = min(pending, key=rank.__getitem__) if len(pending) > 1 else next(iter(pending))
-            pending.discard(start)
+            start = order[heappop(pending)].start
+            waiting.discard(start)
             self.visits[start] = self.visits.get(start, 0) + 1
             typed = self._block(self.graph.blocks[start], self.entries[start].copy(), keep=False)
             for edge, state in ((typed.taken, typed.taken_state), (typed.next, typed.next_state)):
                 if edge is not None and state is not None and edge.target != END:
                     retreats = rank[edge.target] <= rank[start]
-                    if self._flow(edge, state, retreats):
-                        pending.add(edge.target)
+                    if self._flow(edge, state, retreats) and edge.target not in waiting:
+                        waiting.add(edge.target)
+                        heappush(pending, rank[edge.target])
         self.result = IMPOSSIBLE
         blocks = {
             block.start: self._block(block, self.entries[block.start].copy(), keep=True)
@@ -113,10 +118,9 @@ class Inference:
             raise Refusal(f"argument stack has no static shape at instruction {edge.target}")
         changed = False
         may_widen = retreats and self.visits.get(edge.target, 0) >= _VISITS_BEFORE_WIDENING
-        for place, fact in enumerate(state.facts):
-            old = known.facts[place]
-            if old is fact:
-                continue
+        different = [place for place, differs in enumerate(map(is_not, known.facts, state.facts)) if differs]
+        for place in different:
+            old, fact = known.facts[place], state.facts[place]
             new = join(old, fact)
             if not equal(old, new):
                 known.facts[place] = widen(old, new) if may_widen else new
@@ -216,9 +220,13 @@ class Inference:
             if nodes is not None:
                 nodes.append(Node(index, "copy", len(facts) - 1, (operands[0],), result=facts[-1]))
             return True
-        source = self._copied(index, instruction.operands, row.operands, state)
+        source = self._copied(instruction.operands, row.operands, state)
         if source is None:
             return True
+        if source[2] == _NOWHERE:
+            if nodes is not None:
+                nodes.append(Node(index, "leave", detail="argument stack read out of bounds", leaves=True))
+            return False
         target, fact, place = source
         self._define(state, target, fact)
         if nodes is not None:
@@ -229,9 +237,12 @@ class Inference:
         return True
 
     def _copied(
-        self, index: int, operands: tuple[object, ...], kinds: tuple[object, ...], state: FlowState
+        self, operands: tuple[object, ...], kinds: tuple[object, ...], state: FlowState
     ) -> tuple[int, Fact, int] | None:
-        """Return target, fact and source place (-1 for a constant) of an instruction that only moves a value."""
+        """Return target, fact and source place of an instruction that only moves a value.
+
+        The source is -1 for a constant, :data:`_NOWHERE` for an argument-stack entry that does not exist.
+        """
         target = source = -1
         fact: Fact | None = None
         slot_first = False
@@ -254,7 +265,7 @@ class Inference:
                 depth = len(state.facts) - self.layout.stack
                 position = depth - 1 + value  # type: ignore[operator]
                 if not 0 <= position < depth:
-                    raise Refusal(f"argument stack read out of bounds at instruction {index}")
+                    return target, UNKNOWN, _NOWHERE
                 source = self.layout.stack + position
         if target < 0 and not slot_first:
             return None
@@ -444,6 +455,8 @@ class Inference:
     ) -> bool:
         masks = [fact.mask for fact in facts]
         form = (self._native("CMP", masks) if all(map(single, masks)) else "") or "compare_generic"
+        if any(fact.constant != fact.constant for fact in facts if type(fact.constant) is float):
+            form = "compare_generic"
         flag = 7
         if form == "compare" and masks[0] & INTEGERS:
             flag = sum(FLAG_BITS[value] for value in ranges.possible_orders(*facts))

@@ -104,6 +104,8 @@ def _node(
             return _leave(index, arguments, facts, f"call of '{name}' with a wrong number of arguments")
         masks = tuple(fact.mask for fact in facts)
         result = inference.environment.result_of(callee, masks)
+        if inference.environment.resolve(name) is None:
+            return _leave(index, arguments, facts, f"'{name}' is not compiled")
         return Node(index, "call", 0, arguments, facts=facts, result=result, detail=(callee, masks), leaves=True)
     assert isinstance(callee, ForeignFunction)
     if callee.standard:

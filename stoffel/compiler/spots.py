@@ -27,6 +27,15 @@ class Spots:
         self.layout = layout
         self.places: list[Spot | None] = []
         self.flag: int | Order | Held | None = 0
+        self._held: dict[tuple[str, int], Held] = {}
+
+    def held(self, name: str, raw: int = 0) -> Held:
+        """Return the one spot that stands for a local."""
+        key = name, raw
+        spot = self._held.get(key)
+        if spot is None:
+            spot = self._held[key] = Held(name, raw)
+        return spot
 
     def spot(self, place: int) -> Spot:
         """Return the spot of a place that has a value."""
@@ -71,7 +80,7 @@ class Spots:
         name = self.layout.name(landing if landing >= 0 else place)
         self.evict(name, needed & ~bit(place))
         self.writer.store(name)
-        self.set(place, Held(name, raw))
+        self.set(place, self.held(name, raw))
 
     def set(self, place: int, spot: Spot | None) -> None:
         """Note where *place* is from now on."""
@@ -90,11 +99,11 @@ class Spots:
                 self.places[place] = None
             elif type(spot) is Length:
                 self.load(spot)
-                self._store_copy(place, Held(self._free_name(place, name)))
+                self._store_copy(place, self.held(self._free_name(place, name)))
             else:
                 assert isinstance(spot, Held)
                 if moved is None:
-                    moved = Held(self._free_name(place, name), spot.raw)
+                    moved = self.held(self._free_name(place, name), spot.raw)
                     self.writer.load(name)
                     self.writer.store(moved.name)
                 self.places[place] = moved
@@ -132,7 +141,7 @@ class Spots:
         """Pop a value that replaces that of *place* (and of no alias) into a local of its own."""
         name = self._free_name(place, "")
         self.writer.store(name)
-        self.places[place] = Held(name, raw)
+        self.places[place] = self.held(name, raw)
 
     def materialise_flag(self) -> None:
         """Put the compare flag, whatever it is, into its local."""
@@ -152,7 +161,7 @@ class Spots:
             assert type(flag) is int, "the compare flag is read but was not kept"
             writer.constant(flag)
         writer.store(FLAG_LOCAL)
-        self.flag = Held(FLAG_LOCAL)
+        self.flag = self.held(FLAG_LOCAL)
 
     def snapshot(self) -> tuple[Spot | None, ...]:
         """Return the spots as they are now."""

@@ -5,7 +5,6 @@ blocks (basic blocks, jump threading) -> inference (kinds, ranges, guesses) -> l
 
 from __future__ import annotations
 
-from stoffel.compiler import blocks
 from stoffel.compiler.emission import Emitter
 from stoffel.compiler.environment import Environment
 from stoffel.compiler.facts import UNIT_FACT, Fact, is_raw, of_kinds
@@ -41,7 +40,7 @@ def infer(code: Code, instructions: list[Instruction], entry: int, state: FlowSt
         raise Refusal("the function has no instructions")
     if code.register_count > REGISTER_LIMIT:
         raise Refusal(f"{code.register_count} registers, more than the {REGISTER_LIMIT} of a function that is translated")
-    graph = blocks.build(instructions, code.function.labels, entry)
+    graph = environment.graph(code, entry)
     layout = layout_of(code, instructions)
     return Inference(graph, layout, state, environment, environment.feedback(code)).run()
 

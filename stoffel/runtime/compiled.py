@@ -15,7 +15,7 @@ from time import perf_counter
 from types import CodeType, FrameType, FunctionType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from stoffel.compiler import names, translator
+from stoffel.compiler import blocks, names, translator
 from stoffel.compiler.environment import Feedback
 from stoffel.compiler.facts import ANY, CLASS, KIND_RANGES, RAW, UNIT, UNIT_FACT, Fact, is_raw, kind_of, kind_of_class, of_kinds
 from stoffel.compiler.refusal import Refusal
@@ -41,6 +41,7 @@ from stoffel.runtime.code import NEVER, Code
 from stoffel.runtime.foreign import ForeignFunction
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
 from stoffel.runtime.operations import OPERATIONS, overflow
+from stoffel.runtime.solver import Key, Solver
 from stoffel.runtime.statistics import Statistics
 from stoffel.runtime.values import Array, Object, Value
 
@@ -94,12 +95,13 @@ class CompiledTier:
         self._countdown = 0
         self._calls: dict[tuple[Code, tuple[type, ...]], Callable[..., Value] | None] = {}
         self._entries: dict[tuple[Any, ...], Callable[..., Value] | None] = {}
-        self._names: dict[tuple[Code, tuple[int, ...]], str] = {}
-        self._results: dict[tuple[Code, tuple[int, ...]], Fact] = {}
-        self._assumed: dict[tuple[Code, tuple[int, ...]], Fact] = {}
-        self._callers: dict[tuple[Code, tuple[int, ...]], set[Code]] = {}
+        self._names: dict[Key, str] = {}
+        self._solver: Solver | None = None
+        self._assumed: dict[Key, Fact] = {}
+        self._callers: dict[Key, set[Code]] = {}
         self._feedback: dict[Code, Feedback] = {}
         self._instructions: dict[Code, list[Instruction]] = {}
+        self._graphs: dict[tuple[Code, int], blocks.Graph] = {}
         self._heads: dict[Code, frozenset[int]] = {}
         self._refused: dict[Code, str] = {}
         self._handovers: dict[Code, int] = {}
@@ -396,13 +398,20 @@ class CompiledTier:
             seen.add(item)
             for key in [key for key in self._names if key[0] is item]:
                 name = self._names.pop(key)
-                self._results.pop(key, None)
                 self._assumed.pop(key, None)
                 self.namespace[name] = self._hand_over
                 pending.extend(self._callers.pop(key, ()))
             for table in (self._calls, self._entries):
                 for call_key in [key for key in table if key[0] is item]:
                     del table[call_key]  # type: ignore[attr-defined]
+
+    def graph(self, code: Code, entry: int) -> blocks.Graph:
+        """Return the blocks of *code* from one entry."""
+        graph = self._graphs.get((code, entry))
+        if graph is None:
+            graph = blocks.build(self._instructions_of(code), code.function.labels, entry)
+            self._graphs[code, entry] = graph
+        return graph
 
     # What compiled code assumes (the compiler's Environment)
 
@@ -438,37 +447,29 @@ class CompiledTier:
         known = self._assumed.get(key)
         if known is not None:
             return known
-        known = self._results.get(key)
-        if known is not None:
-            return known
-        fact = of_kinds(0)
-        self._results[key] = fact
-        self._compiling.append(callee)
+        if self._solver is None:
+            self._solver = Solver(self._infer_result)
+            try:
+                self._assumed.update(self._solver.solve(key))
+            finally:
+                self._solver = None
+            return self._assumed[key]
+        return self._solver.ask(key)
+
+    def _infer_result(self, key: Key) -> Fact:
+        """Return what one analysis of a function, with what is assumed so far about others, says about its result."""
+        code, masks = key
+        self._compiling.append(code)
         try:
-            instructions = self._instructions_of(callee)
-            for _ in range(8):
-                typed = translator.infer(
-                    callee,
-                    instructions,
-                    0,
-                    translator.call_state(
-                        callee, translator.layout_of(callee, instructions), [_argument(mask) for mask in masks]
-                    ),
-                    self,
-                )
-                found = of_kinds(typed.result.mask)
-                if found.mask == fact.mask:
-                    break
-                fact = self._results[key] = found
-            else:
-                fact = of_kinds(ANY)
+            instructions = self._instructions_of(code)
+            layout = translator.layout_of(code, instructions)
+            state = translator.call_state(code, layout, [_argument(mask) for mask in masks])
+            return of_kinds(translator.infer(code, instructions, 0, state, self).result.mask)
+        except Refusal as refusal:
+            self.refuse(code, str(refusal))
+            return of_kinds(ANY)
         finally:
             self._compiling.pop()
-            # An approximation that an outer analysis still changes must not stay.
-            self._results.pop(key, None)
-        if not self._results:
-            self._assumed[key] = fact
-        return fact
 
     def unit_name(self, callee: Code, masks: tuple[int, ...]) -> str:
         """Return the name of the global that holds the unit of *callee* for arguments of these kinds."""
