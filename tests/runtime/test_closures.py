@@ -6,7 +6,7 @@ import pytest
 
 import stoffel
 from stoffel import Closure, Function, Instruction
-from stoffel.runtime.events import BeforeFunctionCall
+from stoffel.runtime.events import AfterFunctionCall, BeforeFunctionCall
 from tests.machines import failure, told
 from tests.runtime.conftest import Make
 
@@ -287,6 +287,37 @@ def test_a_closure_that_the_host_runs_is_an_entry_without_call_events(machine: M
     vm.register_hook(BeforeFunctionCall, lambda event, context: targets.append(event.target.name), 0)
     vm.call(closure, 1)
     assert targets == ["get_upvalue", "set_upvalue"]
+
+
+def test_a_closure_that_a_foreign_function_runs_is_an_entry_too(machine: Make) -> None:
+    vm = machine(f"{COUNTER}function main(c)\n PUSHARG r0\n CALL apply\nend")
+    vm.register_foreign_function("apply", lambda context: context.call(context[0], 1))
+    targets = []
+    kinds = (BeforeFunctionCall, AfterFunctionCall)
+    vm.register_hook(kinds, lambda event, context: targets.append((event.kind, event.target.name)), 0)
+    vm.execute("main", Closure("add", (("n", 1),)))
+    inner = [
+        (kind, name) for name in ("get_upvalue", "set_upvalue") for kind in ("BeforeFunctionCall", "AfterFunctionCall")
+    ]
+    assert targets == [("BeforeFunctionCall", "apply"), *inner, ("AfterFunctionCall", "apply")]
+
+
+def test_a_function_called_directly_from_a_foreign_function_has_no_frame_to_read_upvalues_of(machine: Make) -> None:
+    vm = machine("function body()\n CALL F\n RET r0\nend")
+    errors = []
+
+    def look(context: stoffel.ForeignContext) -> None:
+        if not errors:
+            errors.append(str(failure(context.call, "get_upvalue", "n")))
+            errors.append(str(failure(context.call, "F")))
+        context.upvalue("n")
+
+    vm.register_foreign_function("F", look)
+    vm.call(Closure("body", (("n", 1),)))
+    assert errors == [
+        "Foreign function get_upvalue failed: No active activation record",
+        "Foreign function F failed: Upvalue 'n' not found",
+    ]
 
 
 def test_a_closure_called_from_a_foreign_function_writes_back_to_the_registers_of_the_program(machine: Make) -> None:

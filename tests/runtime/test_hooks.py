@@ -834,6 +834,22 @@ def test_a_callback_switches_hooks_for_what_comes_next(machine: Make) -> None:
     assert writes == [1]
 
 
+def test_a_hook_that_a_callback_takes_away_is_not_called_for_the_same_event(machine: Make) -> None:
+    vm = machine("function main()\n NOP\nend")
+    called: list[str] = []
+
+    def take_away(event: Any, context: HookContext) -> None:
+        called.append("first")
+        vm.unregister_hook(gone)
+        vm.disable_hook(off)
+
+    vm.register_hook(events.BeforeInstructionExecute, take_away, 1)
+    gone = vm.register_hook(None, lambda event, context: called.append("unregistered"), 0)
+    off = vm.register_hook(None, lambda event, context: called.append("disabled"), 0)
+    vm.execute("main")
+    assert called == ["first"]
+
+
 def test_a_callback_may_register_hooks(machine: Make) -> None:
     vm = machine("function main()\n LDI r1, 1\n LDI r2, 2\n CALL g\n LDI r3, 3\nend\nfunction g()\nend")
     late: list[str] = []

@@ -117,6 +117,19 @@ def test_the_hosts_recursion_limit_ends_calls_back_and_forth_with_an_error(machi
     assert vm.execute("fine") == 1
 
 
+def test_host_recursion_inside_a_nested_run_is_told_as_call_depth(machine: Make) -> None:
+    vm = machine("function main()\n CALL outer\nend\nfunction inner()\n CALL exhausted\nend")
+
+    def exhausted(context: stoffel.ForeignContext) -> None:
+        raise RecursionError("maximum recursion depth exceeded")
+
+    vm.register_foreign_function("outer", lambda context: context.call("inner"))
+    vm.register_foreign_function("exhausted", exhausted)
+    text = "Call depth exceeds 2: the recursion limit of the host is reached"
+    error = failure(vm.execute, "main")
+    assert str(error) == f"Foreign function outer failed: Foreign function exhausted failed: {text}"
+
+
 def test_a_foreign_functions_own_recursion_is_its_own_failure(machine: Make) -> None:
     vm = machine()
 

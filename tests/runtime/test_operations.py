@@ -103,6 +103,14 @@ def test_integer_division_truncates_and_the_remainder_has_the_sign_of_the_divide
         assert outcome("MOD", left, right) == constant_key(kind(int(left) - quotient * int(right)))
 
 
+@pytest.mark.parametrize("kind", [kind for kind, row in INTEGER_KINDS.items() if row.signed])
+def test_the_smallest_integer_divided_by_minus_one_overflows_and_so_does_its_remainder(kind: type) -> None:
+    smallest = kind(INTEGER_KINDS[kind].minimum)
+    assert outcome("DIV", smallest, kind(-1)) == "Integer overflow in DIV operation"
+    assert outcome("MOD", smallest, kind(-1)) == "Integer overflow in MOD operation"
+    assert outcome("MOD", kind(smallest + 1), kind(-1)) == constant_key(kind(0))
+
+
 @given(INTEGER_PAIRS)
 def test_bitwise_operations_work_on_the_bytes_of_the_width(pair: tuple[type, int, int]) -> None:
     kind, left, right = pair
