@@ -1,12 +1,14 @@
 """What the hook machinery costs while no hook is enabled.
 
 The interpreter runs against itself without its hook checks (see ``benchmarks.unhooked``), interleaved. Two processes
-that do the same differ by a few per cent for reasons of memory layout, so each side has several processes, and its best
-time counts.
+that do the same differ by a few per cent for reasons of memory layout, so each side has several processes. The cost is
+the median over all pairs of neighbouring samples, one with and one without the checks: a disturbance of the machine
+hits both of a pair or makes a few outliers, where best times can come from different minutes.
 """
 
 from __future__ import annotations
 
+import statistics
 import sys
 from contextlib import ExitStack
 from typing import Any, Final
@@ -20,7 +22,7 @@ TITLE: Final = "Cost of hooks while none is enabled: the interpreter against its
 
 WITH: Final = "off"
 WITHOUT: Final = "unhooked"
-PROCESSES: Final = 4
+PROCESSES: Final = 3
 
 
 def measure(options: Options) -> dict[str, Any]:
@@ -38,31 +40,40 @@ def measure(options: Options) -> dict[str, Any]:
                 for process in range(1 if options.quick else PROCESSES)
                 for kind in (WITH, WITHOUT)
             ]
-            # A small difference: many short samples find the undisturbed ones.
-            effort = options.effort._replace(rounds=options.effort.rounds * 4, sample=options.effort.sample / 4)
+            # A small difference: many short samples.
+            effort = options.effort._replace(
+                rounds=options.effort.rounds * 3, sample=options.effort.sample / 4, warm_up=options.effort.warm_up / 3
+            )
             found = measure_rounds(workers, benchmark.quick, effort)
-        best = {}
-        for kind in (WITH, WITHOUT):
-            timings = [timing for name, timing in found.items() if name.startswith(kind)]
-            for timing in timings:
-                if not isinstance(timing, Timing):
-                    raise SkippedError(timing)
-            best[kind] = min(timing.best for timing in timings if isinstance(timing, Timing))
-        programs.append({"name": benchmark.name, "n": benchmark.quick, "with": best[WITH], "without": best[WITHOUT]})
-    mean = geometric_mean([row["with"] / row["without"] for row in programs])
+        timings: dict[str, Timing] = {}
+        for name, timing in found.items():
+            if not isinstance(timing, Timing):
+                raise SkippedError(timing)
+            timings[name] = timing
+        pairs = [
+            (slow, fast)
+            for name, timing in timings.items()
+            if name.startswith(WITH)
+            for slow, fast in zip(timing.samples, timings[WITHOUT + name.removeprefix(WITH)].samples, strict=True)
+        ]
+        programs.append(
+            {
+                "name": benchmark.name,
+                "n": benchmark.quick,
+                "with": min(slow for slow, _ in pairs),
+                "without": min(fast for _, fast in pairs),
+                "ratio": statistics.median(slow / fast for slow, fast in pairs),
+            }
+        )
+    mean = geometric_mean([row["ratio"] for row in programs])
     return {"programs": programs, "geometric_mean": mean}
 
 
 def lines(data: dict[str, Any]) -> list[str]:
     """Return the table."""
-    rows = [
-        [
-            row["name"],
-            milliseconds(row["with"]),
-            milliseconds(row["without"]),
-            f"{row['with'] / row['without'] - 1:+.1%}",
-        ]
-        for row in data["programs"]
-    ]
+    rows = []
+    for row in data["programs"]:
+        cost = f"{row['ratio'] - 1:+.1%}"
+        rows.append([row["name"], milliseconds(row["with"]), milliseconds(row["without"]), cost])
     rows.append(["geometric mean", "", "", f"{data['geometric_mean'] - 1:+.1%}"])
-    return table(["program", "with checks ms", "without ms", "cost"], rows)
+    return table(["program", "best with checks ms", "best without ms", "cost"], rows)
