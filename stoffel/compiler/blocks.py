@@ -256,7 +256,9 @@ def _constant_result(instruction: Instruction, known: Mapping[int, Any]) -> Any:
         value = instruction.operands[position]
         return value if value is None or type(value) in (bool, int, str) else _UNKNOWN
     sources = [
-        value for operand, value in zip(row.operands, instruction.operands, strict=True) if operand.kind is OperandKind.SOURCE
+        value
+        for operand, value in zip(row.operands, instruction.operands, strict=True)
+        if operand.kind is OperandKind.SOURCE
     ]
     if len(sources) != len(row.operands) - 1 or any(source not in known for source in sources):
         return _UNKNOWN

@@ -18,7 +18,7 @@ from stoffel.compiler.facts import CLASS, KIND_RANGES, Fact, is_raw
 from stoffel.compiler.forms import FORMS
 from stoffel.compiler.liveness import FLAG, after_each, analyse, bit
 from stoffel.compiler.names import ATTENTION, LEAVE, RECOVER, ROOM, operation_name
-from stoffel.compiler.safepoints import BEFORE, ENTRY, NEXT, TAKEN, Held, Known, Line, Order, Site, Spot, Unit
+from stoffel.compiler.safepoints import BEFORE, DEPTH, ENTRY, NEXT, TAKEN, Held, Known, Line, Order, Site, Spot, Unit
 from stoffel.compiler.spots import FLAG_LOCAL, Spots
 from stoffel.compiler.typed import FLAG_BITS, Node, TypedBlock, TypedFunction
 from stoffel.isa.program import Instruction
@@ -52,6 +52,7 @@ class Emitter:
         entry: int,
         arguments: list[str],
         spots: list[Spot],
+        flag: int,
         name: str,
         filename: str,
     ) -> None:
@@ -62,6 +63,7 @@ class Emitter:
         self.entry = entry
         self.arguments = arguments
         self.entry_spots = spots
+        self.entry_flag = flag
         self.writer = Writer(name, filename, [ROOM, *arguments])
         self.spots = Spots(self.writer, typed.layout)
         self.lines: list[Line] = []
@@ -127,6 +129,24 @@ class Emitter:
 
         self.later(write)
 
+    def poll(self, way: int) -> None:
+        """Look for attention, and leave in the given way if it is meant seriously; the site must have been noted."""
+        writer = self.writer
+        found, go_on = writer.label(), writer.label()
+        writer.load_global(ATTENTION)
+        writer.if_true(found)
+        writer.place(go_on)
+
+        def write() -> None:
+            writer.place(found)
+            writer.begin_call(LEAVE)
+            writer.constant(way)
+            writer.end_call(1)
+            writer.pop()
+            writer.jump_back(go_on)
+
+        self.later(write)
+
     def leave(self, way: int) -> None:
         """Leave in the given way."""
         writer = self.writer
@@ -142,8 +162,9 @@ class Emitter:
         calls = any(node.form == "call" for typed in self.typed.blocks.values() for node in typed.nodes)
         self.new_line(self.entry)
         self.spots.places = list(self.entry_spots)
-        self.spots.flag = self._single_flag(self.typed.blocks[self.entry].entry.flag)
+        self.spots.flag = self.entry_flag
         self.site(ENTRY, self.entry)
+        self.site(DEPTH, self.entry)
         if calls:
             self._enter()
         starts = list(self.typed.blocks)
@@ -187,9 +208,8 @@ class Emitter:
         writer.load(ROOM)
         writer.constant(0)
         writer.compare("<")
-        self.leave_if(ENTRY)
-        writer.load_global(ATTENTION)
-        self.leave_if(ENTRY)
+        self.leave_if(DEPTH)
+        self.poll(ENTRY)
 
     def _single_flag(self, flag: int) -> int | Held | None:
         for value, flag_bit in FLAG_BITS.items():
@@ -340,8 +360,7 @@ class Emitter:
             return
         if edge.back:
             self.site(way, edge.target)
-            writer.load_global(ATTENTION)
-            self.leave_if(way)
+            self.poll(way)
         if self._inherits(edge):
             self.inherited[edge.target] = self.spots.places, self.spots.flag
         else:
@@ -484,8 +503,7 @@ class Emitter:
                 self.finish(0)
             else:
                 if edge.back:
-                    writer.load_global(ATTENTION)
-                    self.leave_if(way)
+                    self.poll(way)
                 if not self._inherits(edge):
                     self._move_to(edge.target)
                 writer.jump_back(self.labels[edge.target])

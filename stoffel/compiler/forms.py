@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from stoffel.compiler.facts import KIND_RANGES, UNIT_FACT, is_raw
-from stoffel.compiler.names import ATTENTION, OVERFLOW, ROOM, foreign_name, operation_name
+from stoffel.compiler.names import OVERFLOW, ROOM, foreign_name, operation_name
 from stoffel.compiler.safepoints import AFTER, DURING, HANDOVER, Held, Known, Length, Order
 from stoffel.compiler.spots import FLAG_LOCAL
 from stoffel.compiler.typed import Node
@@ -229,8 +229,7 @@ def _foreign(emitter: Emitter, node: Node, landing: int) -> None:
         emitter.result(node, landing, boxed=True)
     if node.leaves:
         emitter.site(AFTER, node.index + 1)
-        writer.load_global(ATTENTION)
-        emitter.leave_if(AFTER)
+        emitter.poll(AFTER)
 
 
 def _leave(emitter: Emitter, node: Node, landing: int) -> None:  # noqa: ARG001 - the shape of a form

@@ -130,8 +130,7 @@ class Inference:
             changed = True
         same = known.comparison
         if same is not None and (
-            state.comparison is None
-            or (same.left, same.right) != (state.comparison.left, state.comparison.right)
+            state.comparison is None or (same.left, same.right) != (state.comparison.left, state.comparison.right)
         ):
             known.comparison = None
             changed = True

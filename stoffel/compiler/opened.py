@@ -118,7 +118,15 @@ def _node(
                 return node
     result = RESULTS.get(name, UNKNOWN) if callee.standard else UNKNOWN
     return Node(
-        index, "foreign", 0, arguments, facts=facts, operation=name, result=result, leaves=not callee.quiet, detail=callee
+        index,
+        "foreign",
+        0,
+        arguments,
+        facts=facts,
+        operation=name,
+        result=result,
+        leaves=not callee.quiet,
+        detail=callee,
     )
 
 
@@ -210,7 +218,9 @@ def _create_array(inference: Inference, index: int, arguments: tuple[int, ...], 
     return Node(index, "create_array", 0, arguments, facts=facts, result=of_kinds(ARRAY))
 
 
-def _create_object(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
+def _create_object(
+    inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]
+) -> Node | None:
     return Node(index, "create_object", 0, arguments, facts=facts, result=of_kinds(OBJECT))
 
 

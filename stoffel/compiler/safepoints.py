@@ -27,7 +27,9 @@ NEXT: Final = 4
 """Leaving on the other edge, at its target."""
 
 ENTRY: Final = 5
-"""Leaving at the entry: no room for more records, or a poll that found something."""
+"""Leaving at the entry after a poll."""
+DEPTH: Final = 7
+"""Leaving at the entry because there is no room for the record."""
 HANDOVER: Final = 6
 """Leaving before an instruction that only the interpreter executes."""
 

@@ -34,12 +34,16 @@ def layout_of(code: Code, instructions: list[Instruction]) -> Layout:
     return Layout(code.register_count, sorted(slots))
 
 
-def infer(code: Code, instructions: list[Instruction], entry: int, state: FlowState, environment: Environment) -> TypedFunction:
+def infer(
+    code: Code, instructions: list[Instruction], entry: int, state: FlowState, environment: Environment
+) -> TypedFunction:
     """Return the typed form of a function from one entry. Raises Refusal."""
     if not instructions:
         raise Refusal("the function has no instructions")
     if code.register_count > REGISTER_LIMIT:
-        raise Refusal(f"{code.register_count} registers, more than the {REGISTER_LIMIT} of a function that is translated")
+        raise Refusal(
+            f"{code.register_count} registers, more than the {REGISTER_LIMIT} of a function that is translated"
+        )
     graph = environment.graph(code, entry)
     layout = layout_of(code, instructions)
     return Inference(graph, layout, state, environment, environment.feedback(code)).run()
@@ -57,9 +61,11 @@ def translate_call(
     layout = layout_of(code, instructions)
     typed = infer(code, instructions, 0, call_state(code, layout, arguments), environment)
     names = [argument_name(index) for index in range(len(arguments))]
-    spots: list[Spot] = [Held(name, fact.mask if is_raw(fact) else 0) for name, fact in zip(names, arguments, strict=True)]
+    spots: list[Spot] = [
+        Held(name, fact.mask if is_raw(fact) else 0) for name, fact in zip(names, arguments, strict=True)
+    ]
     spots += [Known(UNIT_FACT)] * (layout.stack - len(spots))
-    return Emitter(code, instructions, typed, environment, 0, names, spots, code.name, filename).emit()
+    return Emitter(code, instructions, typed, environment, 0, names, spots, 0, code.name, filename).emit()
 
 
 def translate_entry(
@@ -86,7 +92,7 @@ def translate_entry(
             name = layout.name(place)
             names.append(name)
             spots.append(Held(name, fact.mask if is_raw(fact) else 0))
-    return Emitter(code, instructions, typed, environment, entry, names, spots, code.name, filename).emit()
+    return Emitter(code, instructions, typed, environment, entry, names, spots, flag, code.name, filename).emit()
 
 
 def fact_of_value(value: object) -> Fact:

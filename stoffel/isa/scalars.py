@@ -96,7 +96,9 @@ def _kind(name: str, bits: int, signed: bool, tag: int, letter: str, suffix: str
     low = -(1 << (bits - 1)) if signed else 0
     high = (1 << (bits - 1)) - 1 if signed else (1 << bits) - 1
     type_name = f"{'int' if signed else 'uint'}{bits}"
-    return IntegerKind(name, type_name, name.lower() if suffix is None else suffix, bits, signed, low, high, tag, letter)
+    return IntegerKind(
+        name, type_name, name.lower() if suffix is None else suffix, bits, signed, low, high, tag, letter
+    )
 
 
 INTEGER_KINDS: Final[dict[type, IntegerKind]] = {

@@ -133,7 +133,14 @@ def _places(*places: Place) -> frozenset[Place]:
 
 def _binary(name: str, code: int, formula: str, summary: str) -> Op:
     return Op(
-        name, code, (_TARGET, _LEFT, _RIGHT), formula, operation=name, may_fail=True, events=Events.WRITE, summary=summary
+        name,
+        code,
+        (_TARGET, _LEFT, _RIGHT),
+        formula,
+        operation=name,
+        may_fail=True,
+        events=Events.WRITE,
+        summary=summary,
     )
 
 
@@ -169,7 +176,9 @@ ROWS: Final[tuple[Op, ...]] = (
         events=Events.READ_WRITE,
         summary="Copy a register; tables are shared, not copied.",
     ),
-    _binary("ADD", 0x03, "R[A] := R[B] + R[C]", "Checked sum of two integers of one type, of floats, or two strings joined."),
+    _binary(
+        "ADD", 0x03, "R[A] := R[B] + R[C]", "Checked sum of two integers of one type, of floats, or two strings joined."
+    ),
     _binary("SUB", 0x04, "R[A] := R[B] - R[C]", "Checked difference."),
     _binary("MUL", 0x05, "R[A] := R[B] * R[C]", "Checked product."),
     _binary("DIV", 0x06, "R[A] := R[B] / R[C]", "Quotient, truncated towards zero for integers."),
@@ -188,7 +197,9 @@ ROWS: Final[tuple[Op, ...]] = (
         summary="Bitwise complement within the width, or logical not.",
     ),
     _binary("SHL", 0x0C, "R[A] := R[B] << R[C]", "Shift left; bits shifted out are lost. Both operands have one type."),
-    _binary("SHR", 0x0D, "R[A] := R[B] >> R[C]", "Shift right, arithmetic for signed types, logical for unsigned ones."),
+    _binary(
+        "SHR", 0x0D, "R[A] := R[B] >> R[C]", "Shift right, arithmetic for signed types, logical for unsigned ones."
+    ),
     _jump("JMP", 0x0E, "pc := A", _ALWAYS, "Jump."),
     _jump("JMPEQ", 0x0F, "if flag == 0: pc := A", frozenset({0}), "Jump if the last comparison was equal."),
     _jump("JMPNEQ", 0x10, "if flag != 0: pc := A", frozenset({-1, 1}), "Jump if it was not equal."),

@@ -28,9 +28,7 @@ class Family:
 
     def add(self, name: str, call: Callable[[VMState, list[Any]], Value], *, quiet: bool | None = None) -> None:
         """Declare *call*, which receives the argument list as it is, as the builtin *name*."""
-        self.functions.append(
-            ForeignFunction(name, call, standard=True, quiet=self.quiet if quiet is None else quiet)
-        )
+        self.functions.append(ForeignFunction(name, call, standard=True, quiet=self.quiet if quiet is None else quiet))
 
     def builtin(
         self,

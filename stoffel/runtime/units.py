@@ -1,0 +1,327 @@
+"""The units of one machine: compiling them, what they assume about the machine, and compiling them anew.
+
+This is the compiler's Environment. Whoever runs the units (``stoffel.runtime.compiled``) gives it the function that
+hands over to the interpreter where a unit does not exist.
+"""
+
+from __future__ import annotations
+
+import linecache
+import math
+from collections.abc import Callable
+from time import perf_counter
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING, Any, Final
+
+from stoffel.compiler import blocks, names, translator
+from stoffel.compiler.environment import Feedback
+from stoffel.compiler.facts import (
+    ANY,
+    CLASS,
+    KIND_RANGES,
+    RAW,
+    UNIT,
+    UNIT_FACT,
+    Fact,
+    is_raw,
+    kind_of_class,
+    of_kinds,
+)
+from stoffel.compiler.refusal import Refusal
+from stoffel.compiler.safepoints import Unit
+from stoffel.compiler.solver import Key, Solver
+from stoffel.isa.program import Instruction
+from stoffel.isa.table import OperandKind
+from stoffel.runtime.code import NEVER, Code
+from stoffel.runtime.foreign import ForeignFunction
+from stoffel.runtime.operations import OPERATIONS, overflow
+from stoffel.runtime.statistics import Statistics
+from stoffel.runtime.values import Array, Object, Value
+
+if TYPE_CHECKING:
+    from stoffel.runtime.state import VMState
+
+VARIANTS: Final = 12
+"""Units of one function for calls with different kinds of arguments, or for entries into loops; no more are made."""
+
+CallKey = tuple[Code, tuple[type, ...]]
+"""A function and the classes of its arguments."""
+
+
+class Units:
+    """All units of one machine.
+
+    ``calls`` and ``entries`` map what was asked for to the Python function that runs it, None if there is none;
+    ``by_code`` finds the unit of a code object; ``refusals`` has the sentence for each function left to the interpreter.
+    *hand_over* is called like a unit where there is none, and must leave compiled code.
+    """
+
+    def __init__(self, state: VMState, statistics: Statistics, hand_over: Callable[..., Value]) -> None:
+        self.state = state
+        self.statistics = statistics
+        self.by_code: dict[CodeType, Unit] = {}
+        self.calls: dict[CallKey, Callable[..., Value] | None] = {}
+        self.entries: dict[tuple[Any, ...], Callable[..., Value] | None] = {}
+        self.refusals: dict[Code, str] = {}
+        self._hand_over = hand_over
+        self._names: dict[Key, str] = {}
+        self._assumed: dict[Key, Fact] = {}
+        self._callers: dict[Key, set[Code]] = {}
+        self._variants: dict[Code, int] = {}
+        self._feedback: dict[Code, Feedback] = {}
+        self._instructions: dict[Code, list[Instruction]] = {}
+        self._graphs: dict[tuple[Code, int], blocks.Graph] = {}
+        self._heads: dict[Code, frozenset[int]] = {}
+        self._solver: Solver | None = None
+        self._compiling: list[Code] = []
+        self._versions = 0
+        self.namespace: dict[str, Any] = {
+            "__builtins__": {},
+            names.ATTENTION: False,
+            names.OVERFLOW: _raise_overflow,
+            "type": type,
+            "len": len,
+            "fmod": math.fmod,
+            "Array": Array,
+            "Object": Object,
+            "next_id": state.objects.next_id,
+        }
+        for operation, function in OPERATIONS.items():
+            self.namespace[names.operation_name(operation)] = function
+        for raw in KIND_RANGES:
+            if raw & RAW:
+                self.namespace[names.box_name(raw)] = _boxer(CLASS[raw])
+
+    # Compiling
+
+    def instructions_of(self, code: Code) -> list[Instruction]:
+        instructions = self._instructions.get(code)
+        if instructions is None:
+            instructions = self._instructions[code] = code.instructions()
+        return instructions
+
+    def heads_of(self, code: Code) -> frozenset[int]:
+        """Return where a record may be taken over: at the start and at the targets of back-edges."""
+        heads = self._heads.get(code)
+        if heads is None:
+            targets = {0} if self.instructions_of(code) else set()
+            for index, instruction in enumerate(self.instructions_of(code)):
+                position = instruction.op.position(OperandKind.LABEL)
+                if position is not None and code.function.labels[instruction.operands[position]] <= index:
+                    targets.add(code.function.labels[instruction.operands[position]])
+            heads = self._heads[code] = frozenset(targets)
+        return heads
+
+    def compile_call(self, key: tuple[Code, tuple[type, ...]]) -> Callable[..., Value] | None:
+        code, types = key
+        masks = tuple(kind_of_class(cls) for cls in types)
+        self.calls[key] = None
+        if code in self.refusals:
+            return None
+        function = self._unit_for(code, masks)
+        self.calls[key] = function
+        return function
+
+    def _unit_for(self, code: Code, masks: tuple[int, ...]) -> Callable[..., Value] | None:
+        """Return the Python function that runs calls of *code* with such arguments, compiling it if needed."""
+        name = self.unit_name(code, masks)
+        function = self.namespace[name]
+        if isinstance(function, FunctionType) and function.__code__ in self.by_code:
+            return function
+        assumed = self._assumed[code, masks]
+        unit = self._translate(
+            code,
+            lambda filename: translator.translate_call(
+                code, self.instructions_of(code), [_argument(mask) for mask in masks], self, filename
+            ),
+        )
+        if unit is None:
+            return None
+        if unit.result.mask & ~assumed.mask or is_raw(unit.result) != is_raw(assumed):
+            # What callers were promised does not hold any more: they keep a name that hands over, and are redone.
+            self.forget(code)
+            return self._unit_for(code, masks) if code not in self.refusals else None
+        return self._install(unit, name)
+
+    def _install(self, unit: Unit, name: str) -> Callable[..., Value]:
+        function = FunctionType(unit.code, self.namespace, unit.function.name)
+        self.namespace[name] = function
+        self.by_code[unit.code] = unit
+        return function
+
+    def compile_entry(self, key: tuple[Any, ...], values: list[Value]) -> bool:
+        code, entry, flag, _ = key
+        self.entries[key] = None
+        facts = [translator.fact_of_value(value) for value in values]
+        unit = self._translate(
+            code,
+            lambda filename: translator.translate_entry(
+                code, self.instructions_of(code), entry, facts, flag, self, filename
+            ),
+        )
+        if unit is None:
+            return False
+        self._versions += 1
+        self.entries[key] = self._install(unit, f"entry {self._versions}")
+        return True
+
+    def _translate(self, code: Code, translate: Callable[[str], Unit]) -> Unit | None:
+        if code in self.refusals or self._variants.get(code, 0) >= VARIANTS:
+            return None
+        self._variants[code] = self._variants.get(code, 0) + 1
+        self._versions += 1
+        filename = f"<stoffel:{code.name}:{self._versions}>"
+        began = perf_counter()
+        self._compiling.append(code)
+        try:
+            unit = translate(filename)
+        except Refusal as refusal:
+            self.refuse(code, str(refusal))
+            return None
+        except RecursionError:
+            self.refuse(code, "calls are nested too deeply to be analysed")
+            return None
+        finally:
+            self._compiling.pop()
+        listing = [f"{line.text}\n" for line in unit.lines]
+        linecache.cache[filename] = (sum(map(len, listing)), None, listing, filename)
+        self.statistics.compiled(code, unit, perf_counter() - began)
+        return unit
+
+    def refuse(self, code: Code, sentence: str) -> None:
+        """Leave *code* to the interpreter from now on."""
+        self.refusals[code] = sentence
+        self.statistics.refused(code, sentence)
+        code.hot = NEVER
+        self.forget(code)
+
+    def forget(self, code: Code) -> None:
+        """Have *code*, and everything compiled that calls it, compiled anew when it is next entered."""
+        pending = [code]
+        seen: set[Code] = set()
+        while pending:
+            item = pending.pop()
+            if item in seen:
+                continue
+            seen.add(item)
+            for key in [key for key in self._names if key[0] is item]:
+                name = self._names.pop(key)
+                self._assumed.pop(key, None)
+                self.namespace[name] = self._hand_over
+                pending.extend(self._callers.pop(key, ()))
+            for table in (self.calls, self.entries):
+                for call_key in [key for key in table if key[0] is item]:
+                    del table[call_key]  # type: ignore[attr-defined]
+
+    def graph(self, code: Code, entry: int) -> blocks.Graph:
+        """Return the blocks of *code* from one entry."""
+        graph = self._graphs.get((code, entry))
+        if graph is None:
+            graph = blocks.build(self.instructions_of(code), code.function.labels, entry)
+            self._graphs[code, entry] = graph
+        return graph
+
+    # What compiled code assumes (the compiler's Environment)
+
+    def resolve(self, name: str) -> Code | ForeignFunction | None:
+        """Return what CALL *name* calls whatever its arguments are, or None if that is not settled."""
+        state = self.state
+        callee = state.functions.get(name)
+        if callee is None:
+            return None
+        receiver, dot, method = name.partition(".")
+        if dot and state.methods.get(receiver, method) is not None:
+            return None
+        if isinstance(callee, ForeignFunction):
+            self.namespace.setdefault(names.foreign_name(name), self._foreign(callee))
+        elif callee in self.refusals:
+            return None
+        return callee
+
+    def _foreign(self, function: ForeignFunction) -> Callable[..., Value]:
+        state = self.state
+        invoke = function.invoke
+
+        def run(*arguments: Value) -> Value:
+            return invoke(state, list(arguments))
+
+        return run
+
+    def result_of(self, callee: Code, masks: tuple[int, ...]) -> Fact:
+        """Return what is known about the result of calling *callee* with arguments of these kinds."""
+        key = callee, masks
+        if self._compiling:
+            self._callers.setdefault(key, set()).add(self._compiling[-1])
+        known = self._assumed.get(key)
+        if known is not None:
+            return known
+        if self._solver is None:
+            self._solver = Solver(self._infer_result)
+            try:
+                self._assumed.update(self._solver.solve(key))
+            finally:
+                self._solver = None
+            return self._assumed[key]
+        return self._solver.ask(key)
+
+    def _infer_result(self, key: Key) -> Fact:
+        """Return what one analysis of a function, with what is assumed so far about others, says about its result."""
+        code, masks = key
+        self._compiling.append(code)
+        try:
+            instructions = self.instructions_of(code)
+            layout = translator.layout_of(code, instructions)
+            state = translator.call_state(code, layout, [_argument(mask) for mask in masks])
+            return of_kinds(translator.infer(code, instructions, 0, state, self).result.mask)
+        except Refusal as refusal:
+            self.refuse(code, str(refusal))
+            return of_kinds(ANY)
+        finally:
+            self._compiling.pop()
+
+    def unit_name(self, callee: Code, masks: tuple[int, ...]) -> str:
+        """Return the name of the global that holds the unit of *callee* for arguments of these kinds."""
+        key = callee, masks
+        name = self._names.get(key)
+        if name is None:
+            self._versions += 1
+            name = self._names[key] = f"unit {self._versions} {callee.name}"
+            if key not in self._assumed:
+                self._assumed[key] = self.result_of(callee, masks)
+            self.namespace[name] = self._compile_on_call(callee, masks)
+        return name
+
+    def _compile_on_call(self, callee: Code, masks: tuple[int, ...]) -> Callable[..., Value]:
+        """Return what stands for a unit until its first call compiles it."""
+
+        def compile_and_run(room: int, *arguments: Any) -> Value:
+            function = self._unit_for(callee, masks) if self._names.get((callee, masks)) is not None else None
+            if function is None:
+                self._hand_over(room)
+            return function(room, *arguments)  # type: ignore[misc]
+
+        return compile_and_run
+
+    def feedback(self, code: Code) -> Feedback:
+        """Return what was seen in *code*."""
+        feedback = self._feedback.get(code)
+        if feedback is None:
+            feedback = self._feedback[code] = Feedback()
+        return feedback
+
+
+def _argument(mask: int) -> Fact:
+    return UNIT_FACT if mask == UNIT else of_kinds(mask)
+
+
+def _boxer(cls: type) -> Callable[[int], Value]:
+    new = int.__new__
+
+    def box(value: int) -> Value:
+        return new(cls, value)
+
+    return box
+
+
+def _raise_overflow(operation: str) -> None:
+    raise overflow(operation)
