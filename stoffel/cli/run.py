@@ -13,6 +13,7 @@ from stoffel.errors import LoadError, VMError
 
 if TYPE_CHECKING:
     from stoffel.isa.program import Program
+    from stoffel.runtime.vm import VirtualMachine
 
 DEFAULT_ENTRY: Final = "main"
 _LISTED: Final = 20
@@ -80,27 +81,45 @@ def run(parsed: Parsed) -> int:
         if sink.gone is not None:
             raise sink.gone from None
         if collected is not None:
-            _put_json(collected, None, error)
+            _put_json(collected, None, error, _statistics(machine, options))
         else:
             report.complain(
                 f"stoffel: {report.one_line(error)}", *report.call_stack(error), *_hints(program, entry, error)
             )
+            _complain_statistics(machine, options)
         return status.FAILED
     if collected is not None:
-        _put_json(collected, result, None)
+        _put_json(collected, result, None, _statistics(machine, options))
     else:
         from stoffel.runtime.text import diagnostic
 
         report.put(diagnostic(result) + "\n")
+        _complain_statistics(machine, options)
     return status.OK
 
 
-def _put_json(collected: _Collected, result: Any, error: VMError | None) -> None:
+def _statistics(machine: VirtualMachine, options: dict[str, str]) -> dict[str, Any] | None:
+    return machine.jit_statistics() if "--stats" in options else None
+
+
+def _complain_statistics(machine: VirtualMachine, options: dict[str, str]) -> None:
+    """Show what the compiled tier did, if that was asked for, after everything that the program wrote."""
+    if "--stats" not in options:
+        return
+    from stoffel.cli.tiers import statistics_lines
+
+    report.flush()
+    report.complain(*statistics_lines(machine.jit_statistics()))
+
+
+def _put_json(
+    collected: _Collected, result: Any, error: VMError | None, statistics: dict[str, Any] | None
+) -> None:
     import json
 
     from stoffel.runtime.text import diagnostic
 
-    found = {
+    found: dict[str, Any] = {
         "output": "".join(collected.pieces),
         "result": None if error else diagnostic(result),
         "error": error
@@ -111,6 +130,8 @@ def _put_json(collected: _Collected, result: Any, error: VMError | None) -> None
             "instruction": error.instruction,
         },
     }
+    if statistics is not None:
+        found["stats"] = statistics
     report.put(json.dumps(found, ensure_ascii=False) + "\n")
 
 
@@ -142,6 +163,7 @@ COMMAND: Final = Command(
             implied="auto",
             choices=("auto", "always", "off"),
         ),
+        Option("--stats", "Tell on standard error (with --json, under stats) what the compiler did."),
     ),
     details=SYNTAX
     + """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stoffel.errors import ErrorKind, VMError
-from stoffel.runtime.code import Code
+from stoffel.runtime.code import LARGE_FRAME, Code
 from stoffel.runtime.events import (
     AfterFunctionCall,
     BeforeFunctionCall,
@@ -15,58 +15,60 @@ from stoffel.runtime.events import (
 )
 from stoffel.runtime.foreign import ForeignFunction
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
-from stoffel.runtime.resolution import resolve
 from stoffel.runtime.values import Closure, Value
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
 
-LARGE_FRAME = 256
-"""Registers from which on the memory of the whole stack is estimated before a frame is pushed."""
 REGISTER_BUDGET = 1 << 27
 """Registers that a stack of frames as large as the one to be pushed may have in all (8 bytes each)."""
 
 
-def call(frame: ActivationRecord, name: str, dotted: bool) -> bool:
-    """Execute CALL *name* in *frame*; return True if the loop must look at the stack of records (or at hooks)."""
+def call_function(frame: ActivationRecord, callee: Code) -> bool:
+    """Call the VM function *callee* with the argument stack of *frame*.
+
+    Return True if the loop must look at the stack of records (or at hooks).
+    """
     state = frame.state
-    callee = state.functions.get(name)
-    if dotted or callee is None:
-        callee = resolve(state, name, frame.stack)
-    if type(callee) is Code:
-        upvalues = prepare(state, callee, frame.stack)
-        arguments = frame.stack
-        frame.stack = []
-        if state.hooked:
-            _announce(state, frame, arguments, "function", callee.name)
-        elif state.tier is not None and not callee.upvalue_names:
-            outcome = state.tier.call(frame, callee, arguments)
-            if outcome is not None:
-                return outcome
-        state.records.append(ActivationRecord(state, callee, arguments, upvalues, None))
-        return True
-    return call_foreign(state, frame, callee)
+    arguments = frame.stack
+    if callee.plain and len(arguments) == callee.arity and len(state.records) < state.max_call_depth:
+        upvalues = NO_UPVALUES
+    else:
+        upvalues = prepare(state, callee, arguments)
+    frame.stack = []
+    if state.hooked:
+        _announce(state, frame, arguments, "function", callee.name)
+    elif state.tier is not None and not callee.upvalue_names:
+        outcome = state.tier.call(frame, callee, arguments)
+        if outcome is not None:
+            return outcome
+    state.records.append(ActivationRecord(state, callee, arguments, upvalues, None))
+    return True
 
 
-def call_foreign(state: VMState, frame: ActivationRecord, callee: ForeignFunction) -> bool:
-    """Call a foreign function with the argument stack of *frame*; return as :func:`call` does."""
+def call_foreign(frame: ActivationRecord, callee: ForeignFunction) -> bool:
+    """Call a foreign function with the argument stack of *frame*; return as :func:`call_function` does."""
+    state = frame.state
     arguments = frame.stack
     frame.stack = []
+    if state.hooked:
+        _announce(state, frame, arguments, "foreign", callee.name)
     try:
-        if state.hooked:
-            _announce(state, frame, arguments, "foreign", callee.name)
-        result = callee.invoke(state, arguments)
-    except BaseException:
+        result = callee.call(state, arguments)
+    except BaseException as error:
         frame.stack = arguments
-        raise
+        callee.fail(state, error)
     if state.records[-1] is not frame:
         # call_closure has pushed a record: what it returned is not the result of the call.
         return True
-    previous = frame.registers[0]
-    frame.registers[0] = result
+    registers = frame.registers
     if state.hooked:
+        previous = registers[0]
+        registers[0] = result
         state.fire(RegisterWrite(0, previous, result))
         state.fire(AfterFunctionCall(CallTarget("foreign", callee.name), result))
+    else:
+        registers[0] = result
     return state.attention
 
 

@@ -15,6 +15,9 @@ Step = Callable[[list[Value], Any], "int | None"]
 """One bound instruction: called with the registers and the activation record; see ``stoffel.runtime.steps``."""
 
 
+LARGE_FRAME: Final = 256
+"""Registers from which on the memory of the whole stack is estimated before a frame is pushed."""
+
 NEVER: Final = 1 << 62
 """Heat that no function reaches."""
 
@@ -25,10 +28,12 @@ class Code:
 
     ``steps`` is made when the function is first called (binding eight million instructions takes seconds, and most
     functions of a library are never called). ``source`` is None for a function registered without its instructions.
-    ``heat`` estimates the instructions executed so far by calls and loops; at ``hot`` the compiled tier is asked.
+    ``plain`` is True if a call needs no more than the right number of arguments and a free place on the stack of
+    records: no upvalues to find, no memory to estimate. ``heat`` estimates the instructions executed so far by calls and loops; at ``hot`` the compiled tier is asked.
     """
 
     __slots__ = (
+        "arity",
         "blank",
         "counted",
         "function",
@@ -36,6 +41,7 @@ class Code:
         "hot",
         "name",
         "parameters",
+        "plain",
         "register_count",
         "source",
         "steps",
@@ -53,7 +59,9 @@ class Code:
         self.function = function
         self.name = function.name
         self.parameters = function.parameters
+        self.arity = len(function.parameters)
         self.upvalue_names = function.upvalues
+        self.plain = not function.upvalues and self.register_count <= LARGE_FRAME
         self.blank: list[Value] = [None] * (self.register_count - len(function.parameters))
         self.source: Sequence[Instruction] | None = function.instructions if keep_source else None
         self.heat = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from stoffel.errors import ErrorKind, VMError
 from stoffel.runtime.values import Value
@@ -45,11 +45,17 @@ class ForeignFunction:
         """Call it; an exception that it raises becomes the machine's error, with the original as cause."""
         try:
             return self.call(state, arguments)
-        except RecursionError as error:
+        except BaseException as error:
+            self.fail(state, error)
+
+    def fail(self, state: VMState, error: BaseException) -> NoReturn:
+        """Raise the machine's error for what the callable raised; what is no Exception (Ctrl-C) passes unchanged."""
+        if isinstance(error, RecursionError):
             # In a nested run it is the calls back and forth that are too deep, else the callable's own recursion.
             raise foreign_failure(self.name, too_deep(state) if state.base else error) from error
-        except Exception as error:
+        if isinstance(error, Exception):
             raise foreign_failure(self.name, error) from error
+        raise error
 
     def __repr__(self) -> str:
         return f"<ForeignFunction {self.name}>"

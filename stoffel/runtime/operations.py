@@ -7,6 +7,7 @@ oracle. All raise VMError of kind Value with the machine's exact text.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from typing import Final, NoReturn
 
@@ -23,6 +24,7 @@ _SHIFT_LIMIT: Final = (1 << 32) - 1
 """Largest shift amount that has a number of its own in error texts; a U64 amount above I64 reports it too."""
 
 _NUMBERS: Final = frozenset({*INTEGER_KINDS, float})
+_ORDERED: Final = _NUMBERS | {str, bool}
 
 
 def type_error(name: str) -> VMError:
@@ -81,8 +83,11 @@ def add(left: Value, right: Value) -> Value:
 def subtract(left: Value, right: Value) -> Value:
     """Checked difference of one integer type, or IEEE difference."""
     kind = type(left)
-    if kind is type(right) and kind in INTEGER_KINDS:
-        return _fit(kind, left - right, "SUB")
+    if kind is type(right):
+        if kind is float:
+            return left - right
+        if kind in INTEGER_KINDS:
+            return _fit(kind, left - right, "SUB")
     pair = _floats(left, right)
     if pair is None:
         _refuse("SUB", left, right)
@@ -92,8 +97,11 @@ def subtract(left: Value, right: Value) -> Value:
 def multiply(left: Value, right: Value) -> Value:
     """Checked product of one integer type, or IEEE product."""
     kind = type(left)
-    if kind is type(right) and kind in INTEGER_KINDS:
-        return _fit(kind, left * right, "MUL")
+    if kind is type(right):
+        if kind is float:
+            return left * right
+        if kind in INTEGER_KINDS:
+            return _fit(kind, left * right, "MUL")
     pair = _floats(left, right)
     if pair is None:
         _refuse("MUL", left, right)
@@ -103,6 +111,8 @@ def multiply(left: Value, right: Value) -> Value:
 def divide(left: Value, right: Value) -> Value:
     """Quotient truncated towards zero for integers, IEEE quotient for floats; a zero divisor is an error for both."""
     kind = type(left)
+    if kind is int is type(right) and left >= 0 < right:
+        return left // right
     if kind is type(right) and kind in INTEGER_KINDS:
         if right == 0:
             raise VMError("Division by zero", ErrorKind.VALUE)
@@ -119,6 +129,8 @@ def divide(left: Value, right: Value) -> Value:
 def modulo(left: Value, right: Value) -> Value:
     """Remainder with the sign of the dividend; C ``fmod`` for floats, infinity modulo anything is NaN."""
     kind = type(left)
+    if kind is int is type(right) and left >= 0 < right:
+        return left % right
     if kind is type(right) and kind in INTEGER_KINDS:
         if right == 0:
             raise VMError("Modulo by zero", ErrorKind.VALUE)
@@ -141,7 +153,7 @@ def _bitwise(name: str, combine: Callable[[int, int], int]) -> Operation:
             if kind is bool or kind is int:
                 return combine(left, right)
             if kind in INTEGER_KINDS:
-                return int.__new__(kind, combine(int(left), int(right)))
+                return int.__new__(kind, combine(left, right))
         raise type_error(name)
 
     operation.__name__ = operation.__qualname__ = f"bitwise_{name.lower()}"
@@ -149,9 +161,9 @@ def _bitwise(name: str, combine: Callable[[int, int], int]) -> Operation:
     return operation
 
 
-bitwise_and = _bitwise("AND", lambda left, right: left & right)
-bitwise_or = _bitwise("OR", lambda left, right: left | right)
-bitwise_xor = _bitwise("XOR", lambda left, right: left ^ right)
+bitwise_and = _bitwise("AND", operator.and_)
+bitwise_or = _bitwise("OR", operator.or_)
+bitwise_xor = _bitwise("XOR", operator.xor)
 
 
 def invert(operand: Value) -> Value:
@@ -166,37 +178,38 @@ def invert(operand: Value) -> Value:
     return result if kind is int else int.__new__(kind, result)
 
 
-def _shift_amount(name: str, left: Value, right: Value) -> int:
-    """Check the operands of a shift in the machine's order and return the amount as a plain int."""
-    kind = type(left)
-    if kind is not type(right) or kind not in INTEGER_KINDS:
-        raise type_error(name)
+def _shift_error(name: str, left: Value, right: Value) -> VMError:
+    """Return the error, in the machine's order, of a shift whose operands or amount do not do."""
+    if type(left) is not type(right) or type(left) not in INTEGER_KINDS:
+        return type_error(name)
     amount = int(right)
     if amount > I64_MAX:
-        raise VMError(f"Shift amount {_SHIFT_LIMIT} out of range in {name} operation", ErrorKind.VALUE)
+        return VMError(f"Shift amount {_SHIFT_LIMIT} out of range in {name} operation", ErrorKind.VALUE)
     if not 0 <= amount <= _SHIFT_LIMIT:
-        raise VMError(f"Invalid shift amount {amount} in {name} operation", ErrorKind.VALUE)
-    if amount >= INTEGER_KINDS[kind].bits:
-        raise VMError(f"Shift amount {amount} out of range in {name} operation", ErrorKind.VALUE)
-    return amount
+        return VMError(f"Invalid shift amount {amount} in {name} operation", ErrorKind.VALUE)
+    return VMError(f"Shift amount {amount} out of range in {name} operation", ErrorKind.VALUE)
 
 
 def shift_left(left: Value, right: Value) -> Value:
     """Shift left within the width; bits shifted out are lost, the sign bit may change."""
-    amount = _shift_amount("SHL", left, right)
     kind = type(left)
-    row = INTEGER_KINDS[kind]
-    result = (int(left) << amount) & ((1 << row.bits) - 1)
+    row = INTEGER_KINDS.get(kind)
+    if row is None or kind is not type(right) or not 0 <= right < row.bits:
+        raise _shift_error("SHL", left, right)
+    mask = row.maximum - row.minimum
+    result = (left << right) & mask
     if result > row.maximum:
-        result -= 1 << row.bits
+        result -= mask + 1
     return result if kind is int else int.__new__(kind, result)
 
 
 def shift_right(left: Value, right: Value) -> Value:
     """Shift right: arithmetic for signed types, logical for unsigned ones."""
-    amount = _shift_amount("SHR", left, right)
     kind = type(left)
-    result = int(left) >> amount
+    row = INTEGER_KINDS.get(kind)
+    if row is None or kind is not type(right) or not 0 <= right < row.bits:
+        raise _shift_error("SHR", left, right)
+    result = left >> right
     return result if kind is int else int.__new__(kind, result)
 
 
@@ -207,7 +220,7 @@ def compare(left: Value, right: Value) -> int:
     other combinations are errors, two Units and an array with itself included.
     """
     a, b = type(left), type(right)
-    if (a in _NUMBERS and b in _NUMBERS) or (a is b and (a is str or a is bool)):
+    if (a is b and a in _ORDERED) or (a in _NUMBERS and b in _NUMBERS):
         if left == right:
             return 0
         if left < right:

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, Final
 from stoffel.errors import VMError
 from stoffel.isa.scalars import I64_MAX, I64_MIN
 from stoffel.isa.table import BY_NAME, ROWS, Flow, OperandKind, complete
-from stoffel.runtime.calls import call, leave
+from stoffel.runtime.calls import call_foreign, call_function, leave
 from stoffel.runtime.code import Code, Step
 from stoffel.runtime.operations import OPERATIONS, Operation
+from stoffel.runtime.resolution import resolve
 from stoffel.runtime.values import Value
 
 if TYPE_CHECKING:
@@ -163,7 +164,8 @@ def _cmp(left: int, right: int) -> Step:
     def step(registers: Registers, frame: ActivationRecord) -> None:
         x = registers[left]
         y = registers[right]
-        if type(x) is int and type(y) is int:
+        kind = type(x)
+        if kind is type(y) and (kind is int or kind is bool):
             frame.flag = 0 if x == y else -1 if x < y else 1
         else:
             frame.flag = compare(x, y)
@@ -240,7 +242,12 @@ def _call(name: str) -> Step:
     dotted = "." in name
 
     def step(registers: Registers, frame: ActivationRecord) -> int | None:
-        return SWITCH if call(frame, name, dotted) else None
+        callee = frame.state.functions.get(name)
+        if dotted or callee is None:
+            callee = resolve(frame.state, name, frame.stack)
+        if type(callee) is Code:
+            return SWITCH if call_function(frame, callee) else None
+        return SWITCH if call_foreign(frame, callee) else None
 
     return step
 
