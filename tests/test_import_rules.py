@@ -22,8 +22,10 @@ MAY_IMPORT = {
     "stoffel.runtime": ("stoffel.errors", "stoffel.isa"),
     "stoffel.compiler": ("stoffel.errors", "stoffel.isa", "stoffel.runtime"),
     "stoffel.runtime.engine": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
-    # The compiled tier as the engine sees it; like the compiler it must not know the interpreter (see TIERS).
+    # The compiled tier as the engine sees it, and the units that it runs; like the compiler these must not know the
+    # interpreter (see TIERS).
     "stoffel.runtime.compiled": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
+    "stoffel.runtime.units": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
     "stoffel.cli": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
     "stoffel.__main__": ("stoffel.cli",),
     "stoffel": ("stoffel",),

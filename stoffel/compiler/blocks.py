@@ -44,9 +44,9 @@ class Edge:
 class Block:
     """Instructions that run one after the other, by index, and how control leaves.
 
-    ``branch`` is the set of flag values on which the ``taken`` edge is followed, None if there is no choice; ``next`` is
-    the other edge, None after RET. ``branch_at`` is the index of the (last) branch instruction. ``start`` is the index
-    of the first instruction, which also names the block.
+    ``branch`` is the set of flag values on which the ``taken`` edge is followed, None if there is no choice; ``next``
+    is the other edge, None after RET. ``branch_at`` is the index of the (last) branch instruction. ``start`` is the
+    index of the first instruction, which also names the block.
     """
 
     __slots__ = ("body", "branch", "branch_at", "next", "start", "taken")

@@ -38,10 +38,11 @@ class Writer:
         if refusal is not None:
             raise RuntimeError(refusal)
         import bytecode
-        from bytecode.instr import InstrLocation
+        from bytecode.instr import InstrLocation, TryBegin, TryEnd
 
         self._bytecode = bytecode
         self._location = InstrLocation
+        self._try_begin, self._try_end = TryBegin, TryEnd
         self._code = bytecode.Bytecode()
         self._code.name = name
         self._code.qualname = name
@@ -164,6 +165,14 @@ class Writer:
         """Pop *count* values, push a list of them."""
         self._add("BUILD_LIST", count)
 
+    def store_attribute(self, name: str) -> None:
+        """Pop a value and an object (the top), set the object's attribute."""
+        self._add("STORE_ATTR", name)
+
+    def new_tuple(self, count: int) -> None:
+        """Pop *count* values, push a tuple of them."""
+        self._add("BUILD_TUPLE", count)
+
     # Calls
 
     def begin_call(self, name: str) -> None:
@@ -211,12 +220,12 @@ class Writer:
         """From here to :meth:`end_try` exceptions go to the handler; the evaluation stack must be empty on entry."""
         if self._handler is None:
             self._handler = self.label()
-        self._try = self._bytecode.TryBegin(self._handler, push_lasti=False)
+        self._try = self._try_begin(self._handler, push_lasti=False)
         self._code.append(self._try)
 
     def end_try(self) -> None:
         """End what :meth:`begin_try` began."""
-        self._code.append(self._bytecode.TryEnd(self._try))
+        self._code.append(self._try_end(self._try))
         self._try = None
 
     def finish_handler(self, function: str) -> None:
@@ -229,7 +238,7 @@ class Writer:
             return
         cleanup = self.label()
         self.place(self._handler)
-        attempt = self._bytecode.TryBegin(cleanup, push_lasti=True)
+        attempt = self._try_begin(cleanup, push_lasti=True)
         self._code.append(attempt)
         self._add("PUSH_EXC_INFO")
         self.begin_call(function)
@@ -237,7 +246,7 @@ class Writer:
         self.end_call(1)
         self.pop()
         self._add("RERAISE", 0)
-        self._code.append(self._bytecode.TryEnd(attempt))
+        self._code.append(self._try_end(attempt))
         self.place(cleanup)
         self._add("COPY", 3)
         self._add("POP_EXCEPT")

@@ -254,7 +254,7 @@ class Emitter:
         for label in self.aliases.pop(start, ()):
             self.writer.place(label)
         self.placed.add(start)
-        places, flag = self.inherited.pop(start, None) or self._initial(start)
+        places, flag = self.inherited.pop(start) if start in self.inherited else self._initial(start)
         self.spots.places, self.spots.flag = list(places), flag
         comparison = typed.entry.comparison
         if comparison is not None:
@@ -322,7 +322,7 @@ class Emitter:
         if kind in KIND_RANGES and is_raw(Fact(kind)):
             self.spots.load(spot)
             self.spots.unbox()
-            self.spots.own_copy(place, self.needed, kind)
+            self.spots.own_copy(place, kind)
 
     # Results
 
@@ -447,7 +447,7 @@ class Emitter:
         return flag if flag.form == "compare_float" else None
 
     def _truth(self, right: bool, branch: frozenset[int]) -> bool | None:
-        """Return the value of the left Bool for which comparing it with *right* comes out in *branch*, if there is one."""
+        """Return the value of the left Bool for which comparing it with *right* comes out in *branch*, if just one."""
         outcomes = {left: (left > right) - (left < right) in branch for left in (False, True)}
         return None if outcomes[True] == outcomes[False] else outcomes[True]
 

@@ -8,7 +8,7 @@ way of leaving at a line, where the interpreter goes on and where each place's v
 from __future__ import annotations
 
 from types import CodeType
-from typing import Any, Final
+from typing import Any, Final, final
 
 from stoffel.compiler.facts import CLASS, Fact
 from stoffel.compiler.typed import Layout
@@ -34,6 +34,7 @@ HANDOVER: Final = 6
 """Leaving before an instruction that only the interpreter executes."""
 
 
+@final
 class Known:
     """The place holds a value known at compile time."""
 
@@ -44,6 +45,7 @@ class Known:
         self.fact = fact
 
 
+@final
 class Held:
     """The place's value is in the Python local *name*; *raw* is the integer kind it is a plain int for, or 0."""
 
@@ -54,6 +56,7 @@ class Held:
         self.raw = raw
 
 
+@final
 class Length:
     """The place holds the length of the array in the Python local *name*."""
 
@@ -103,10 +106,12 @@ class Unit:
     """A translation of one VM function from one entry: a code object and what is needed to leave it.
 
     ``entry`` is the index of the VM instruction it starts at, ``result`` what is known about what it returns,
-    ``raw_arguments`` the integer kinds of the arguments it takes as plain ints, by position. ``calls`` is True if it calls VM functions.
+    ``raw_arguments`` the integer kinds of the arguments it takes as plain ints, by position. ``calls`` is True if it
+    calls VM functions.
     """
 
-    __slots__ = ("arguments", "calls", "code", "entry", "function", "layout", "lines", "raw_arguments", "result")
+    __slots__ = ("arguments", "calls",
+        "captured", "code", "entry", "function", "layout", "lines", "raw_arguments", "result")
 
     def __init__(
         self,
@@ -119,6 +124,7 @@ class Unit:
         arguments: tuple[str, ...],
         raw_arguments: dict[int, int],
         calls: bool,
+        captured: tuple[str, ...] | None,
     ) -> None:
         self.function = function
         self.entry = entry
@@ -129,6 +135,7 @@ class Unit:
         self.arguments = arguments
         self.raw_arguments = raw_arguments
         self.calls = calls
+        self.captured = captured
 
     def line(self, number: int) -> Line:
         """Return the line with the given number, which counts from 1."""
@@ -159,4 +166,5 @@ def flag_at(flag: int | Order | Held, variables: dict[str, Any]) -> int:
         return int(variables[flag.name])
     assert isinstance(flag, Order)
     left, right = value_at(flag.left, variables), value_at(flag.right, variables)
-    return (left > right) - (left < right)
+    order: int = (left > right) - (left < right)
+    return order

@@ -137,7 +137,7 @@ class Spots:
         flag = self.flag
         return type(flag) is Order and name in (_name(flag.left), _name(flag.right))
 
-    def own_copy(self, place: int, needed: int, raw: int) -> None:
+    def own_copy(self, place: int, raw: int) -> None:
         """Pop a value that replaces that of *place* (and of no alias) into a local of its own."""
         name = self._free_name(place, "")
         self.writer.store(name)

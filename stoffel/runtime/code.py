@@ -29,7 +29,8 @@ class Code:
     ``steps`` is made when the function is first called (binding eight million instructions takes seconds, and most
     functions of a library are never called). ``source`` is None for a function registered without its instructions.
     ``plain`` is True if a call needs no more than the right number of arguments and a free place on the stack of
-    records: no upvalues to find, no memory to estimate. ``heat`` estimates the instructions executed so far by calls and loops; at ``hot`` the compiled tier is asked.
+    records: no upvalues to find, no memory to estimate. ``heat`` estimates the instructions executed so far by calls
+    and loops; at ``hot`` the compiled tier is asked.
     """
 
     __slots__ = (

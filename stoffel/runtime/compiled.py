@@ -141,7 +141,7 @@ class CompiledTier:
         return Suspension(boundary, room, records, [record.registers.copy() for record in records])
 
     def resume(self, suspension: Suspension, records: list[ActivationRecord]) -> None:
-        """Take back what :meth:`suspend` put aside; registers that the inner run changed replace those of the frames."""
+        """Take back what :meth:`suspend` put aside; registers that the inner run changed replace the frames' own."""
         self._boundary = suspension.boundary
         self._room = suspension.room
         for record, before in zip(suspension.records, suspension.copies, strict=True):

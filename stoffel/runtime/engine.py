@@ -43,7 +43,7 @@ class Engine:
         if reason is not None:
             if not Engine._said:
                 Engine._said = True
-                print(f"stoffel: nothing is compiled: {reason}", file=sys.stderr)
+                sys.stderr.write(f"stoffel: nothing is compiled: {reason}\n")
             return
         from stoffel.runtime.compiled import CompiledTier
 
