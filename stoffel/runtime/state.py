@@ -34,9 +34,9 @@ class VMState:
 
     *write_line* delivers a printed line; *storage* is the LocalStorage backend or None. ``records`` are the activation
     records that the interpreter runs, oldest first, those of the innermost run above index ``base``; compiled code in
-    progress has none until somebody asks (:attr:`frames`). ``tier`` is the machine's compiled tier, or None. ``hooked`` says
-    whether the current run produces events, which changes at safepoints only; ``attention`` asks the run to look at
-    the hooks at its next safepoint and may be set from any thread. ``lock`` is held during a run. ``machine`` is the
+    progress has none until somebody asks (:attr:`frames`). ``tier`` is the machine's compiled tier, or None. ``hooked``
+    says whether the current run produces events, which changes at safepoints only; ``attention`` asks the run to look
+    at the hooks at its next safepoint and may be set from any thread. ``lock`` is held during a run. ``machine`` is the
     VirtualMachine that this is the state of, for foreign functions that call back.
     """
 

@@ -73,7 +73,7 @@ class SparseArray(Array):
 
 
 class DanglingObject(Object):
-    """A handle to an object that this machine does not have (a constant of a program that was cloned); no ``fields``."""
+    """A handle to an object that this machine lacks (a constant of a program that was cloned); no ``fields``."""
 
     __slots__ = ()
 
