@@ -12,7 +12,7 @@ from stoffel.cli import report, status
 if TYPE_CHECKING:
     from stoffel.cli.options import Command
 
-COMMANDS: Final = ("run", "asm", "dis", "check", "info")
+COMMANDS: Final = ("run", "compare", "asm", "dis", "check", "info")
 """Names of the commands; each is a module of this package with a ``COMMAND``."""
 
 TRACEBACK_VARIABLE: Final = "STOFFEL_TRACEBACK"
@@ -117,7 +117,7 @@ def _command(name: str) -> Command:
 
 def _overview() -> str:
     lines = ["Usage: stoffel COMMAND [OPTION...] FILE...", "", "Commands:"]
-    lines += [f"  {name:<6} {_command(name).summary}" for name in COMMANDS]
+    lines += [f"  {name:<7} {_command(name).summary}" for name in COMMANDS]
     lines += [
         "",
         "FILE is a .stflb program or .stfasm text assembly, told apart by its content; - is standard input.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Container, Sequence
 from typing import Final, TextIO
 
 from stoffel.errors import VMError
@@ -75,6 +76,19 @@ def one_line(text: object) -> str:
 def count(number: int, noun: str) -> str:
     """Return ``"1 function"``, ``"2 functions"``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def table(rows: Sequence[Sequence[str]], left: Container[int] = (0,)) -> list[str]:
+    """Return *rows* as lines in columns; the columns *left* begin on one line, the others end on one."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if position in left else cell.rjust(width)
+            for position, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append(("  " + "  ".join(cells)).rstrip())
+    return lines
 
 
 def call_stack(error: VMError) -> list[str]:

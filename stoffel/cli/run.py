@@ -84,7 +84,7 @@ def run(parsed: Parsed) -> int:
             _put_json(collected, None, error, _statistics(machine, options))
         else:
             report.complain(
-                f"stoffel: {report.one_line(error)}", *report.call_stack(error), *_hints(program, entry, error)
+                f"stoffel: {report.one_line(error)}", *report.call_stack(error), *hints(program, entry, error)
             )
             _complain_statistics(machine, options)
         return status.FAILED
@@ -135,7 +135,7 @@ def _put_json(
     report.put(json.dumps(found, ensure_ascii=False) + "\n")
 
 
-def _hints(program: Program, entry: str, error: VMError) -> list[str]:
+def hints(program: Program, entry: str, error: VMError) -> list[str]:
     """Return what helps when a run failed before its first instruction: the functions there are, or the parameters."""
     if error.stack:
         return []

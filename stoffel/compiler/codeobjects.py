@@ -165,6 +165,14 @@ class Writer:
         """Pop *count* values, push a list of them."""
         self._add("BUILD_LIST", count)
 
+    def store_attribute(self, name: str) -> None:
+        """Pop a value and an object (the top), set the object's attribute."""
+        self._add("STORE_ATTR", name)
+
+    def new_tuple(self, count: int) -> None:
+        """Pop *count* values, push a tuple of them."""
+        self._add("BUILD_TUPLE", count)
+
     # Calls
 
     def begin_call(self, name: str) -> None:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 from stoffel.compiler.blocks import END, Edge
 from stoffel.compiler.codeobjects import Writer
-from stoffel.compiler.facts import CLASS, KIND_RANGES, Fact, is_raw
-from stoffel.compiler.forms import FORMS
+from stoffel.compiler.facts import CLASS, KIND_RANGES, PRIVATE, Fact, is_raw, of_kinds
+from stoffel.compiler.forms import CALLING, FORMS
 from stoffel.compiler.liveness import FLAG, after_each, analyse, bit
-from stoffel.compiler.names import ATTENTION, LEAVE, RECOVER, ROOM, operation_name
+from stoffel.compiler.names import ARGUMENTS_LOCAL, ATTENTION, CLOSURE_LOCAL, LEAVE, PUBLISH, RECOVER, ROOM, operation_name
 from stoffel.compiler.safepoints import BEFORE, DEPTH, ENTRY, NEXT, TAKEN, Held, Known, Line, Order, Site, Spot, Unit
 from stoffel.compiler.spots import FLAG_LOCAL, Spots
 from stoffel.compiler.typed import FLAG_BITS, Node, TypedBlock, TypedFunction
@@ -53,7 +53,7 @@ class Emitter:
         arguments: list[str],
         spots: list[Spot],
         flag: int,
-        name: str,
+        captured: tuple[str, ...] | None,
         filename: str,
     ) -> None:
         self.code = code
@@ -64,7 +64,8 @@ class Emitter:
         self.arguments = arguments
         self.entry_spots = spots
         self.entry_flag = flag
-        self.writer = Writer(name, filename, [ROOM, *arguments])
+        self.captured = captured
+        self.writer = Writer(code.name, filename, [ROOM, *arguments])
         self.spots = Spots(self.writer, typed.layout)
         self.lines: list[Line] = []
         self.needed_in = analyse(typed)
@@ -159,7 +160,7 @@ class Emitter:
 
     def emit(self) -> Unit:
         """Write everything and return the unit."""
-        calls = any(node.form == "call" for typed in self.typed.blocks.values() for node in typed.nodes)
+        calls = any(node.form in CALLING for typed in self.typed.blocks.values() for node in typed.nodes)
         self.new_line(self.entry)
         self.spots.places = list(self.entry_spots)
         self.spots.flag = self.entry_flag
@@ -184,7 +185,7 @@ class Emitter:
         by_name = {spot.name: spot for spot in self.entry_spots if isinstance(spot, Held)}
         raw = {
             position: by_name[name].raw
-            for position, name in enumerate(self.arguments)
+            for position, name in enumerate(name for name in self.arguments if name != CLOSURE_LOCAL)
             if name in by_name and by_name[name].raw
         }
         return Unit(
@@ -193,10 +194,11 @@ class Emitter:
             self.writer.finish(),
             self.lines,
             self.typed.layout,
-            result,
+            of_kinds(result.mask),
             tuple(self.arguments),
             raw,
             calls,
+            self.captured,
         )
 
     def _enter(self) -> None:
@@ -284,6 +286,8 @@ class Emitter:
             self.site(BEFORE, node.index)
         for source, kind in node.guards:
             self._guard(node.sources[source], kind)
+        for place in node.publishes:
+            self.publish(self.spots.spot(place))
         form = node.form
         if form == "compare_float" and not (position + 1 == len(typed.nodes) and typed.taken and typed.next):
             # NaN is looked for by the branch that tests the flag; without one the operation itself has to.
@@ -299,7 +303,16 @@ class Emitter:
             self.spots.load(spot)
             self.spots.define(source, self.needed | bit(source))
             spot = self.spots.spot(source)
+        if node.result.mask & PRIVATE and self.typed.layout.registers <= node.target < self.typed.layout.stack:
+            self.publish(spot)
         self.spots.set(node.target, spot)
+
+    def publish(self, spot: Spot) -> None:
+        """Note that the value at *spot*, if it is a closure, is held by more than registers from now on."""
+        self.writer.begin_call(PUBLISH)
+        self.spots.load(spot)
+        self.writer.end_call(1)
+        self.writer.pop()
 
     def _landing(self, typed: TypedBlock, position: int, node: Node) -> int:
         """Return the place that the next node copies the result to, or -1."""
@@ -323,6 +336,17 @@ class Emitter:
             self.spots.load(spot)
             self.spots.unbox()
             self.spots.own_copy(place, kind)
+
+    def load_argument(self, index: int) -> None:
+        """Push argument *index* as it was bound at entry."""
+        writer = self.writer
+        if ARGUMENTS_LOCAL in self.arguments:
+            writer.load(ARGUMENTS_LOCAL)
+            writer.constant(index)
+            writer.subscript()
+        else:
+            spot = self.entry_spots[index]
+            self.spots.load(spot)
 
     # Results
 

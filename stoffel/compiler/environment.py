@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from stoffel.compiler.blocks import Graph
 from stoffel.compiler.facts import Fact
@@ -54,17 +54,27 @@ class Feedback:
         self._generic.add(index)
 
 
+class Signature(NamedTuple):
+    """What calls are specialised on: the kinds of the arguments, and the upvalue names of the closure that is called.
+
+    ``captured`` is None for a plain call.
+    """
+
+    masks: tuple[int, ...]
+    captured: tuple[str, ...] | None = None
+
+
 class Environment(Protocol):
     """The machine as the compiler sees it."""
 
     def resolve(self, name: str) -> Code | ForeignFunction | None:
         """Return what CALL *name* calls whatever its arguments are, or None if that is not settled."""
 
-    def result_of(self, callee: Code, masks: tuple[int, ...]) -> Fact:
-        """Return what is known about the result of calling *callee* with arguments of these kinds."""
+    def result_of(self, callee: Code, signature: Signature) -> Fact:
+        """Return what is known about the result of such calls of *callee*."""
 
-    def unit_name(self, callee: Code, masks: tuple[int, ...]) -> str:
-        """Return the name of the global that holds the unit of *callee* for arguments of these kinds."""
+    def unit_name(self, callee: Code, signature: Signature) -> str:
+        """Return the name of the global that holds the unit for such calls of *callee*."""
 
     def graph(self, code: Code, entry: int) -> Graph:
         """Return the blocks of *code* from one entry."""

@@ -33,6 +33,8 @@ UNIT: Final = BIT[NoneType]
 OBJECT: Final = BIT[Object]
 ARRAY: Final = BIT[Array]
 CLOSURE: Final = BIT[Closure]
+PRIVATE: Final = 1 << len(_REPRESENTATIVES)
+"""A closure that compiled code has made and that, if nothing has shared it since, only registers hold."""
 INTEGERS: Final = sum(BIT[cls] for cls in INTEGER_KINDS)
 RAW: Final = INTEGERS & ~I64
 """Kinds held raw when they are the only possible one."""
@@ -116,6 +118,13 @@ UNKNOWN: Final = of_kinds(ANY)
 IMPOSSIBLE: Final = of_kinds(0)
 
 
+def public(fact: Fact) -> Fact:
+    """Return what holds for a value after it has been shared."""
+    if not fact.mask & PRIVATE:
+        return fact
+    return with_hint(of_kinds(fact.mask & ~PRIVATE | CLOSURE), fact.hint)
+
+
 def of_constant(value: Any) -> Fact:
     """Return the fact of a known value."""
     mask = kind_of(value)
@@ -150,9 +159,9 @@ def join(one: Fact, other: Fact) -> Fact:
         return other
     hint = one.hint if one.hint is not NOTHING else other.hint
     mask = one.mask | other.mask
-    if one.constant is not NOTHING and other.constant is not NOTHING:
-        if constant_key(one.constant) == constant_key(other.constant):
-            return one
+    both = one.constant is not NOTHING and other.constant is not NOTHING
+    if both and constant_key(one.constant) == constant_key(other.constant):
+        return one
     if mask in KIND_RANGES:
         low = one.low if one.low < other.low else other.low
         high = one.high if one.high > other.high else other.high

@@ -10,8 +10,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from stoffel.compiler.facts import KIND_RANGES, UNIT_FACT, is_raw
-from stoffel.compiler.names import OVERFLOW, ROOM, foreign_name, operation_name
-from stoffel.compiler.safepoints import AFTER, DURING, HANDOVER, Held, Known, Length, Order
+from stoffel.compiler.names import (
+    CALL_CLOSURE,
+    CLOSURE_LOCAL,
+    NEW_CLOSURE,
+    OVERFLOW,
+    ROOM,
+    foreign_name,
+    operation_name,
+)
+from stoffel.compiler.safepoints import AFTER, BEFORE, DURING, HANDOVER, Held, Known, Length, Order
 from stoffel.compiler.spots import FLAG_LOCAL
 from stoffel.compiler.typed import Node
 
@@ -204,13 +212,44 @@ def _call(emitter: Emitter, node: Node, landing: int) -> None:
     writer.load(ROOM)
     for place, fact in zip(node.sources, node.facts, strict=True):
         emitter.spots.load_fact(place, fact)
+    _finish_call(emitter, node, landing, boxed=False)
+
+
+def _closure_call(emitter: Emitter, node: Node, landing: int) -> None:
+    """Call a closure of the expected shape: the unit is known, the closure goes along with its upvalues."""
+    callee, signature, shape = node.detail
+    writer = emitter.writer
+    writer.begin_try()
+    emitter.spots.load_place(node.sources[0])
+    writer.attribute("shape")
+    writer.end_try()
+    writer.constant(shape)
+    writer.identical()
+    emitter.leave_if(BEFORE, true=False)
+    writer.begin_call(emitter.environment.unit_name(callee, signature))
+    writer.load(ROOM)
+    emitter.spots.load_place(node.sources[0])
+    for place, fact in zip(node.sources[1:], node.facts[1:], strict=True):
+        emitter.spots.load_fact(place, fact)
+    _finish_call(emitter, node, landing, boxed=False)
+
+
+def _any_closure_call(emitter: Emitter, node: Node, landing: int) -> None:
+    emitter.writer.begin_call(CALL_CLOSURE)
+    emitter.writer.load(ROOM)
+    for place in node.sources:
+        emitter.spots.load_place(place)
+    _finish_call(emitter, node, landing, boxed=True)
+
+
+def _finish_call(emitter: Emitter, node: Node, landing: int, *, boxed: bool) -> None:
     _take_arguments(emitter)
     emitter.site(DURING, node.index + 1)
-    writer.end_call(1 + len(node.sources))
+    emitter.writer.end_call(1 + len(node.sources))
     if node.result.mask == 0:
-        writer.give_back()
+        emitter.writer.give_back()
     else:
-        emitter.result(node, landing)
+        emitter.result(node, landing, boxed=boxed)
 
 
 def _foreign(emitter: Emitter, node: Node, landing: int) -> None:
@@ -349,6 +388,72 @@ def _create(name: str) -> Callable[[Emitter, Node, int], None]:
     return form
 
 
+# Closures
+
+
+def _create_closure(emitter: Emitter, node: Node, landing: int) -> None:
+    shape, sources = node.detail
+    writer = emitter.writer
+    writer.begin_call(NEW_CLOSURE)
+    writer.constant(shape)
+    for name, (kind, index) in zip(shape[1], sources, strict=True):
+        writer.constant(name)
+        if kind == "upvalue":
+            _load_upvalue(emitter, index)
+        else:
+            emitter.load_argument(index)
+        writer.new_tuple(2)
+    writer.new_tuple(len(sources))
+    writer.end_call(2)
+    _take_arguments(emitter)
+    emitter.result(node, landing)
+
+
+def _load_pair(emitter: Emitter, index: int) -> None:
+    writer = emitter.writer
+    writer.load(CLOSURE_LOCAL)
+    writer.attribute("upvalues")
+    writer.constant(index)
+    writer.subscript()
+
+
+def _load_upvalue(emitter: Emitter, index: int) -> None:
+    _load_pair(emitter, index)
+    emitter.writer.constant(1)
+    emitter.writer.subscript()
+
+
+def _get_upvalue(emitter: Emitter, node: Node, landing: int) -> None:
+    _load_upvalue(emitter, node.detail)
+    _take_arguments(emitter)
+    emitter.result(node, landing)
+
+
+def _set_upvalue(emitter: Emitter, node: Node, landing: int) -> None:  # noqa: ARG001 - the shape of a form
+    """Change the closure itself, which only registers hold; one that is shared is left to the interpreter."""
+    writer = emitter.writer
+    assert emitter.captured is not None
+    emitter.site(HANDOVER, node.index)
+    writer.load(CLOSURE_LOCAL)
+    writer.attribute("shared")
+    emitter.leave_if(HANDOVER)
+    for index, name in enumerate(emitter.captured):
+        if index == node.detail:
+            writer.constant(name)
+            emitter.spots.load_place(node.sources[1])
+            writer.new_tuple(2)
+        else:
+            _load_pair(emitter, index)
+    writer.new_tuple(len(emitter.captured))
+    writer.load(CLOSURE_LOCAL)
+    writer.store_attribute("upvalues")
+    _take_arguments(emitter)
+    emitter.spots.set(0, Known(UNIT_FACT))
+
+
+CALLING: Final = frozenset({"call", "closure_call", "any_closure_call"})
+"""Forms that stack up records in compiled code."""
+
 FORMS: Final[dict[str, Callable[[Emitter, Node, int], None]]] = {
     "integer": _integer,
     "wrapping_shift": _wrapping_shift,
@@ -361,6 +466,11 @@ FORMS: Final[dict[str, Callable[[Emitter, Node, int], None]]] = {
     "compare_float": _compare,
     "compare_generic": _compare_generic,
     "call": _call,
+    "closure_call": _closure_call,
+    "any_closure_call": _any_closure_call,
+    "create_closure": _create_closure,
+    "get_upvalue": _get_upvalue,
+    "set_upvalue": _set_upvalue,
     "foreign": _foreign,
     "leave": _leave,
     "return": _return,

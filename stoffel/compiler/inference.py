@@ -1,8 +1,9 @@
 """Type inference and range analysis: a forward fixpoint over the blocks, then one pass that makes the typed nodes.
 
-The analysis is optimistic (Wegman and Zadeck's conditional constants, with kinds and intervals): blocks are visited only
-when an edge into them can be taken, and ranges that keep growing are widened at the second visit. Guesses about kinds
-are written as guards; a guard that fails leaves compiled code, and what was seen there corrects the next translation.
+The analysis is optimistic (Wegman and Zadeck's conditional constants, with kinds and intervals): blocks are visited
+only when an edge into them can be taken, and ranges that keep growing are widened at the second visit. Guesses about
+kinds are written as guards; a guard that fails leaves compiled code, and what was seen there corrects the next
+translation.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from stoffel.compiler.refusal import Refusal
 from stoffel.compiler.typed import FLAG_BITS, Comparison, FlowState, Layout, Node, TypedBlock, TypedFunction
 from stoffel.errors import VMError
 from stoffel.isa.table import Flow, OperandKind, Place
+from stoffel.runtime.code import Code
 from stoffel.runtime.operations import OPERATIONS
 
 if TYPE_CHECKING:
@@ -70,12 +72,20 @@ class Inference:
     """One analysis of one graph from one entry state."""
 
     def __init__(
-        self, graph: Graph, layout: Layout, entry: FlowState, environment: Environment, feedback: Feedback
+        self,
+        code: Code,
+        graph: Graph,
+        layout: Layout,
+        entry: FlowState,
+        environment: Environment,
+        captured: tuple[str, ...] | None,
     ) -> None:
+        self.code = code
+        self.captured = captured
         self.graph = graph
         self.layout = layout
         self.environment = environment
-        self.feedback = feedback
+        self.feedback: Feedback = environment.feedback(code)
         self.entries: dict[int, FlowState] = {graph.entry: entry}
         self.visits: dict[int, int] = {}
         self.result = IMPOSSIBLE
@@ -169,7 +179,7 @@ class Inference:
                 typed.next, typed.next_state = edge, refined
 
     def _assume(self, state: FlowState, outcomes: frozenset[int]) -> FlowState | None:
-        """Return the state after learning that the last comparison came out as one of *outcomes*, None if impossible."""
+        """Return the state after learning that the last comparison came out as one of *outcomes*, None if it cannot."""
         result = state.copy()
         result.flag = sum(FLAG_BITS[value] for value in outcomes)
         comparison = state.comparison
@@ -377,7 +387,7 @@ class Inference:
         """Return the form in which *operation* is written out for these single kinds, "" if it is called instead."""
         a, b = kinds[0], kinds[-1]
         if operation == "CMP":
-            if a & INTEGERS and b & INTEGERS or (a == b and a in ORDERABLE):
+            if (a & INTEGERS and b & INTEGERS) or (a == b and a in ORDERABLE):
                 return "compare"
             return "compare_float" if a & NUMBERS and b & NUMBERS else ""
         if a == b and a & INTEGERS:

@@ -19,6 +19,18 @@ OVERFLOW: Final = "overflow"
 """Global function that raises the overflow error of an operation."""
 
 
+ARGUMENTS_LOCAL: Final = "arguments"
+UPVALUES_LOCAL: Final = "upvalues"
+CLOSURE_LOCAL: Final = "closure"
+"""Parameters that hold parts of the activation record: its bound arguments, its upvalues, its closure."""
+PUBLISH: Final = "publish"
+"""Global function that notes that a closure is held by more than registers."""
+NEW_CLOSURE: Final = "new_closure"
+"""Global function that makes a closure from its shape and upvalues."""
+CALL_CLOSURE: Final = "call_closure"
+"""Global function that calls any closure."""
+
+
 def operation_name(operation: str) -> str:
     """Return the global that holds the pure function of an operation."""
     return f"operation {operation}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from stoffel.compiler.environment import Signature
 from stoffel.compiler.facts import (
     ANY,
     ARRAY,
@@ -18,6 +19,7 @@ from stoffel.compiler.facts import (
     I64,
     NOTHING,
     OBJECT,
+    PRIVATE,
     STRING,
     UNIT_FACT,
     UNKNOWN,
@@ -25,13 +27,14 @@ from stoffel.compiler.facts import (
     kind_of,
     of_kinds,
     of_range,
+    public,
     with_hint,
 )
 from stoffel.compiler.typed import FlowState, Node
 from stoffel.isa.scalars import I64_MAX
 from stoffel.runtime.code import Code
 from stoffel.runtime.foreign import ForeignFunction
-from stoffel.runtime.values import Array, Object
+from stoffel.runtime.values import Array, Closure, Object
 
 if TYPE_CHECKING:
     from stoffel.compiler.inference import Inference
@@ -78,6 +81,8 @@ def call(inference: Inference, index: int, name: str, state: FlowState, nodes: l
     facts = tuple(state.facts[bottom:])
     callee = inference.environment.resolve(name)
     node = _node(inference, index, name, callee, arguments, facts)
+    first = PUBLISHING.get(node.form, len(facts))
+    node.publishes = tuple(place for place, fact in zip(arguments[first:], facts[first:], strict=True) if fact.mask & PRIVATE)
     del state.facts[bottom:]
     if nodes is not None:
         nodes.append(node)
@@ -102,15 +107,16 @@ def _node(
             return _leave(index, arguments, facts, f"call of '{name}' captures upvalues")
         if len(facts) != len(callee.parameters):
             return _leave(index, arguments, facts, f"call of '{name}' with a wrong number of arguments")
-        masks = tuple(fact.mask for fact in facts)
-        result = inference.environment.result_of(callee, masks)
+        facts = tuple(map(public, facts))
+        signature = Signature(tuple(fact.mask for fact in facts))
+        result = inference.environment.result_of(callee, signature)
         if inference.environment.resolve(name) is None:
             return _leave(index, arguments, facts, f"'{name}' is not compiled")
-        return Node(index, "call", 0, arguments, facts=facts, result=result, detail=(callee, masks), leaves=True)
+        return Node(index, "call", 0, arguments, facts=facts, result=result, detail=(callee, signature), leaves=True)
     assert isinstance(callee, ForeignFunction)
     if callee.standard:
         if name == "call_closure":
-            return _leave(index, arguments, facts, "closure call")
+            return _call_closure(inference, index, arguments, facts)
         opener = _OPENERS.get(name)
         if opener is not None and not inference.feedback.is_generic(index):
             node = opener(inference, index, arguments, facts)
@@ -128,6 +134,81 @@ def _node(
         leaves=not callee.quiet,
         detail=callee,
     )
+
+
+PUBLISHING: Final = {
+    "call": 0,
+    "closure_call": 1,
+    "any_closure_call": 1,
+    "foreign": 0,
+    "set_element": 1,
+    "set_field": 1,
+    "append": 1,
+    "push": 1,
+    "set_upvalue": 1,
+}
+"""Forms that put values where registers do not hold them, with the first source of which that is true."""
+
+
+def _call_closure(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node:
+    if not facts or not facts[0].mask & (CLOSURE | PRIVATE):
+        return _leave(index, arguments, facts, "call of what is not a closure")
+    facts = facts[0], *map(public, facts[1:])
+    sample = facts[0].hint
+    if type(sample) is Closure and not inference.feedback.is_generic(index):
+        callee = inference.environment.resolve(sample.function)
+        captured = sample.shape[1]
+        if type(callee) is Code and len(callee.parameters) == len(facts) - 1 and len(set(captured)) == len(captured):
+            signature = Signature(tuple(fact.mask for fact in facts[1:]), captured)
+            result = inference.environment.result_of(callee, signature)
+            if inference.environment.resolve(sample.function) is not None:
+                detail = callee, signature, sample.shape
+                return Node(
+                    index, "closure_call", 0, arguments, facts=facts, result=result, detail=detail, leaves=True
+                )
+    return Node(index, "any_closure_call", 0, arguments, facts=facts, result=UNKNOWN, leaves=True)
+
+
+def _create_closure(
+    inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]
+) -> Node | None:
+    """Capture statically: every name is a parameter of the function itself, or an upvalue of the closure it runs."""
+    if not facts or any(type(fact.constant) is not str for fact in facts):
+        return None
+    function, *captured = (fact.constant for fact in facts)
+    sources: list[tuple[str, int]] = []
+    parameters = inference.code.parameters
+    for name in captured:
+        if name in parameters:
+            sources.append(("argument", len(parameters) - 1 - parameters[::-1].index(name)))
+        elif inference.captured is not None and name in inference.captured:
+            sources.append(("upvalue", inference.captured.index(name)))
+        else:
+            return None
+    sample = Closure(function, tuple((name, NOTHING) for name in captured))
+    result = with_hint(of_kinds(PRIVATE), sample)
+    return Node(index, "create_closure", 0, arguments, facts=facts, result=result, detail=(sample.shape, sources))
+
+
+def _upvalue(inference: Inference, facts: tuple[Fact, ...]) -> int | None:
+    name = facts[0].constant if facts else None
+    if inference.captured is None or type(name) is not str or name not in inference.captured:
+        return None
+    return inference.captured.index(name)
+
+
+def _get_upvalue(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
+    position = _upvalue(inference, facts)
+    if position is None or len(facts) != 1:
+        return None
+    return Node(index, "get_upvalue", 0, arguments, facts=facts, result=UNKNOWN, detail=position)
+
+
+def _set_upvalue(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
+    position = _upvalue(inference, facts)
+    if position is None or len(facts) < 2:
+        return None
+    return Node(index, "set_upvalue", 0, arguments, facts=facts, result=UNIT_FACT, detail=position, leaves=True)
 
 
 def _leave(index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...], reason: str) -> Node:
@@ -231,10 +312,13 @@ _OPENERS: Final[dict[str, _Opener]] = {
     "array_length": _length,
     "array_push": _push,
     "create_array": _create_array,
+    "create_closure": _create_closure,
     "create_object": _create_object,
     "get_field": _get_field,
+    "get_upvalue": _get_upvalue,
     "len": _length,
     "set_field": _set_field,
+    "set_upvalue": _set_upvalue,
 }
 
 __all__ = ["ANY", "RESULTS", "call"]

@@ -110,7 +110,8 @@ class Unit:
     calls VM functions.
     """
 
-    __slots__ = ("arguments", "calls", "code", "entry", "function", "layout", "lines", "raw_arguments", "result")
+    __slots__ = ("arguments", "calls",
+        "captured", "code", "entry", "function", "layout", "lines", "raw_arguments", "result")
 
     def __init__(
         self,
@@ -123,6 +124,7 @@ class Unit:
         arguments: tuple[str, ...],
         raw_arguments: dict[int, int],
         calls: bool,
+        captured: tuple[str, ...] | None,
     ) -> None:
         self.function = function
         self.entry = entry
@@ -133,6 +135,7 @@ class Unit:
         self.arguments = arguments
         self.raw_arguments = raw_arguments
         self.calls = calls
+        self.captured = captured
 
     def line(self, number: int) -> Line:
         """Return the line with the given number, which counts from 1."""

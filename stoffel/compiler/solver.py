@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stoffel.compiler.facts import IMPOSSIBLE, Fact, of_kinds
+from stoffel.compiler.environment import Signature
+from stoffel.compiler.facts import IMPOSSIBLE, Fact, join, of_kinds, with_hint
 from stoffel.runtime.code import Code
 
-Key = tuple[Code, tuple[int, ...]]
-"""A function and the kinds of its arguments."""
+Key = tuple[Code, Signature]
+"""A function and what calls of it are specialised on."""
 
 
 class Solver:
@@ -38,9 +39,10 @@ class Solver:
         self.ask(key)
         while self._pending:
             self._current = self._pending.pop()
-            found = self._analyse(self._current).mask | self._results[self._current].mask
-            if found != self._results[self._current].mask:
-                self._results[self._current] = of_kinds(found)
+            known = self._results[self._current]
+            found = join(known, self._analyse(self._current))
+            if found.mask != known.mask:
+                self._results[self._current] = with_hint(of_kinds(found.mask), found.hint)
                 for dependent in self._dependents.get(self._current, ()):
                     if dependent not in self._pending:
                         self._pending.append(dependent)

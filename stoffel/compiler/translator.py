@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from stoffel.compiler.emission import Emitter
 from stoffel.compiler.environment import Environment
-from stoffel.compiler.facts import UNIT_FACT, Fact, is_raw, of_kinds
+from stoffel.compiler.facts import PRIVATE, UNIT_FACT, Fact, is_raw, kind_of, of_kinds, with_hint
 from stoffel.compiler.inference import Inference
-from stoffel.compiler.names import argument_name
+from stoffel.compiler.names import ARGUMENTS_LOCAL, CLOSURE_LOCAL, UPVALUES_LOCAL, argument_name
 from stoffel.compiler.refusal import Refusal
 from stoffel.compiler.safepoints import Held, Known, Spot, Unit
 from stoffel.compiler.typed import FLAG_BITS, FlowState, Layout, TypedFunction
@@ -20,7 +20,7 @@ from stoffel.runtime.code import Code
 REGISTER_LIMIT = 4096
 """Registers of a function that is translated; every one of them is described at every safepoint."""
 
-FRAME_PARAMETERS = ["arguments", "upvalues", "closure"]
+FRAME_PARAMETERS = (ARGUMENTS_LOCAL, UPVALUES_LOCAL, CLOSURE_LOCAL)
 """Parameters of a unit that is entered in the middle: the parts of the activation record that do not change."""
 
 
@@ -35,9 +35,17 @@ def layout_of(code: Code, instructions: list[Instruction]) -> Layout:
 
 
 def infer(
-    code: Code, instructions: list[Instruction], entry: int, state: FlowState, environment: Environment
+    code: Code,
+    instructions: list[Instruction],
+    entry: int,
+    state: FlowState,
+    environment: Environment,
+    captured: tuple[str, ...] | None = None,
 ) -> TypedFunction:
-    """Return the typed form of a function from one entry. Raises Refusal."""
+    """Return the typed form of a function from one entry. Raises Refusal.
+
+    *captured* are the upvalue names of the closure that runs, None if they are not known or there is none.
+    """
     if not instructions:
         raise Refusal("the function has no instructions")
     if code.register_count > REGISTER_LIMIT:
@@ -46,7 +54,7 @@ def infer(
         )
     graph = environment.graph(code, entry)
     layout = layout_of(code, instructions)
-    return Inference(graph, layout, state, environment, environment.feedback(code)).run()
+    return Inference(code, graph, layout, state, environment, captured).run()
 
 
 def call_state(code: Code, layout: Layout, arguments: list[Fact]) -> FlowState:
@@ -55,17 +63,24 @@ def call_state(code: Code, layout: Layout, arguments: list[Fact]) -> FlowState:
 
 
 def translate_call(
-    code: Code, instructions: list[Instruction], arguments: list[Fact], environment: Environment, filename: str
+    code: Code,
+    instructions: list[Instruction],
+    arguments: list[Fact],
+    captured: tuple[str, ...] | None,
+    environment: Environment,
+    filename: str,
 ) -> Unit:
-    """Return the unit that runs calls of *code* with such arguments. Raises Refusal."""
+    """Return the unit that runs calls of *code* with such arguments, plain or as a closure. Raises Refusal."""
     layout = layout_of(code, instructions)
-    typed = infer(code, instructions, 0, call_state(code, layout, arguments), environment)
+    typed = infer(code, instructions, 0, call_state(code, layout, arguments), environment, captured)
     names = [argument_name(index) for index in range(len(arguments))]
     spots: list[Spot] = [
         Held(name, fact.mask if is_raw(fact) else 0) for name, fact in zip(names, arguments, strict=True)
     ]
     spots += [Known(UNIT_FACT)] * (layout.stack - len(spots))
-    return Emitter(code, instructions, typed, environment, 0, names, spots, 0, code.name, filename).emit()
+    if captured is not None:
+        names = [CLOSURE_LOCAL, *names]
+    return Emitter(code, instructions, typed, environment, 0, names, spots, 0, captured, filename).emit()
 
 
 def translate_entry(
@@ -74,6 +89,7 @@ def translate_entry(
     entry: int,
     facts: list[Fact],
     flag: int,
+    captured: tuple[str, ...] | None,
     environment: Environment,
     filename: str,
 ) -> Unit:
@@ -82,7 +98,7 @@ def translate_entry(
     *facts* are those of all places, in the order of the layout with the argument stack at the end.
     """
     layout = layout_of(code, instructions)
-    typed = infer(code, instructions, entry, FlowState(list(facts), FLAG_BITS[flag]), environment)
+    typed = infer(code, instructions, entry, FlowState(list(facts), FLAG_BITS[flag]), environment, captured)
     spots: list[Spot] = []
     names = list(FRAME_PARAMETERS)
     for place, fact in enumerate(facts):
@@ -92,11 +108,11 @@ def translate_entry(
             name = layout.name(place)
             names.append(name)
             spots.append(Held(name, fact.mask if is_raw(fact) else 0))
-    return Emitter(code, instructions, typed, environment, entry, names, spots, flag, code.name, filename).emit()
+    return Emitter(code, instructions, typed, environment, entry, names, spots, flag, captured, filename).emit()
 
 
-def fact_of_value(value: object) -> Fact:
-    """Return what an entry is specialised on for a value: its kind, and Unit altogether."""
-    from stoffel.compiler.facts import kind_of, with_hint
-
-    return UNIT_FACT if value is None else with_hint(of_kinds(kind_of(value)), value)
+def fact_of_value(value: object, private: bool) -> Fact:
+    """Return what an entry is specialised on for a value: its kind, Unit altogether, a closure that is not shared."""
+    if value is None:
+        return UNIT_FACT
+    return with_hint(of_kinds(PRIVATE if private else kind_of(value)), value)

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from stoffel.compiler import names, translator
+from stoffel.compiler.environment import Signature
 from stoffel.compiler.facts import RAW, is_raw, kind_of
 from stoffel.compiler.safepoints import (
     AFTER,
@@ -36,7 +37,7 @@ from stoffel.runtime.code import NEVER, Code
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
 from stoffel.runtime.statistics import Statistics
 from stoffel.runtime.units import Units
-from stoffel.runtime.values import Value
+from stoffel.runtime.values import Closure, Value
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
@@ -87,6 +88,7 @@ class CompiledTier:
         self.units = Units(state, self.statistics, self._hand_over)
         self.units.namespace[names.LEAVE] = self._leave
         self.units.namespace[names.RECOVER] = self._recover
+        self.units.namespace[names.CALL_CLOSURE] = self._call_closure
         self._every = 0
         self._countdown = 0
         self._handovers: dict[Code, int] = {}
@@ -200,13 +202,15 @@ class CompiledTier:
         if entry not in self.units.heads_of(code):
             return False
         layout = translator.layout_of(code, self.units.instructions_of(code))
+        privates = self._private_closures(frame)
         values = (
             frame.registers + [frame.spill.get(slot) if frame.spill else None for slot in layout.slots] + frame.stack
         )
-        key = code, entry, frame.flag, tuple(map(type, values))
+        private = [type(value) is Closure and any(value is item for item in privates) for value in values]
+        key = code, entry, frame.flag, _captured(frame), (*map(type, values), *private)
         function = self.units.entries.get(key)
         if function is None:
-            if key in self.units.entries or not self.units.compile_entry(key, values):
+            if key in self.units.entries or not self.units.compile_entry(key, values, private):
                 code.hot = NEVER
                 return False
             function = self.units.entries[key]
@@ -242,7 +246,44 @@ class CompiledTier:
             raise
         finally:
             self._boundary = outer
+        if type(result) is Closure:
+            result.shared = True
         return boxed(result, unit.result.mask) if is_raw(unit.result) else result
+
+    def _call_closure(self, room: int, closure: Value, *arguments: Value) -> Value:
+        """Call any closure from compiled code; what cannot be compiled is handed over."""
+        function = None
+        if type(closure) is Closure:
+            callee = self.state.functions.get(closure.function)
+            names_of_upvalues = closure.shape[1]
+            if (
+                type(callee) is Code
+                and len(arguments) == len(callee.parameters)
+                and len(set(names_of_upvalues)) == len(names_of_upvalues)
+            ):
+                function = self.units.unit_for(callee, Signature(tuple(map(kind_of, arguments)), names_of_upvalues))
+        if function is None:
+            self._hand_over(room)
+            raise AssertionError("handing over does not return")
+        unit = self.units.by_code[function.__code__]
+        given = list(arguments)
+        for position in unit.raw_arguments:
+            given[position] = int(given[position])
+        result = function(room, closure, *given)
+        return boxed(result, unit.result.mask) if is_raw(unit.result) else result
+
+    def _private_closures(self, frame: ActivationRecord) -> list[Closure]:
+        """Return the closures that nothing but registers of *frame* (and its own reference) holds."""
+        found: list[Closure] = []
+        registers = frame.registers
+        for item in registers:
+            if type(item) is Closure and not any(item is other for other in found):
+                held = sum(1 for other in registers if other is item) + (frame.closure is item)
+                # The loop's variable and the argument of getrefcount hold it too.
+                if sys.getrefcount(item) == held + 2:
+                    item.shared = False
+                    found.append(item)
+        return found
 
     def _room_below(self) -> int:
         """Return how many records compiled code may stack up below the one that it starts with."""
@@ -367,13 +408,18 @@ class CompiledTier:
         code = unit.function
         layout = unit.layout
         values = [None if spot is None else value_at(spot, variables) for spot in site.spots]
-        if unit.arguments[: len(translator.FRAME_PARAMETERS)] == tuple(translator.FRAME_PARAMETERS):
+        if unit.arguments[: len(translator.FRAME_PARAMETERS)] == translator.FRAME_PARAMETERS:
             arguments, upvalues, closure = (variables[name] for name in translator.FRAME_PARAMETERS)
         else:
             arguments = [variables[names.argument_name(index)] for index in range(len(code.parameters))]
             for position, raw in unit.raw_arguments.items():
                 arguments[position] = boxed(arguments[position], raw)
-            upvalues, closure = NO_UPVALUES, None
+            upvalues, closure = NO_UPVALUES, variables.get(names.CLOSURE_LOCAL)
+        if unit.captured is not None:
+            upvalues = list(closure.upvalues)
+        for value in (closure, *arguments, *values):
+            if type(value) is Closure:
+                value.shared = True
         record = ActivationRecord(self.state, code, arguments, upvalues, closure)
         record.registers = values[: layout.registers]
         if layout.slots:
@@ -397,3 +443,16 @@ class CompiledTier:
         if stack:
             error.stack = tuple(stack)
             error.function, error.instruction = stack[-1]
+
+
+def _captured(frame: ActivationRecord) -> tuple[str, ...] | None:
+    """Return the upvalue names of the closure that *frame* runs, if its state and that of the record are the same."""
+    closure = frame.closure
+    if closure is None or len(closure.upvalues) != len(frame.upvalues):
+        return None
+    captured = closure.shape[1]
+    same = all(
+        mine[0] == other[0] and mine[1] is other[1]
+        for mine, other in zip(closure.upvalues, frame.upvalues, strict=True)
+    )
+    return captured if same and len(set(captured)) == len(captured) else None

@@ -6,19 +6,19 @@ hands over to the interpreter where a unit does not exist.
 
 from __future__ import annotations
 
-import linecache
 import math
 from collections.abc import Callable
 from time import perf_counter
 from types import CodeType, FunctionType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from stoffel.compiler import blocks, names, translator
-from stoffel.compiler.environment import Feedback
+from stoffel.compiler.environment import Feedback, Signature
 from stoffel.compiler.facts import (
     ANY,
     CLASS,
     KIND_RANGES,
+    NOTHING,
     RAW,
     UNIT,
     UNIT_FACT,
@@ -26,7 +26,9 @@ from stoffel.compiler.facts import (
     is_raw,
     kind_of_class,
     of_kinds,
+    with_hint,
 )
+from stoffel.compiler.listings import listing_name, register_listing
 from stoffel.compiler.refusal import Refusal
 from stoffel.compiler.safepoints import Unit
 from stoffel.compiler.solver import Key, Solver
@@ -36,7 +38,7 @@ from stoffel.runtime.code import NEVER, Code
 from stoffel.runtime.foreign import ForeignFunction
 from stoffel.runtime.operations import OPERATIONS, overflow
 from stoffel.runtime.statistics import Statistics
-from stoffel.runtime.values import Array, Object, Value
+from stoffel.runtime.values import Array, Closure, Object, Shape, Value
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
@@ -52,9 +54,12 @@ class Units:
     """All units of one machine.
 
     ``calls`` and ``entries`` map what was asked for to the Python function that runs it, None if there is none;
-    ``by_code`` finds the unit of a code object; ``refusals`` has the sentence for each function left to the interpreter.
-    *hand_over* is called like a unit where there is none, and must leave compiled code.
+    ``by_code`` finds the unit of a code object; ``refusals`` has the sentence for each function left to the
+    interpreter. *hand_over* is called like a unit where there is none, and must leave compiled code.
     """
+
+    inspect: ClassVar[Callable[[Unit], None] | None] = None
+    """Called with every new unit, if set: the test suite checks all generated code objects with it."""
 
     def __init__(self, state: VMState, statistics: Statistics, hand_over: Callable[..., Value]) -> None:
         self.state = state
@@ -85,6 +90,8 @@ class Units:
             "Array": Array,
             "Object": Object,
             "next_id": state.objects.next_id,
+            "publish": _publish,
+            "new_closure": _new_closure,
         }
         for operation, function in OPERATIONS.items():
             self.namespace[names.operation_name(operation)] = function
@@ -114,25 +121,25 @@ class Units:
 
     def compile_call(self, key: tuple[Code, tuple[type, ...]]) -> Callable[..., Value] | None:
         code, types = key
-        masks = tuple(kind_of_class(cls) for cls in types)
+        signature = Signature(tuple(kind_of_class(cls) for cls in types))
         self.calls[key] = None
         if code in self.refusals:
             return None
-        function = self._unit_for(code, masks)
+        function = self.unit_for(code, signature)
         self.calls[key] = function
         return function
 
-    def _unit_for(self, code: Code, masks: tuple[int, ...]) -> Callable[..., Value] | None:
+    def unit_for(self, code: Code, signature: Signature) -> Callable[..., Value] | None:
         """Return the Python function that runs calls of *code* with such arguments, compiling it if needed."""
-        name = self.unit_name(code, masks)
+        name = self.unit_name(code, signature)
         function = self.namespace[name]
         if isinstance(function, FunctionType) and function.__code__ in self.by_code:
             return function
-        assumed = self._assumed[code, masks]
+        assumed = self._assumed[code, signature]
         unit = self._translate(
             code,
             lambda filename: translator.translate_call(
-                code, self.instructions_of(code), [_argument(mask) for mask in masks], self, filename
+                code, self.instructions_of(code), [_argument(mask) for mask in signature.masks], signature.captured, self, filename
             ),
         )
         if unit is None:
@@ -140,7 +147,7 @@ class Units:
         if unit.result.mask & ~assumed.mask or is_raw(unit.result) != is_raw(assumed):
             # What callers were promised does not hold any more: they keep a name that hands over, and are redone.
             self.forget(code)
-            return self._unit_for(code, masks) if code not in self.refusals else None
+            return self.unit_for(code, signature) if code not in self.refusals else None
         return self._install(unit, name)
 
     def _install(self, unit: Unit, name: str) -> Callable[..., Value]:
@@ -149,14 +156,14 @@ class Units:
         self.by_code[unit.code] = unit
         return function
 
-    def compile_entry(self, key: tuple[Any, ...], values: list[Value]) -> bool:
-        code, entry, flag, _ = key
+    def compile_entry(self, key: tuple[Any, ...], values: list[Value], privates: list[bool]) -> bool:
+        code, entry, flag, captured, _ = key
         self.entries[key] = None
-        facts = [translator.fact_of_value(value) for value in values]
+        facts = [translator.fact_of_value(value, private) for value, private in zip(values, privates, strict=True)]
         unit = self._translate(
             code,
             lambda filename: translator.translate_entry(
-                code, self.instructions_of(code), entry, facts, flag, self, filename
+                code, self.instructions_of(code), entry, facts, flag, captured, self, filename
             ),
         )
         if unit is None:
@@ -169,8 +176,7 @@ class Units:
         if code in self.refusals or self._variants.get(code, 0) >= VARIANTS:
             return None
         self._variants[code] = self._variants.get(code, 0) + 1
-        self._versions += 1
-        filename = f"<stoffel:{code.name}:{self._versions}>"
+        filename = listing_name(code.name)
         began = perf_counter()
         self._compiling.append(code)
         try:
@@ -183,8 +189,9 @@ class Units:
             return None
         finally:
             self._compiling.pop()
-        listing = [f"{line.text}\n" for line in unit.lines]
-        linecache.cache[filename] = (sum(map(len, listing)), None, listing, filename)
+        if Units.inspect is not None:
+            Units.inspect(unit)
+        register_listing(unit.code, unit.lines)
         self.statistics.compiled(code, unit, perf_counter() - began)
         return unit
 
@@ -247,9 +254,9 @@ class Units:
 
         return run
 
-    def result_of(self, callee: Code, masks: tuple[int, ...]) -> Fact:
-        """Return what is known about the result of calling *callee* with arguments of these kinds."""
-        key = callee, masks
+    def result_of(self, callee: Code, signature: Signature) -> Fact:
+        """Return what is known about the result of such calls of *callee*."""
+        key = callee, signature
         if self._compiling:
             self._callers.setdefault(key, set()).add(self._compiling[-1])
         known = self._assumed.get(key)
@@ -266,36 +273,39 @@ class Units:
 
     def _infer_result(self, key: Key) -> Fact:
         """Return what one analysis of a function, with what is assumed so far about others, says about its result."""
-        code, masks = key
+        code, signature = key
         self._compiling.append(code)
         try:
             instructions = self.instructions_of(code)
             layout = translator.layout_of(code, instructions)
-            state = translator.call_state(code, layout, [_argument(mask) for mask in masks])
-            return of_kinds(translator.infer(code, instructions, 0, state, self).result.mask)
+            state = translator.call_state(code, layout, [_argument(mask) for mask in signature.masks])
+            result = translator.infer(code, instructions, 0, state, self, signature.captured).result
+            # Of the hint only the shape of a closure is kept: it refers to no table.
+            hint = result.hint if type(result.hint) is Closure else NOTHING
+            return with_hint(of_kinds(result.mask), hint)
         except Refusal as refusal:
             self.refuse(code, str(refusal))
             return of_kinds(ANY)
         finally:
             self._compiling.pop()
 
-    def unit_name(self, callee: Code, masks: tuple[int, ...]) -> str:
-        """Return the name of the global that holds the unit of *callee* for arguments of these kinds."""
-        key = callee, masks
+    def unit_name(self, callee: Code, signature: Signature) -> str:
+        """Return the name of the global that holds the unit for such calls of *callee*."""
+        key = callee, signature
         name = self._names.get(key)
         if name is None:
             self._versions += 1
             name = self._names[key] = f"unit {self._versions} {callee.name}"
             if key not in self._assumed:
-                self._assumed[key] = self.result_of(callee, masks)
-            self.namespace[name] = self._compile_on_call(callee, masks)
+                self._assumed[key] = self.result_of(callee, signature)
+            self.namespace[name] = self._compile_on_call(callee, signature)
         return name
 
-    def _compile_on_call(self, callee: Code, masks: tuple[int, ...]) -> Callable[..., Value]:
+    def _compile_on_call(self, callee: Code, signature: Signature) -> Callable[..., Value]:
         """Return what stands for a unit until its first call compiles it."""
 
         def compile_and_run(room: int, *arguments: Any) -> Value:
-            function = self._unit_for(callee, masks) if self._names.get((callee, masks)) is not None else None
+            function = self.unit_for(callee, signature) if (callee, signature) in self._names else None
             if function is None:
                 self._hand_over(room)
             return function(room, *arguments)  # type: ignore[misc]
@@ -325,3 +335,19 @@ def _boxer(cls: type) -> Callable[[int], Value]:
 
 def _raise_overflow(operation: str) -> None:
     raise overflow(operation)
+
+
+def _publish(value: Value) -> None:
+    """Note that something other than a register may hold *value* from now on."""
+    if type(value) is Closure:
+        value.shared = True
+
+
+def _new_closure(shape: Shape, upvalues: tuple[tuple[str, Value], ...]) -> Closure:
+    """Return a new closure that only registers hold."""
+    closure = Closure.__new__(Closure)
+    closure.function = shape[0]
+    closure.shape = shape
+    closure.upvalues = upvalues
+    closure.shared = False
+    return closure

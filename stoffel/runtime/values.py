@@ -90,17 +90,38 @@ class DanglingArray(Array):
         self.id = identity
 
 
-class Closure:
-    """A function name and captured upvalues, as ``(name, value)`` pairs in order of capture. Immutable."""
+Shape = tuple[str, tuple[str, ...]]
+"""Function and upvalue names of a closure."""
 
-    __slots__ = ("__weakref__", "function", "upvalues")
+_SHAPES: dict[Shape, Shape] = {}
+
+
+def shape_of(function: str, names: tuple[str, ...]) -> Shape:
+    """Return the one object for closures of *function* with upvalues of these names."""
+    shape = function, names
+    return _SHAPES.setdefault(shape, shape)
+
+
+class Closure:
+    """A function name and captured upvalues, as ``(name, value)`` pairs in order of capture.
+
+    Immutable, but for one case: while only registers hold it (``shared`` is False, which compiled code keeps track of),
+    writing an upvalue back changes the closure itself, because nobody can tell that from replacing it in all registers.
+    ``shape`` is one object for all closures with the same function and upvalue names.
+    """
+
+    __slots__ = ("__weakref__", "function", "shape", "shared", "upvalues")
 
     function: str
     upvalues: tuple[tuple[str, Value], ...]
+    shape: Shape
+    shared: bool
 
     def __init__(self, function: str, upvalues: tuple[tuple[str, Value], ...] = ()) -> None:
         self.function = function
         self.upvalues = upvalues
+        self.shape = shape_of(function, tuple([name for name, _ in upvalues]))
+        self.shared = True
 
     def __repr__(self) -> str:
         return f"Function({self.function})"
