@@ -141,6 +141,10 @@ class Writer:
         """Pop two operands, push whether they are (not) the same object."""
         self._add("IS_OP", int(inverted))
 
+    def contains(self) -> None:
+        """Pop item and container (the top), push whether the item is in it."""
+        self._add("CONTAINS_OP", 0)
+
     def complement(self) -> None:
         """Replace an int by its bitwise complement."""
         self._add("UNARY_INVERT")

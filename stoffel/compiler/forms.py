@@ -302,6 +302,39 @@ def _get(attribute: str) -> Callable[[Emitter, Node, int], None]:
     return form
 
 
+def _get_character(emitter: Emitter, node: Node, landing: int) -> None:
+    writer = emitter.writer
+    writer.begin_try()
+    emitter.spots.load_place(node.sources[0])
+    emitter.spots.load_place(node.sources[1])
+    writer.subscript()
+    writer.end_try()
+    _take_arguments(emitter)
+    emitter.result(node, landing)
+
+
+def _contains(emitter: Emitter, node: Node, landing: int) -> None:
+    writer = emitter.writer
+    if node.leaves:
+        writer.begin_try()
+    emitter.spots.load_place(node.sources[1])
+    emitter.spots.load_place(node.sources[0])
+    if node.leaves:
+        writer.attribute("fields")
+        writer.end_try()
+    writer.contains()
+    _take_arguments(emitter)
+    emitter.result(node, landing)
+
+
+def _integer_text(emitter: Emitter, node: Node, landing: int) -> None:
+    emitter.writer.begin_call("str")
+    emitter.spots.load_place(node.sources[0])
+    emitter.writer.end_call(1)
+    _take_arguments(emitter)
+    emitter.result(node, landing)
+
+
 def _find_field(emitter: Emitter, node: Node, landing: int) -> None:
     """Like get_field, for keys that are often absent: those read as Unit."""
     writer = emitter.writer
@@ -475,6 +508,10 @@ FORMS: Final[dict[str, Callable[[Emitter, Node, int], None]]] = {
     "leave": _leave,
     "return": _return,
     "get_element": _get("items"),
+    "get_element_of_string": _get_character,
+    "contains_field": _contains,
+    "contains_text": _contains,
+    "integer_text": _integer_text,
     "get_field": _get("fields"),
     "find_field": _find_field,
     "set_element": _set("items"),

@@ -249,6 +249,8 @@ def _sample(container: Fact, key: Fact) -> object:
 def _get_field(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
     if len(facts) != 2:
         return None
+    if facts[0].mask == STRING and facts[1].mask == I64:
+        return Node(index, "get_element_of_string", 0, arguments, facts=facts, result=of_kinds(STRING), leaves=True)
     container = _container(facts[0], facts[1])
     if not container:
         return None
@@ -293,6 +295,32 @@ def _length(inference: Inference, index: int, arguments: tuple[int, ...], facts:
     return Node(index, form, 0, arguments, facts=facts, result=_LENGTH, leaves=True)
 
 
+def _to_string(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:  # noqa: ARG001
+    if len(facts) != 1 or facts[0].mask != I64:
+        return None
+    return Node(index, "integer_text", 0, arguments, facts=facts, result=of_kinds(STRING))
+
+
+def _contains(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:  # noqa: ARG001
+    if len(facts) != 2 or facts[1].mask != STRING:
+        return None
+    if facts[0].mask == STRING:
+        return Node(index, "contains_text", 0, arguments, facts=facts, result=of_kinds(BOOL))
+    if facts[0].mask == OBJECT or type(facts[0].hint) is Object:
+        return Node(index, "contains_field", 0, arguments, facts=facts, result=of_kinds(BOOL), leaves=True)
+    return None
+
+
+def _slice(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
+    """Not opened, but the result of a slice has the kind of what is sliced."""
+    if not facts or facts[0].mask not in (STRING, ARRAY):
+        return None
+    callee = inference.environment.resolve("slice")
+    return Node(
+        index, "foreign", 0, arguments, facts=facts, operation="slice", result=of_kinds(facts[0].mask), detail=callee
+    )
+
+
 def _create_array(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
     if len(facts) > 1 or (facts and (facts[0].mask != I64 or facts[0].low < 0)):
         return None
@@ -311,6 +339,7 @@ _OPENERS: Final[dict[str, _Opener]] = {
     "append": _append,
     "array_length": _length,
     "array_push": _push,
+    "contains": _contains,
     "create_array": _create_array,
     "create_closure": _create_closure,
     "create_object": _create_object,
@@ -319,6 +348,8 @@ _OPENERS: Final[dict[str, _Opener]] = {
     "len": _length,
     "set_field": _set_field,
     "set_upvalue": _set_upvalue,
+    "slice": _slice,
+    "to_string": _to_string,
 }
 
 __all__ = ["ANY", "RESULTS", "call"]

@@ -86,6 +86,7 @@ class Units:
             names.OVERFLOW: _raise_overflow,
             "type": type,
             "len": len,
+            "str": str,
             "fmod": math.fmod,
             "Array": Array,
             "Object": Object,
@@ -247,10 +248,13 @@ class Units:
 
     def _foreign(self, function: ForeignFunction) -> Callable[..., Value]:
         state = self.state
-        invoke = function.invoke
+        call = function.call
 
         def run(*arguments: Value) -> Value:
-            return invoke(state, list(arguments))
+            try:
+                return call(state, list(arguments))
+            except Exception as error:
+                function.fail(state, error)
 
         return run
 
