@@ -44,11 +44,11 @@ def run(parsed: Parsed) -> int:
     from stoffel.cli import ways
 
     entry = options.get("--entry", DEFAULT_ENTRY)
-    hooks = ways.TRACES if "--hooks" in options else ()
+    hooks = "--hooks" in options
     with tempfile.TemporaryDirectory(prefix="stoffel-") as directory:
         inputs = ways.Inputs(program, entry, arguments, seed, options.get("--local-store"), directory)
         try:
-            reference = _observe(ways.REFERENCE, inputs, hooks, None)
+            reference = ways.observe(ways.REFERENCE, inputs, (), None)
         except VMError as error:
             report.complain(f"stoffel: {report.one_line(program_name(path))}: {report.one_line(error)}")
             return status.BAD_FILE
@@ -57,10 +57,15 @@ def run(parsed: Parsed) -> int:
             error = VMError(failure.text)
             report.complain(f"stoffel: {report.one_line(failure.text)}", *hints(program, entry, error))
             return status.FAILED
+        if hooks:
+            for name in ways.traces_of(ways.REFERENCE, reference.lines):
+                reference.traces[name] = ways.Trace()
+                ways.run(ways.REFERENCE, inputs, hooks=name, trace=reference.traces[name])
         outcomes = [reference]
         differences: list[Difference | None] = [None]
         for way in ways.WAYS[1:]:
-            outcome = _observe(way, inputs, hooks, reference)
+            traces = ways.traces_of(way, reference.lines) if hooks else ()
+            outcome = ways.observe(way, inputs, traces, reference)
             outcomes.append(outcome)
             differences.append(find_difference(inputs, reference, outcome))
     if "--json" in options:
@@ -75,18 +80,6 @@ def _seed(text: str) -> int:
     if not (digits.isascii() and digits.isdigit()) or len(digits) > 18:
         raise UsageError(f"--seed must be an integer of at most 18 digits, not '{text}'")
     return int(text)
-
-
-def _observe(way: Any, inputs: Inputs, hooks: tuple[str, ...], reference: Outcome | None) -> Outcome:
-    """Run in one way: once for everything but the hook traces, which hooks would slow down, then once for each trace."""
-    from stoffel.cli import ways
-
-    outcome = ways.run(way, inputs)
-    for name in hooks:
-        trace = ways.Trace(None if reference is None else reference.traces[name].numbers)
-        ways.run(way, inputs, hooks=name, trace=trace)
-        outcome.traces[name] = trace
-    return outcome
 
 
 # Finding the first difference

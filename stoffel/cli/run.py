@@ -112,9 +112,7 @@ def _complain_statistics(machine: VirtualMachine, options: dict[str, str]) -> No
     report.complain(*statistics_lines(machine.jit_statistics()))
 
 
-def _put_json(
-    collected: _Collected, result: Any, error: VMError | None, statistics: dict[str, Any] | None
-) -> None:
+def _put_json(collected: _Collected, result: Any, error: VMError | None, statistics: dict[str, Any] | None) -> None:
     import json
 
     from stoffel.runtime.text import diagnostic

@@ -29,7 +29,9 @@ def statistics_lines(statistics: dict[str, Any]) -> list[str]:
         lines.append(f"  {report.count(statistics['records_rebuilt'], 'activation record')} rebuilt")
     for name, counters in functions.items():
         if counters["refusal"]:
-            lines.append(f"  {report.one_line(name)} is left to the interpreter: {report.one_line(counters['refusal'])}")
+            lines.append(
+                f"  {report.one_line(name)} is left to the interpreter: {report.one_line(counters['refusal'])}"
+            )
     return lines
 
 

@@ -14,6 +14,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from stoffel.errors import LoadError, VMError
+from stoffel.runtime.events import AfterInstructionExecute, BeforeInstructionExecute
 from stoffel.runtime.tables import entries
 from stoffel.runtime.text import diagnostic
 from stoffel.runtime.values import Array, Closure, Object
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from stoffel.isa.program import Program
     from stoffel.runtime.hooks import HookContext
 
+REPETITIONS: Final = 3
+"""Times that a quick run is repeated for its best time."""
+QUICK: Final = 0.1
+"""Seconds of a run that is not repeated."""
 PRECEDING: Final = 4
 """Lines, events and instructions that are shown before a difference."""
 
@@ -96,35 +101,55 @@ class Trace:
         self.before: list[str] = []
         self._expected = expected
         self._wanted = wanted
-        self._recent: list[str] = []
+        self._recent: deque[tuple[Any, Place]] = deque(maxlen=PRECEDING)
+        self._instructions: dict[tuple[str, str, int], int] = {}
 
     def note(self, event: Any, context: HookContext) -> None:
         """Take in one event: the callback of the hook."""
-        cursor = context.cursor
-        function, instruction = ("", 0) if cursor is None else cursor
+        function, instruction = context.cursor or ("", 0)
         place = Place(function, instruction, context.call_depth)
-        payload = ", ".join(map(_shown, event))
-        text = f"{function}:{instruction} depth {place.depth} {event.kind}({payload})"
-        number = int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
+        if isinstance(event, BeforeInstructionExecute | AfterInstructionExecute):
+            # Most events are of this kind, and their text follows from the place.
+            key = event.kind, function, instruction
+            number = self._instructions.get(key, 0)
+            if not number:
+                number = self._instructions[key] = _number(_event_text(event, place._replace(depth=0)))
+            number = (number + place.depth) % (1 << 64)
+        else:
+            number = _number(_event_text(event, place))
         index = len(self.numbers)
         self.numbers.append(number)
         if self.difference >= 0:
             return
         differs = self._expected is not None and (index >= len(self._expected) or self._expected[index] != number)
         if differs or index == self._wanted:
-            self.difference, self.text, self.place, self.before = index, text, place, self._recent.copy()
-        self._recent.append(text)
-        del self._recent[:-PRECEDING]
+            self._keep(index, _event_text(event, place))
+            self.place = place
+        self._recent.append((event, place))
+
+    def _keep(self, index: int, text: str) -> None:
+        self.difference = index
+        self.text = text
+        self.before = [_event_text(event, place) for event, place in self._recent]
 
     def finish(self) -> None:
         """Note that the run has ended: events that were expected and did not come are a difference too."""
         if self.difference < 0 and self._expected is not None and len(self.numbers) < len(self._expected):
-            self.difference, self.text, self.before = len(self.numbers), "the run ended", self._recent.copy()
+            self._keep(len(self.numbers), "the run ended")
 
     @property
     def digest(self) -> str:
         """A short text that is the same for equal traces."""
         return blake2b(self.numbers.tobytes(), digest_size=6).hexdigest()
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+def _event_text(event: Any, place: Place) -> str:
+    payload = ", ".join(map(_shown, event))
+    return f"{place.function}:{place.instruction} depth {place.depth} {event.kind}({payload})"
 
 
 def _shown(value: Any) -> str:
@@ -164,9 +189,9 @@ class Outcome:
 
 
 THROUGHOUT: Final = "hooks on throughout"
+"""Hook trace of the whole run."""
 BY_TURNS: Final = "hooks on and off by turns at every printed line"
-TRACES: Final = (THROUGHOUT, BY_TURNS)
-"""Two hook traces: the second has compiled code left, and entered again, in the middle of the run."""
+"""Hook trace that has compiled code left, and entered again, in the middle of the run."""
 
 
 def run(
@@ -174,7 +199,7 @@ def run(
 ) -> Outcome:
     """Run the program on a fresh machine in the given way.
 
-    *hooks* (one of :data:`TRACES`) has every event noted in *trace*; *locate_line* asks where that line is printed.
+    *hooks* (:data:`THROUGHOUT` or :data:`BY_TURNS`) has every event noted in *trace*; *locate_line* asks where that line is printed.
     Raises LoadError if the storage cannot be copied and VMError if the program cannot be loaded.
     """
     outcome = Outcome(way)
@@ -200,14 +225,14 @@ def run(
         identity = machine.register_hook(None, trace.note)
         if hooks == BY_TURNS:
             machine.disable_hook(identity)
+    result: Any = None
     began = perf_counter()
     try:
         result = machine.execute(inputs.entry, *inputs.arguments)
     except VMError as error:
-        outcome.seconds = perf_counter() - began
         outcome.failure = Failure(str(error.kind), str(error), error.function, error.instruction, error.stack)
-    else:
-        outcome.seconds = perf_counter() - began
+    outcome.seconds = perf_counter() - began
+    if outcome.failure is None:
         outcome.result = diagnostic(result)
         outcome.tables = contents(result)
     if trace is not None:
@@ -216,6 +241,35 @@ def run(
     if store is not None and store != MEMORY:
         outcome.stored = _stored(machine, store)
     return outcome
+
+
+def observe(way: Way, inputs: Inputs, traces: tuple[str, ...], reference: Outcome | None) -> Outcome:
+    """Run in one way, once for everything but the hook traces, which hooks would slow down, then once for each trace.
+
+    The events are compared with those of *reference* as they come. A quick run is repeated and the best time kept.
+    """
+    outcome = run(way, inputs)
+    spent = outcome.seconds
+    for _ in range(REPETITIONS):
+        if spent > QUICK:
+            break
+        again = run(way, inputs).seconds
+        spent += again
+        outcome.seconds = min(outcome.seconds, again)
+    for name in traces:
+        trace = Trace(None if reference is None else reference.traces[name].numbers)
+        run(way, inputs, hooks=name, trace=trace)
+        outcome.traces[name] = trace
+    return outcome
+
+
+def traces_of(way: Way, lines: list[str]) -> tuple[str, ...]:
+    """Return the hook traces worth comparing in the given way for a program that prints *lines*.
+
+    With hooks on throughout nothing is compiled, so that safepoints make no difference; without lines there is nothing
+    to switch at.
+    """
+    return (() if way.every else (THROUGHOUT,)) + ((BY_TURNS,) if lines else ())
 
 
 def _copy_of_store(inputs: Inputs) -> str | None:
