@@ -1,0 +1,64 @@
+"""Runs generated programs in the interpreter and compiled in every way, and looks for a difference.
+
+    python tests/fuzz/fuzz_tiers.py --count 1000000 --seed 0 --jobs 2
+
+Program number n is made from seed n alone, so a run is resumed with --seed and a failure repeated with --count 1.
+Differences are reduced to a small listing before they are printed. Exit status 1 if there was one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.compiler.generators import make_case
+from tests.compiler.minimising import minimised
+from tests.compiler.oracle import COMPILED, compare
+
+CHUNK = 25
+
+
+def examine(first: int, count: int, reduce: bool) -> list[tuple[int, str]]:
+    """Return seed and report of every difference among *count* programs."""
+    found = []
+    for seed in range(first, first + count):
+        difference = compare(make_case(random.Random(seed)), COMPILED)
+        if difference is not None:
+            found.append((seed, (minimised(difference) if reduce else difference).report()))
+    return found
+
+
+def main(argv: list[str]) -> int:
+    """Run the tool and return its exit status."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--count", type=int, default=20_000, help="programs to try")
+    parser.add_argument("--seed", type=int, default=0, help="number of the first program")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--no-reduce", action="store_true", help="print programs as they were generated")
+    options = parser.parse_args(argv)
+    began = time.perf_counter()
+    last = options.seed + options.count
+    starts = range(options.seed, last, CHUNK)
+    counts = [min(CHUNK, last - start) for start in starts]
+    different = done = 0
+    with ProcessPoolExecutor(options.jobs) as pool:
+        results = pool.map(examine, starts, counts, [not options.no_reduce] * len(counts))
+        for start, count, found in zip(starts, counts, results, strict=True):
+            done += count
+            for seed, report in found:
+                different += 1
+                print(f"--- seed {seed}\n{report}", flush=True)
+            rate = done / (time.perf_counter() - began)
+            print(f"up to seed {start + count}: {different} different, {rate:.0f} programs/s", file=sys.stderr)
+    print(f"{done} programs from seed {options.seed}: {different} different")
+    return 1 if different else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
