@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from stoffel.cli import report, status
 from stoffel.cli.arguments import SYNTAX, parse_argument
@@ -54,8 +54,7 @@ def run(parsed: Parsed) -> int:
             return status.BAD_FILE
         failure = reference.failure
         if failure is not None and not failure.stack:
-            error = VMError(failure.text)
-            report.complain(f"stoffel: {report.one_line(failure.text)}", *hints(program, entry, error))
+            report.complain(f"stoffel: {report.one_line(failure.text)}", *hints(program, entry, VMError(failure.text)))
             return status.FAILED
         if hooks:
             for name in ways.traces_of(ways.REFERENCE, reference.lines):
@@ -71,7 +70,7 @@ def run(parsed: Parsed) -> int:
     if "--json" in options:
         _put_json(outcomes, differences)
     else:
-        report.put("\n".join(_report(program, outcomes, differences)) + "\n")
+        report.put("\n".join(_report(outcomes, differences)) + "\n")
     return status.FAILED if any(differences) else status.OK
 
 
@@ -205,7 +204,7 @@ def _listing_at(program: Program, name: str, index: int) -> list[str]:
 # Reports
 
 
-def _report(program: Program, outcomes: list[Outcome], differences: list[Difference | None]) -> list[str]:
+def _report(outcomes: list[Outcome], differences: list[Difference | None]) -> list[str]:
     reference = outcomes[0]
     rows = [("way", "time", "speed-up", "units", "exits", "lines", "tables", "end", "")]
     for outcome, difference in zip(outcomes, differences, strict=True):

@@ -57,8 +57,11 @@ WAYS: Final = (
 
 
 class Inputs(NamedTuple):
-    """What every way is given: a program, the function to run and its arguments, the *seed* of its randomness, the path
-    of a LocalStorage that is copied for each run (None for no storage), and a directory for the copy."""
+    """What every way is given.
+
+    A program, the function to run and its arguments, the *seed* of its randomness, the path of a LocalStorage that is
+    copied for each run (None for no storage), and a directory for the copy.
+    """
 
     program: Program
     entry: str
@@ -110,7 +113,7 @@ class Trace:
         place = Place(function, instruction, context.call_depth)
         if isinstance(event, BeforeInstructionExecute | AfterInstructionExecute):
             # Most events are of this kind, and their text follows from the place.
-            key = event.kind, function, instruction
+            key = type(event).__name__, function, instruction
             number = self._instructions.get(key, 0)
             if not number:
                 number = self._instructions[key] = _number(_event_text(event, place._replace(depth=0)))
@@ -149,7 +152,7 @@ def _number(text: str) -> int:
 
 def _event_text(event: Any, place: Place) -> str:
     payload = ", ".join(map(_shown, event))
-    return f"{place.function}:{place.instruction} depth {place.depth} {event.kind}({payload})"
+    return f"{place.function}:{place.instruction} depth {place.depth} {type(event).__name__}({payload})"
 
 
 def _shown(value: Any) -> str:
@@ -162,8 +165,11 @@ def _shown(value: Any) -> str:
 
 
 class Outcome:
-    """What was seen of one run. ``lines`` are the printed lines, ``tables`` the contents of everything reachable from the
-    result, ``stored`` those of the LocalStorage afterwards, ``printed_at`` the place of the line that was asked for."""
+    """What was seen of one run.
+
+    ``lines`` are the printed lines, ``tables`` the contents of everything reachable from the result, ``stored`` those
+    of the LocalStorage afterwards, ``printed_at`` the place of the line that was asked for.
+    """
 
     def __init__(self, way: Way) -> None:
         self.way = way
@@ -199,8 +205,8 @@ def run(
 ) -> Outcome:
     """Run the program on a fresh machine in the given way.
 
-    *hooks* (:data:`THROUGHOUT` or :data:`BY_TURNS`) has every event noted in *trace*; *locate_line* asks where that line is printed.
-    Raises LoadError if the storage cannot be copied and VMError if the program cannot be loaded.
+    *hooks* (:data:`THROUGHOUT` or :data:`BY_TURNS`) has every event noted in *trace*; *locate_line* asks where that
+    line is printed. Raises LoadError if the storage cannot be copied and VMError if the program cannot be loaded.
     """
     outcome = Outcome(way)
     store = _copy_of_store(inputs)
@@ -216,7 +222,7 @@ def run(
             (machine.enable_hook if len(outcome.lines) % 2 else machine.disable_hook)(identity)
 
     machine = VirtualMachine(jit=way.jit, output=write, storage=store)
-    machine.state.random_bytes = random.Random(inputs.seed).randbytes
+    machine.state.random_bytes = random.Random(inputs.seed).randbytes  # noqa: S311 - the same bytes in every run
     if machine.state.tier is not None and way.every:
         machine.state.tier.every = way.every
     machine.load(inputs.program)

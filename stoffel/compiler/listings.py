@@ -1,4 +1,4 @@
-"""The listings of units: what Python's own tools (tracebacks, debuggers, profilers) show as the source of compiled code.
+"""Listings of units: what Python's own tools (tracebacks, debuggers, profilers) show as the source of compiled code.
 
 Each unit is its own file for them, whose name belongs to no other unit of the process and whose lines are the unit's
 lines. A listing lasts as long as the code object, which a traceback keeps alive.
