@@ -1,0 +1,123 @@
+"""``stoffel run --jit --stats``: what the compiled tier did."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stoffel.cli.tiers import statistics_lines
+from stoffel.compiler import codeobjects
+from stoffel.runtime.engine import Engine
+from tests.cli.conftest import Outcome
+
+Stoffel = Callable[..., Outcome]
+Write = Callable[..., Path]
+
+SUM = """\
+function sum(n)
+    LDI r1, 0
+    LDI r2, 0
+    LDI r3, 1
+loop:
+    CMP r2, r0
+    JMPEQ done
+    ADD r1, r1, r2
+    ADD r2, r2, r3
+    JMP loop
+done:
+    RET r1
+end
+function main(n)
+    PUSHARG r0
+    CALL sum
+    RET r0
+end
+"""
+
+
+@pytest.fixture
+def total(program: Write) -> Path:
+    return program(SUM)
+
+
+def test_statistics_go_to_standard_error_after_the_result(stoffel: Stoffel, total: Path) -> None:
+    status, out, err = stoffel("run", total, "--jit=always", "--stats", "10")
+    lines = err.splitlines()
+    assert (status, out) == (0, "45\n")
+    assert lines[0] == "compiled tier: always"
+    assert lines[1].split() == ["function", "tier", "units", "compile", "time", "code", "size", "loop", "entries"]
+    assert [line.split()[0] for line in lines[2:4]] == ["main", "sum"]
+    assert "  entered once" in lines
+
+
+def test_statistics_of_a_machine_that_compiles_nothing_say_so(stoffel: Stoffel, total: Path) -> None:
+    assert stoffel("run", total, "--stats", "10") == (0, "45\n", "compiled tier: off (see --jit)\n")
+
+
+def test_statistics_of_a_short_run_say_that_nothing_was_worth_it(stoffel: Stoffel, total: Path) -> None:
+    status, out, err = stoffel("run", total, "--jit", "--stats", "10")
+    assert (status, out) == (0, "45\n")
+    assert err.splitlines()[:2] == ["compiled tier: auto", "  no function was worth compiling"]
+
+
+def test_statistics_come_with_a_failed_program_too(stoffel: Stoffel, total: Path) -> None:
+    status, out, err = stoffel("run", total, "--jit=always", "--stats", "text")
+    assert (status, out) == (1, "")
+    assert err.startswith('stoffel: Cannot compare 0 and "text"\n')
+    assert "compiled tier: always\n" in err
+
+
+def test_json_has_the_statistics_under_a_key_of_their_own(stoffel: Stoffel, total: Path) -> None:
+    status, out, err = stoffel("run", total, "--jit=always", "--stats", "--json", "10")
+    found = json.loads(out)
+    assert (status, err, list(found)) == (0, "", ["output", "result", "error", "stats"])
+    assert found["stats"]["mode"] == "always"
+    assert found["stats"]["functions"]["sum"]["tier"] == "code object"
+    assert found["stats"]["functions"]["sum"]["units"] >= 1
+
+
+def test_json_without_statistics_has_no_such_key(stoffel: Stoffel, total: Path) -> None:
+    assert list(json.loads(stoffel("run", total, "--jit=always", "--json", "10").out)) == ["output", "result", "error"]
+
+
+def test_deoptimisations_and_refusals_are_told_in_sentences() -> None:
+    function = {"units": 1, "compile_seconds": 0.0012, "code_size": 300, "loop_entries": 2}
+    assert statistics_lines(
+        {
+            "mode": "auto",
+            "functions": {
+                "f": {"tier": "code object", "refusal": None, **function},
+                "long name": {"tier": "interpreter", "refusal": "the function has no instructions", **function},
+            },
+            "runs": 7,
+            "deoptimisations": {"a guess failed": 1, "call depth": 2},
+            "records_rebuilt": 5,
+        }
+    ) == [
+        "compiled tier: auto",
+        "  function   tier         units  compile time  code size  loop entries",
+        "  f          code object      1       1.20 ms  300 bytes             2",
+        "  long name  interpreter      1       1.20 ms  300 bytes             2",
+        "  entered 7 times",
+        "  left once: a guess failed",
+        "  left 2 times: call depth",
+        "  5 activation records rebuilt",
+        "  long name is left to the interpreter: the function has no instructions",
+    ]
+
+
+def test_on_an_unknown_python_everything_runs_and_one_sentence_says_why_nothing_is_compiled(
+    stoffel: Stoffel, total: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(codeobjects, "KNOWN_VERSIONS", ((3, 1), (3, 2)))
+    monkeypatch.setattr(Engine, "_said", False)
+    status, out, err = stoffel("run", total, "--jit=always", "--stats", "10")
+    lines = err.splitlines()
+    assert (status, out, len(lines)) == (0, "45\n", 2)
+    assert lines[0].startswith(
+        "stoffel: nothing is compiled: the translator knows the bytecode of CPython 3.1, 3.2, and this is 3."
+    )
+    assert lines[1] == "compiled tier: always, but this Python is not one that it knows"
