@@ -1,0 +1,120 @@
+"""``vm.jit_statistics()``: what it counts."""
+
+from __future__ import annotations
+
+import json
+
+from stoffel import VirtualMachine
+from stoffel.runtime.compiled import REASONS
+from tests.machines import loaded
+
+SUM = """
+function sum(n)
+    LDI r1, 0
+    LDI r2, 0
+    LDI r3, 1
+loop:
+    CMP r2, r0
+    JMPEQ done
+    ADD r1, r1, r2
+    ADD r2, r2, r3
+    JMP loop
+done:
+    RET r1
+end
+
+function main(n)
+    PUSHARG r0
+    CALL sum
+    RET r0
+end
+"""
+
+
+def test_a_machine_without_a_compiled_tier_has_its_mode_only() -> None:
+    assert loaded(VirtualMachine(jit="off"), SUM).jit_statistics() == {"mode": "off"}
+
+
+def test_before_the_first_run_nothing_is_counted() -> None:
+    assert loaded(VirtualMachine(jit="always"), SUM).jit_statistics() == {
+        "mode": "always",
+        "functions": {},
+        "runs": 0,
+        "deoptimisations": {},
+        "records_rebuilt": 0,
+    }
+
+
+def test_translations_are_counted_by_function() -> None:
+    machine = loaded(VirtualMachine(jit="always"), SUM)
+    assert machine.execute("main", 5) == 10
+    functions = machine.jit_statistics()["functions"]
+    assert sorted(functions) == ["main", "sum"]
+    for counters in functions.values():
+        assert (counters["tier"], counters["units"], counters["refusal"]) == ("code object", 1, None)
+        assert counters["compile_seconds"] > 0
+        assert counters["code_size"] > 0
+
+
+def test_the_code_size_is_that_of_the_code_objects() -> None:
+    machine = loaded(VirtualMachine(jit="always"), SUM)
+    machine.execute("main", 5)
+    tier = machine.state.tier
+    assert tier is not None
+    sizes = {unit.function.name: len(code.co_code) for code, unit in tier.units.by_code.items()}
+    functions = machine.jit_statistics()["functions"]
+    assert {name: counters["code_size"] for name, counters in functions.items()} == sizes
+
+
+def test_a_second_run_needs_no_translation() -> None:
+    machine = loaded(VirtualMachine(jit="always"), SUM)
+    machine.execute("main", 5)
+    first = machine.jit_statistics()
+    machine.execute("main", 6)
+    second = machine.jit_statistics()
+    assert second["runs"] > first["runs"]
+    assert {name: counters["units"] for name, counters in second["functions"].items()} == {"main": 1, "sum": 1}
+
+
+def test_a_run_that_becomes_hot_in_mid_loop_is_entered_there() -> None:
+    machine = loaded(VirtualMachine(jit="auto"), SUM)
+    tier = machine.state.tier
+    assert tier is not None
+    tier.threshold = 0.001
+    assert machine.execute("sum", 50_000) == 50_000 * 49_999 // 2
+    assert machine.jit_statistics()["functions"]["sum"]["loop_entries"] == 1
+
+
+def test_deoptimisations_are_counted_by_reason_with_the_records_they_rebuilt() -> None:
+    machine = loaded(VirtualMachine(jit="always"), SUM)
+    tier = machine.state.tier
+    assert tier is not None
+    tier.every = 1
+    assert machine.execute("main", 10) == 45
+    statistics = machine.jit_statistics()
+    assert set(statistics["deoptimisations"]) <= set(REASONS.values())
+    assert statistics["deoptimisations"]["attention at a loop"] >= 9
+    assert statistics["records_rebuilt"] >= sum(statistics["deoptimisations"].values())
+
+
+def test_refusals_are_kept_as_sentences() -> None:
+    registers = "".join(f"    LDI r{index}, {index}\n" for index in range(0, 5000, 100))
+    machine = loaded(
+        VirtualMachine(jit="always"), f"function main()\n    .registers 5000\n{registers}    RET r100\nend\n"
+    )
+    assert machine.execute("main") == 100
+    assert machine.jit_statistics()["functions"]["main"] == {
+        "tier": "interpreter",
+        "units": 0,
+        "compile_seconds": 0.0,
+        "code_size": 0,
+        "loop_entries": 0,
+        "refusal": "5000 registers, more than the 4096 of a function that is translated",
+    }
+
+
+def test_statistics_are_plain_data() -> None:
+    machine = loaded(VirtualMachine(jit="always"), SUM)
+    machine.execute("main", 5)
+    statistics = machine.jit_statistics()
+    assert json.loads(json.dumps(statistics)) == statistics
