@@ -82,7 +82,9 @@ def call(inference: Inference, index: int, name: str, state: FlowState, nodes: l
     callee = inference.environment.resolve(name)
     node = _node(inference, index, name, callee, arguments, facts)
     first = PUBLISHING.get(node.form, len(facts))
-    node.publishes = tuple(place for place, fact in zip(arguments[first:], facts[first:], strict=True) if fact.mask & PRIVATE)
+    node.publishes = tuple(
+        place for place, fact in zip(arguments[first:], facts[first:], strict=True) if fact.mask & PRIVATE
+    )
     del state.facts[bottom:]
     if nodes is not None:
         nodes.append(node)
@@ -163,9 +165,7 @@ def _call_closure(inference: Inference, index: int, arguments: tuple[int, ...], 
             result = inference.environment.result_of(callee, signature)
             if inference.environment.resolve(sample.function) is not None:
                 detail = callee, signature, sample.shape
-                return Node(
-                    index, "closure_call", 0, arguments, facts=facts, result=result, detail=detail, leaves=True
-                )
+                return Node(index, "closure_call", 0, arguments, facts=facts, result=result, detail=detail, leaves=True)
     return Node(index, "any_closure_call", 0, arguments, facts=facts, result=UNKNOWN, leaves=True)
 
 
@@ -295,13 +295,13 @@ def _length(inference: Inference, index: int, arguments: tuple[int, ...], facts:
     return Node(index, form, 0, arguments, facts=facts, result=_LENGTH, leaves=True)
 
 
-def _to_string(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:  # noqa: ARG001
+def _to_string(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
     if len(facts) != 1 or facts[0].mask != I64:
         return None
     return Node(index, "integer_text", 0, arguments, facts=facts, result=of_kinds(STRING))
 
 
-def _contains(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:  # noqa: ARG001
+def _contains(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
     if len(facts) != 2 or facts[1].mask != STRING:
         return None
     if facts[0].mask == STRING:

@@ -110,8 +110,18 @@ class Unit:
     calls VM functions.
     """
 
-    __slots__ = ("arguments", "calls",
-        "captured", "code", "entry", "function", "layout", "lines", "raw_arguments", "result")
+    __slots__ = (
+        "arguments",
+        "calls",
+        "captured",
+        "code",
+        "entry",
+        "function",
+        "layout",
+        "lines",
+        "raw_arguments",
+        "result",
+    )
 
     def __init__(
         self,

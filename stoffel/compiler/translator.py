@@ -57,7 +57,7 @@ def infer(
     return Inference(code, graph, layout, state, environment, captured).run()
 
 
-def call_state(code: Code, layout: Layout, arguments: list[Fact]) -> FlowState:
+def call_state(layout: Layout, arguments: list[Fact]) -> FlowState:
     """Return the state at the start of a call: arguments in the first registers, Unit elsewhere, flag equal."""
     return FlowState(arguments + [UNIT_FACT] * (layout.stack - len(arguments)), FLAG_BITS[0])
 
@@ -72,7 +72,7 @@ def translate_call(
 ) -> Unit:
     """Return the unit that runs calls of *code* with such arguments, plain or as a closure. Raises Refusal."""
     layout = layout_of(code, instructions)
-    typed = infer(code, instructions, 0, call_state(code, layout, arguments), environment, captured)
+    typed = infer(code, instructions, 0, call_state(layout, arguments), environment, captured)
     names = [argument_name(index) for index in range(len(arguments))]
     spots: list[Spot] = [
         Held(name, fact.mask if is_raw(fact) else 0) for name, fact in zip(names, arguments, strict=True)

@@ -65,11 +65,23 @@ class Node:
     ``form`` says how it is written out (see ``stoffel.compiler.forms``), ``target`` the place it defines (-1 for
     none), ``sources`` the places it reads, with ``facts`` about them after the guards, ``guards`` the kinds to be
     checked first as ``(source position, kind)``, ``result`` the fact about what it defines. ``detail`` is the form's
-    own. ``publishes`` are the source places whose closures, so far held by registers only, are held elsewhere afterwards.
-    ``leaves`` is True if the interpreter may take over here, so that every place must be recoverable.
+    own. ``publishes`` are the source places whose closures, so far held by registers only, are held elsewhere
+    afterwards. ``leaves`` is True if the interpreter may take over here, so that every place must be recoverable.
     """
 
-    __slots__ = ("detail", "facts", "form", "guards", "index", "leaves", "operation", "publishes", "result", "sources", "target")
+    __slots__ = (
+        "detail",
+        "facts",
+        "form",
+        "guards",
+        "index",
+        "leaves",
+        "operation",
+        "publishes",
+        "result",
+        "sources",
+        "target",
+    )
 
     def __init__(
         self,

@@ -282,7 +282,7 @@ class Units:
         try:
             instructions = self.instructions_of(code)
             layout = translator.layout_of(code, instructions)
-            state = translator.call_state(code, layout, [_argument(mask) for mask in signature.masks])
+            state = translator.call_state(layout, [_argument(mask) for mask in signature.masks])
             result = translator.infer(code, instructions, 0, state, self, signature.captured).result
             # Of the hint only the shape of a closure is kept: it refers to no table.
             hint = result.hint if type(result.hint) is Closure else NOTHING

@@ -43,7 +43,21 @@ PLAIN: Final = tuple(row for row in ROWS if row.flow is Flow.NEXT and row.name n
 
 KINDS: Final = tuple(INTEGER_KINDS)
 """Classes of the integer widths."""
-FLOATS: Final = (0.0, -0.0, 1.5, -2.25, 0.5, 3.0, 1e308, -1e308, 5e-324, float("inf"), float("-inf"), float("nan"), 1e16)
+FLOATS: Final = (
+    0.0,
+    -0.0,
+    1.5,
+    -2.25,
+    0.5,
+    3.0,
+    1e308,
+    -1e308,
+    5e-324,
+    float("inf"),
+    float("-inf"),
+    float("nan"),
+    1e16,
+)
 STRINGS: Final = ("", "a", "b", "x1", "é", "__type", "p0", "key")
 ACTIONS: Final = ("enable", "disable", "register", "unregister", "look", "call", "fail", "count", "value")
 """What the foreign function ``act`` does at the calls that a case plans."""
@@ -654,7 +668,7 @@ class Body:
         name = callee.name if callee is not None else "nowhere"
         names = [chooser.choice(("p0", "p1", "u0")) for _ in range(chooser.randrange(3))]
         if not self.odds(1, 40):
-            names = [item for item in names if item == "u0" and self.upvalues or item < f"p{self.parameters}"]
+            names = [item for item in names if (item == "u0" and self.upvalues) or item < f"p{self.parameters}"]
         self.emit("LDI", TEMPORARY[0], name)
         self.emit("PUSHARG", TEMPORARY[0])
         for item in names:
