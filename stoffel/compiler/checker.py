@@ -62,7 +62,7 @@ _POPS: Final[dict[str, Callable[[int], int]]] = {
 
 
 class Instruction(NamedTuple):
-    """One instruction: ``offset`` is where its first EXTENDED_ARG is, ``at`` where it is itself, ``end`` what follows."""
+    """One instruction: ``offset`` is where its first EXTENDED_ARG is, ``at`` where it is, ``end`` what follows."""
 
     offset: int
     at: int
@@ -292,7 +292,9 @@ class Analysis:
             return assigned | ((1 << argument) - 1) << (self.size - argument)
         for local, effect in _locals_of(name, argument):
             if effect == "load" and not assigned >> local & 1:
-                self.faults.append(f"{name} at {instruction.at} reads a local that may be unassigned: {self._name(local)}")
+                self.faults.append(
+                    f"{name} at {instruction.at} reads a local that may be unassigned: {self._name(local)}"
+                )
                 return assigned
             assigned = assigned & ~(1 << local) if effect == "delete" else assigned | 1 << local
         return assigned

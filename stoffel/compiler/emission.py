@@ -17,7 +17,16 @@ from stoffel.compiler.codeobjects import Writer
 from stoffel.compiler.facts import CLASS, KIND_RANGES, PRIVATE, Fact, is_raw, of_kinds
 from stoffel.compiler.forms import CALLING, FORMS
 from stoffel.compiler.liveness import FLAG, after_each, analyse, bit
-from stoffel.compiler.names import ARGUMENTS_LOCAL, ATTENTION, CLOSURE_LOCAL, LEAVE, PUBLISH, RECOVER, ROOM, operation_name
+from stoffel.compiler.names import (
+    ARGUMENTS_LOCAL,
+    ATTENTION,
+    CLOSURE_LOCAL,
+    LEAVE,
+    PUBLISH,
+    RECOVER,
+    ROOM,
+    operation_name,
+)
 from stoffel.compiler.safepoints import BEFORE, DEPTH, ENTRY, NEXT, TAKEN, Held, Known, Line, Order, Site, Spot, Unit
 from stoffel.compiler.spots import FLAG_LOCAL, Spots
 from stoffel.compiler.typed import FLAG_BITS, Node, TypedBlock, TypedFunction

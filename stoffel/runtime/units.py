@@ -140,7 +140,12 @@ class Units:
         unit = self._translate(
             code,
             lambda filename: translator.translate_call(
-                code, self.instructions_of(code), [_argument(mask) for mask in signature.masks], signature.captured, self, filename
+                code,
+                self.instructions_of(code),
+                [_argument(mask) for mask in signature.masks],
+                signature.captured,
+                self,
+                filename,
             ),
         )
         if unit is None:
@@ -219,7 +224,7 @@ class Units:
                 pending.extend(self._callers.pop(key, ()))
             for table in (self.calls, self.entries):
                 for call_key in [key for key in table if key[0] is item]:
-                    del table[call_key]  # type: ignore[attr-defined]
+                    del table[call_key]
 
     def graph(self, code: Code, entry: int) -> blocks.Graph:
         """Return the blocks of *code* from one entry."""
