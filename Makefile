@@ -30,7 +30,7 @@ endif
 INSTALLED := $(STAMP)-$(or $(VERSION),none)-installed
 DEVELOP := $(STAMP)-$(or $(VERSION),none)-develop
 
-.PHONY: help demo test lint types ci fuzz bench docs clean
+.PHONY: help demo test lint types ci fuzz faults bench docs clean
 .DELETE_ON_ERROR:
 
 help:
@@ -74,6 +74,9 @@ ci:
 
 fuzz: $(DEVELOP)
 	$(BIN)/python tests/fuzz/fuzz_stflb.py --count $(FUZZ_COUNT)
+
+faults: $(DEVELOP)
+	$(BIN)/python -m tests.faults
 
 bench: $(DEVELOP)
 	$(BIN)/python -m benchmarks

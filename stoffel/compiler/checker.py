@@ -62,7 +62,7 @@ _POPS: Final[dict[str, Callable[[int], int]]] = {
 
 
 class Instruction(NamedTuple):
-    """One instruction: ``offset`` is where its first EXTENDED_ARG is, ``at`` where it is, ``end`` what follows."""
+    """One instruction: its first EXTENDED_ARG is at ``offset``, itself is ``at``, and ``end`` is where the next begins."""
 
     offset: int
     at: int
@@ -161,6 +161,8 @@ class Analysis:
             self.faults.append(str(error))
             return
         self._index = {instruction.offset: index for index, instruction in enumerate(self.instructions)}
+        # A range may begin or end between an EXTENDED_ARG, which cannot raise, and its instruction.
+        self._bounds = {instruction.at: index for index, instruction in enumerate(self.instructions)} | self._index
         self._handlers: dict[int, Range] = {}
         self._check_ranges()
         for instruction in self.instructions:
@@ -179,11 +181,12 @@ class Analysis:
                 return
             previous = entry.end
             for what, offset in (("start", entry.start), ("end", entry.end), ("target", entry.target)):
-                if offset not in self._index and not (what == "end" and offset == size):
+                starts = self._index if what == "target" else self._bounds
+                if offset not in starts and not (what == "end" and offset == size):
                     self.faults.append(f"exception table {what} {offset} is not the start of an instruction")
                     return
-            last = self._index[entry.end] if entry.end < size else len(self.instructions)
-            for index in range(self._index[entry.start], last):
+            last = self._bounds[entry.end] if entry.end < size else len(self.instructions)
+            for index in range(self._bounds[entry.start], last):
                 self._handlers[index] = entry
 
     def _check_operand(self, instruction: Instruction) -> None:
@@ -356,7 +359,7 @@ def check_unit(unit: Unit) -> list[str]:
         if handler is not None and not handler.lasti and BEFORE not in sites:
             faults.append(f"{instruction.name} at {instruction.at} may raise, and line {number} has no site before it")
         wanted = [sites[BEFORE]] if handler is not None and not handler.lasti and BEFORE in sites else []
-        if instruction.name == "CALL":
+        if instruction.name == "CALL" and not (handler is not None and handler.lasti):
             way = _way_left(unit.code, analysis.instructions, index)
             if way is not None and way not in sites:
                 faults.append(f"line {number} leaves in way {way}, for which it has no site")

@@ -1,0 +1,266 @@
+"""The verifier of code objects: it accepts what CPython compiles and refuses seeded corruptions."""
+
+from __future__ import annotations
+
+import dis
+import importlib.util
+import inspect
+import opcode
+import sys
+from collections.abc import Iterator
+from types import CodeType
+
+import pytest
+
+import stoffel
+from stoffel.compiler.checker import Analysis, check, check_unit, decode, exception_table
+from stoffel.compiler.safepoints import BEFORE, Held, Site, Unit
+from stoffel.runtime.units import Units
+from tests.machines import loaded
+
+MODULES = [
+    "argparse",
+    "ast",
+    "base64",
+    "bisect",
+    "calendar",
+    "codecs",
+    "collections",
+    "configparser",
+    "copy",
+    "csv",
+    "datetime",
+    "difflib",
+    "enum",
+    "fractions",
+    "functools",
+    "gettext",
+    "heapq",
+    "inspect",
+    "linecache",
+    "locale",
+    "logging",
+    "mimetypes",
+    "optparse",
+    "os",
+    "pathlib",
+    "pickle",
+    "platform",
+    "pprint",
+    "random",
+    "shutil",
+    "statistics",
+    "string",
+    "tarfile",
+    "textwrap",
+    "tokenize",
+    "traceback",
+    "types",
+    "typing",
+    "uuid",
+    "weakref",
+    "zipfile",
+]
+
+
+def codes_of(code: CodeType) -> Iterator[CodeType]:
+    """Yield *code* and everything nested in it, but no generators and coroutines."""
+    if not code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
+        yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from codes_of(constant)
+
+
+def is_ours(fault: str) -> bool:
+    """Return whether a complaint is about more than CPython's own code may do.
+
+    CPython 3.11 reads locals that may be unassigned (it looks); newer ones save locals around comprehensions.
+    """
+    return "LOAD_FAST_AND_CLEAR" not in fault and not ("unassigned" in fault and sys.version_info < (3, 12))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_stdlib_module_compiled_by_cpython_is_accepted(module: str) -> None:
+    spec = importlib.util.find_spec(module)
+    assert spec is not None
+    code = spec.loader.get_code(module)  # type: ignore[union-attr]
+    wrong = {
+        nested.co_qualname: faults
+        for nested in codes_of(code)
+        if (faults := [fault for fault in check(nested) if is_ours(fault)])
+    }
+    assert wrong == {}
+
+
+def width(name: str) -> int:
+    caches = opcode._inline_cache_entries  # type: ignore[attr-defined]
+    return caches[dis.opmap[name]] if sys.version_info < (3, 13) else caches.get(name, 0)
+
+
+def code(*instructions: str | tuple[str, int], stack: int = 4, table: bytes = b"") -> CodeType:
+    """Return a function of parameter ``a`` with locals ``b`` and ``c``, made of exactly these instructions."""
+
+    def template(a: int) -> None:  # its constants are None and 7, its name is `print`
+        print(7)
+        b = c = 0  # noqa: F841 - the names are what is wanted
+
+    raw = bytearray([dis.opmap["RESUME"], 0])
+    for item in instructions:
+        name, argument = (item, 0) if isinstance(item, str) else item
+        raw += bytes([dis.opmap[name], argument]) + bytes(2 * width(name))
+    return template.__code__.replace(co_code=bytes(raw), co_stacksize=stack, co_exceptiontable=table)
+
+
+IF_TRUE = "POP_JUMP_FORWARD_IF_TRUE" if sys.version_info < (3, 12) else "POP_JUMP_IF_TRUE"
+A, B = ("LOAD_FAST", 0), ("LOAD_FAST", 1)
+NONE = ("LOAD_CONST", 0)
+RANGE = bytes([128 | 1, 2, 3, 0])
+"""Exception table: the two units after RESUME go to the fourth unit, with an empty stack."""
+
+
+def test_plain_function_is_accepted() -> None:
+    assert check(code(A, NONE, ("IS_OP", 0), "RETURN_VALUE")) == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "sentence"),
+    [
+        (code(), "control falls off the end"),
+        (code(A), "control falls off the end"),
+        (code("RETURN_VALUE"), "needs 1 values, the stack has 0"),
+        (code("POP_TOP", NONE, "RETURN_VALUE"), "needs 1 values, the stack has 0"),
+        (code(A, ("BINARY_OP", 0), "RETURN_VALUE"), "needs 2 values, the stack has 1"),
+        (code(A, A, "STORE_SUBSCR", NONE, "RETURN_VALUE"), "needs 3 values, the stack has 2"),
+        (code(A, ("COPY", 2), "RETURN_VALUE"), "needs 2 values, the stack has 1"),
+        (code(A, A, A, "RETURN_VALUE", stack=2), "2 is declared"),
+        (code(B, "RETURN_VALUE"), "may be unassigned: b"),
+        (code(A, (IF_TRUE, 2), A, ("STORE_FAST", 1), B, "RETURN_VALUE"), "may be unassigned: b"),
+        (code(("DELETE_FAST", 0), A, "RETURN_VALUE"), "may be unassigned: a"),
+        (code(A, (IF_TRUE, 1), A, A, "RETURN_VALUE"), "deep at"),
+        (code(A, ("JUMP_FORWARD", 200)), "where no instruction starts"),
+        (code(A, ("JUMP_BACKWARD", 99)), "where no instruction starts"),
+        (code(A, ("LOAD_ATTR", 0), ("JUMP_BACKWARD", 3 + width("JUMP_BACKWARD"))), "where no instruction starts"),
+        (code(A, ("JUMP_BACKWARD", 2 + width("JUMP_BACKWARD"))), "deep at"),
+        (code(("LOAD_CONST", 99), "RETURN_VALUE"), "has no constant 99"),
+        (code(("LOAD_GLOBAL", 98), "RETURN_VALUE"), "has no name 98"),
+        (code(("LOAD_FAST", 77), "RETURN_VALUE"), "has no local 77"),
+        (code(("STORE_FAST", 77), "RETURN_VALUE"), "has no local 77"),
+        (code(NONE, "RETURN_VALUE", table=bytes([1, 2, 3, 0])), "no entry where one must begin"),
+        (code(NONE, "RETURN_VALUE", table=bytes([128 | 1, 2])), "middle of an entry"),
+        (code(NONE, "RETURN_VALUE", table=bytes([128 | 1, 9, 2, 0])), "empty or out of order"),
+        (code(NONE, "RETURN_VALUE", table=bytes([128 | 1, 0, 2, 0])), "empty or out of order"),
+        (code(NONE, "RETURN_VALUE", table=bytes([128 | 1, 1, 9, 0])), "target 18 is not the start"),
+        (code(NONE, "RETURN_VALUE", table=RANGE[:2] + bytes([1, 4])), "wants 2 values"),
+        (code(NONE, "RETURN_VALUE", "RETURN_VALUE", table=RANGE[:3] + bytes([0])), ""),
+        (
+            code(NONE, ("STORE_FAST", 1), B, "RETURN_VALUE", B, "RETURN_VALUE", table=bytes([128 | 1, 2, 5, 0])),
+            "may be unassigned: b",
+        ),
+    ],
+)
+def test_corruption_is_refused(broken: CodeType, sentence: str) -> None:
+    faults = check(broken)
+    if sentence:
+        assert any(sentence in fault for fault in faults), faults
+    else:
+        assert faults == []
+
+
+def test_unknown_bytes_are_refused() -> None:
+    unknown = next(number for number in range(255, 0, -1) if number not in dis.opmap.values())
+    template = code(NONE, "RETURN_VALUE")
+    assert "unknown instruction" in check(template.replace(co_code=bytes([unknown, 0])))[0]
+    assert "is the last instruction" in check(template.replace(co_code=bytes([dis.EXTENDED_ARG, 0])))[0]
+    assert "no room for its cache" in check(template.replace(co_code=bytes([dis.opmap["BINARY_OP"], 0])))[0]
+
+
+def test_generators_are_refused() -> None:
+    def generator() -> Iterator[int]:
+        yield 1
+
+    assert check(generator.__code__) == ["generators and coroutines are not supported"]
+
+
+def test_decoding_agrees_with_dis() -> None:
+    for function in (dis.dis, inspect.getsource, check, codes_of):
+        mine = [(item.at, item.name, item.argument) for item in decode(function.__code__)]
+        theirs = [
+            (item.offset, item.opname, item.arg or 0)
+            for item in dis.get_instructions(function.__code__)
+            if item.opname not in ("EXTENDED_ARG", "CACHE")
+        ]
+        assert [(at, name) for at, name, _ in mine] == [(at, name) for at, name, _ in theirs]
+        assert [a for _, _, a in mine if a] == [a for _, _, a in theirs if a]
+
+
+def test_exception_table_agrees_with_dis() -> None:
+    for function in (dis.dis, inspect.getsourcefile, inspect.getmodule):
+        theirs = [tuple(entry) for entry in dis._parse_exception_table(function.__code__)]  # type: ignore[attr-defined]
+        assert [tuple(entry) for entry in exception_table(function.__code__)] == theirs
+
+
+def test_locals_are_assigned_where_every_way_assigns_them() -> None:
+    analysis = Analysis(code(A, (IF_TRUE, 2), A, ("STORE_FAST", 1), A, "RETURN_VALUE"))
+    assert analysis.faults == []
+    assert [analysis.is_assigned(len(analysis.instructions) - 1, name) for name in ("a", "b", "zzz")] == [
+        True,
+        False,
+        False,
+    ]
+
+
+PROGRAM = """
+function main()
+.registers 4
+    LDI r0, 0
+    LDI r1, 100
+again:
+    LDI r2, 1
+    ADD r0, r0, r2
+    CMP r0, r1
+    JMPLT again
+    RET r0
+end
+"""
+
+
+def units(text: str, entry: str = "main") -> list[Unit]:
+    """Return the units that running a program makes."""
+    machine = loaded(stoffel.VirtualMachine(jit="always"), text)
+    machine.execute(entry)
+    return list(machine.state.tier.units.by_code.values())
+
+
+def test_every_single_byte_change_of_a_unit_is_survived_by_the_checker() -> None:
+    (unit,) = units(PROGRAM)
+    raw = unit.code.co_code
+    verdicts = set()
+    for position in range(len(raw)):
+        for change in (1, 4, 64):
+            damaged = bytearray(raw)
+            damaged[position] ^= change
+            verdicts.add(bool(check(unit.code.replace(co_code=bytes(damaged)))))
+    assert verdicts == {True, False}
+
+
+def test_site_that_names_an_unassigned_local_is_found() -> None:
+    (unit,) = units(PROGRAM)
+    assert check_unit(unit) == []
+    found = False
+    for line in unit.lines:
+        for way, site in list(line.sites.items()):
+            line.sites[way] = Site(site.resume, (*site.spots, Held("nowhere")), site.flag)
+            found |= any("local nowhere" in fault for fault in check_unit(unit))
+            del line.sites[way]
+            found |= any("has no site" in fault for fault in check_unit(unit)) or way == BEFORE
+            line.sites[way] = site
+    assert found
+    assert check_unit(unit) == []
+
+
+def test_units_are_checked_throughout_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Unit] = []
+    assert Units.inspect is not None
+    monkeypatch.setattr(Units, "inspect", staticmethod(seen.append))
+    assert units(PROGRAM) == seen

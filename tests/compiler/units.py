@@ -1,0 +1,69 @@
+"""What the tests of passes share: functions from assembly, graphs, typed forms and units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import stoffel
+from stoffel.compiler import blocks
+from stoffel.compiler.checker import decode
+from stoffel.compiler.environment import Feedback
+from stoffel.compiler.facts import UNIT_FACT, Fact
+from stoffel.compiler.inference import Inference
+from stoffel.compiler.safepoints import Unit
+from stoffel.compiler.typed import FLAG_BITS, FlowState, Layout, TypedFunction
+from stoffel.isa.program import Function
+from stoffel.runtime.code import Code
+from tests.machines import loaded
+
+
+def function(body: str, *, parameters: str = "", name: str = "f") -> Function:
+    """Return the function with this body."""
+    return stoffel.assemble(f"function {name}({parameters})\n{body}\nend\n").functions[name]
+
+
+def graph(body: str, *, parameters: str = "", entry: int = 0) -> blocks.Graph:
+    """Return the blocks of a function body."""
+    made = function(body, parameters=parameters)
+    return blocks.build(made.instructions, made.labels, entry)
+
+
+class NoCalls:
+    """A machine on which nothing can be called."""
+
+    def __init__(self) -> None:
+        self.learned = Feedback()
+
+    def resolve(self, name: str) -> None:
+        return None
+
+    def feedback(self, code: Code) -> Feedback:
+        return self.learned
+
+
+def typed(body: str, facts: Sequence[Fact] = (), registers: int = 8, flag: int = 0) -> TypedFunction:
+    """Return the typed form of a body that calls nothing, its first registers holding values with *facts*."""
+    state = FlowState([*facts, *[UNIT_FACT] * (registers - len(facts))], FLAG_BITS[flag])
+    environment: Any = NoCalls()
+    parameters = ", ".join(f"p{number}" for number in range(len(facts)))
+    made = function(body, parameters=parameters)
+    blocks_of = blocks.build(made.instructions, made.labels, 0)
+    return Inference(Code(made), blocks_of, Layout(registers, []), state, environment, None).run()
+
+
+def forms(function: TypedFunction) -> list[str]:
+    """Return the forms of all nodes, in order."""
+    return [node.form for block in function.blocks.values() for node in block.nodes]
+
+
+def units(text: str, entry: str = "main", arguments: Sequence[Any] = ()) -> dict[str, Unit]:
+    """Return the last unit of each function that running a program makes."""
+    machine = loaded(stoffel.VirtualMachine(jit="always", output=lambda line: None), text)
+    machine.execute_with_args(entry, list(arguments))
+    return {unit.function.name: unit for unit in machine.state.tier.units.by_code.values()}
+
+
+def opcodes(unit: Unit) -> list[str]:
+    """Return the names of the instructions of a unit."""
+    return [instruction.name for instruction in decode(unit.code)]

@@ -1,0 +1,359 @@
+"""The faults that ``python -m tests.faults`` plants: edits of the compiler that tests must notice."""
+
+# ruff: noqa: E501 - the texts are as long as the lines of the sources
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Fault(NamedTuple):
+    """One edit: in *file* the text *old*, which occurs there exactly once, becomes *new*."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+FACTS = "stoffel/compiler/facts.py"
+RANGES = "stoffel/compiler/ranges.py"
+BLOCKS = "stoffel/compiler/blocks.py"
+LIVENESS = "stoffel/compiler/liveness.py"
+SPOTS = "stoffel/compiler/spots.py"
+EMISSION = "stoffel/compiler/emission.py"
+FORMS = "stoffel/compiler/forms.py"
+INFERENCE = "stoffel/compiler/inference.py"
+OPENED = "stoffel/compiler/opened.py"
+SOLVER = "stoffel/compiler/solver.py"
+SAFEPOINTS = "stoffel/compiler/safepoints.py"
+COMPILED = "stoffel/runtime/compiled.py"
+UNITS = "stoffel/runtime/units.py"
+
+FAULTS: tuple[Fault, ...] = (
+    # Facts
+    Fault(
+        "widening keeps the old upper bound",
+        FACTS,
+        "if new.high <= old.high else greatest",
+        "if new.high <= old.high else old.high",
+    ),
+    Fault("widening skips the lower limit", FACTS, "(0 if new.low >= 0 else least)", "0"),
+    Fault(
+        "join takes the narrower lower bound",
+        FACTS,
+        "low = one.low if one.low < other.low",
+        "low = one.low if one.low > other.low",
+    ),
+    Fault(
+        "join of different constants keeps one",
+        FACTS,
+        "if both and constant_key(one.constant) == constant_key(other.constant):",
+        "if both and one.mask == other.mask:",
+    ),
+    Fault("a grown upper bound goes unnoticed", FACTS, "        and one.high == other.high\n", ""),
+    # Ranges
+    Fault("sum with a wrong upper bound", RANGES, "a.low + b.low, a.high + b.high", "a.low + b.low, a.high + b.low"),
+    Fault("difference with swapped bounds", RANGES, "a.low - b.high, a.high - b.low", "a.low - b.low, a.high - b.high"),
+    Fault(
+        "product of negative numbers", RANGES, "return min(products), max(products)", "return products[0], products[3]"
+    ),
+    Fault(
+        "quotient with swapped divisors", RANGES, "a.low // b.high, a.high // b.low", "a.low // b.low, a.high // b.high"
+    ),
+    Fault(
+        "remainder one too small",
+        RANGES,
+        "reach = max(abs(b.low), abs(b.high)) - 1",
+        "reach = max(abs(b.low), abs(b.high)) - 2",
+    ),
+    Fault("bitwise or adds lower bounds", RANGES, "return max(a.low, b.low), (1 <<", "return a.low + b.low, (1 <<"),
+    Fault(
+        "bitwise and of a negative operand",
+        RANGES,
+        "    if a.low >= 0:\n        return 0, a.high",
+        "    if a.low >= 0:\n        return 0, min(a.high, abs(b.high))",
+    ),
+    Fault(
+        "right shift of negative numbers",
+        RANGES,
+        "a.low >> b.low, a.low >> b.high, a.high >> b.low, a.high >> b.high",
+        "a.low >> b.high, a.high >> b.low",
+    ),
+    Fault("less is thought impossible", RANGES, "if a.low < b.high:", "if a.low < b.low:"),
+    Fault(
+        "equal refined as strictly less",
+        RANGES,
+        "        strict = 0 if 0 in outcomes else 1\n        a_high",
+        "        strict = 1\n        a_high",
+    ),
+    Fault(
+        "greater refines nothing below",
+        RANGES,
+        "a_low = max(a_low, b_low + strict)",
+        "a_low = max(a_low, b_high + strict)",
+    ),
+    Fault("no overflow check at the limit", RANGES, "bounds[1] > greatest", "bounds[1] > greatest + 1"),
+    # Blocks
+    Fault(
+        "short back-edges without safepoint",
+        BLOCKS,
+        "Edge(target, jump and target <= source)",
+        "Edge(target, jump and target < source - 6)",
+    ),
+    Fault(
+        "merged branches on the common outcome",
+        BLOCKS,
+        "block.branch = block.branch | follower.branch",
+        "block.branch = block.branch & follower.branch",
+    ),
+    Fault("constants outlive a call", BLOCKS, "            known.pop(0, None)\n", ""),
+    Fault(
+        "threaded jump goes the wrong way",
+        BLOCKS,
+        "follower.taken if outcome in follower.branch else follower.next",
+        "follower.next if outcome in follower.branch else follower.taken",
+    ),
+    Fault("threading through back-edges", BLOCKS, "block.next is None or block.next.back or", "block.next is None or"),
+    Fault("constants outlive an assignment", BLOCKS, "known.pop(operands[target], None)", "pass"),
+    # Liveness
+    Fault(
+        "registers lost where code leaves", LIVENESS, "return EVERYTHING if node.leaves else needed", "return needed"
+    ),
+    Fault(
+        "registers lost at back-edges",
+        LIVENESS,
+        "        if edge.back:\n            needed = EVERYTHING",
+        "        if edge.back:\n            needed |= needed_in.get(edge.target, 0)",
+    ),
+    Fault("second operand not alive", LIVENESS, "for place in node.sources:", "for place in node.sources[:1]:"),
+    Fault("flag not alive before a branch", LIVENESS, "return needed | FLAG if", "return needed if"),
+    Fault(
+        "registers lost after foreign calls",
+        LIVENESS,
+        'result.append(needed if not (node.form == "foreign" and node.leaves) else EVERYTHING)',
+        "result.append(needed)",
+    ),
+    Fault("result register not alive at the end", LIVENESS, "needed |= bit(0)", "needed |= 0"),
+    # Spots
+    Fault("no eviction before a write", SPOTS, "        self.evict(name, needed & ~bit(place))\n", ""),
+    Fault(
+        "stale flag after an operand changed",
+        SPOTS,
+        "                self.places[place] = moved\n        self._evict_flag(name, needed)",
+        "                self.places[place] = moved",
+    ),
+    Fault("a free local that the flag uses", SPOTS, " and not self._flag_uses(own):", ":"),
+    Fault("flag made from a wrong comparison", SPOTS, 'writer.compare(">")', 'writer.compare(">=")'),
+    Fault("raw value escapes unboxed", SPOTS, "if spot.raw and not raw:", "if spot.raw and raw:"),
+    Fault(
+        "evicted value forgets that it is raw",
+        SPOTS,
+        "self.held(self._free_name(place, name), spot.raw)",
+        "self.held(self._free_name(place, name))",
+    ),
+    Fault("own copy in a shared local", SPOTS, 'name = self._free_name(place, "")', "name = self.layout.name(place)"),
+    # Emission
+    Fault(
+        "no poll at a back-edge in line",
+        EMISSION,
+        "            self.site(way, edge.target)\n            self.poll(way)\n",
+        "            self.site(way, edge.target)\n",
+    ),
+    Fault(
+        "no poll at a back-edge aside",
+        EMISSION,
+        "                if edge.back:\n                    self.poll(way)\n",
+        "",
+    ),
+    Fault(
+        "resumes after the loop's head",
+        EMISSION,
+        "            self.site(way, edge.target)\n            self.poll(way)",
+        "            self.site(way, edge.target + 1)\n            self.poll(way)",
+    ),
+    Fault("at most tested as less", EMISSION, 'frozenset({-1, 0}): "<="', 'frozenset({-1, 0}): "<"'),
+    Fault(
+        "NaN not looked for",
+        EMISSION,
+        "            if nan is not None:\n                self._check_nan(nan, compare_line)\n",
+        "",
+    ),
+    Fault("guard dropped", EMISSION, "        self.leave_if(BEFORE, true=False)\n", "        writer.pop()\n"),
+    Fault("guarded value not unboxed", EMISSION, "if kind in KIND_RANGES and is_raw(Fact(kind)):", "if False:"),
+    Fault(
+        "call depth not checked",
+        EMISSION,
+        '        writer.constant(0)\n        writer.compare("<")\n        self.leave_if(DEPTH)',
+        '        writer.constant(-10**6)\n        writer.compare("<")\n        self.leave_if(DEPTH)',
+    ),
+    Fault(
+        "result lands in an unrelated copy",
+        EMISSION,
+        'after.form == "copy" and after.sources[0] == node.target and',
+        'after.form == "copy" and',
+    ),
+    Fault(
+        "moves of an edge in the wrong order", EMISSION, "for _, wanted in reversed(moves):", "for _, wanted in moves:"
+    ),
+    Fault(
+        "moves of an edge box raw values",
+        EMISSION,
+        "self.spots.load(present, raw=bool(wanted.raw))",
+        "self.spots.load(present)",
+    ),
+    # Forms
+    Fault("no check for underflow", FORMS, '((high, greatest, ">"), (low, least, "<"))', '((high, greatest, ">"),)'),
+    Fault(
+        "overflow check off by one",
+        FORMS,
+        "            writer.constant(bound)\n",
+        "            writer.constant(bound + 1)\n",
+    ),
+    Fault("shift keeps too few bits", FORMS, "writer.constant(greatest - least)", "writer.constant(greatest)"),
+    Fault("floor division of a negative dividend", FORMS, '(left, dividend.low < 0, "<")', '(left, False, "<")'),
+    Fault("division by zero not excluded", FORMS, '(right, divisor.low <= 0, "<=")', '(right, divisor.low <= 0, "<")'),
+    Fault(
+        "complement of unsigned integers",
+        FORMS,
+        'writer.constant(greatest)\n        writer.binary("XOR")',
+        'writer.constant(greatest - 1)\n        writer.binary("XOR")',
+    ),
+    Fault(
+        "caller resumes at its call",
+        FORMS,
+        "    emitter.site(DURING, node.index + 1)\n    emitter.writer",
+        "    emitter.site(DURING, node.index)\n    emitter.writer",
+    ),
+    Fault(
+        "foreign call is made twice", FORMS, "emitter.site(AFTER, node.index + 1)", "emitter.site(AFTER, node.index)"
+    ),
+    Fault(
+        "set_field leaves the old result",
+        FORMS,
+        "        emitter.spots.set(0, Known(UNIT_FACT))\n\n    return form",
+        "\n    return form",
+    ),
+    Fault("overflow names another operation", FORMS, "writer.constant(node.operation)", 'writer.constant("ADD")'),
+    # Inference
+    Fault(
+        "comparison outlives its operands",
+        INFERENCE,
+        "place in (comparison.left, comparison.right):\n            state.comparison = None",
+        "place in (comparison.left, comparison.right):\n            pass",
+    ),
+    Fault(
+        "wrong Bool after an inequality",
+        INFERENCE,
+        "FALSE_FACT if other.constant else TRUE_FACT",
+        "TRUE_FACT if other.constant else FALSE_FACT",
+    ),
+    Fault("mixed arithmetic is float only", INFERENCE, "result |= FLOAT", "result = FLOAT"),
+    Fault("shift by the width is inlined", INFERENCE, "b.high >= width", "b.high > width"),
+    Fault(
+        "complement with swapped bounds",
+        INFERENCE,
+        "(~facts[0].high, ~facts[0].low)",
+        "(~facts[0].low, ~facts[0].high)",
+    ),
+    Fault("flags of one way only", INFERENCE, "known.flag |= state.flag", "known.flag = state.flag"),
+    Fault("float division is trusted", INFERENCE, 'None, zero_divisor or operation == "MOD"', "None, False"),
+    Fault(
+        "result of the last return only",
+        INFERENCE,
+        "self.result = join(self.result, facts[operands[0]])",
+        "self.result = facts[operands[0]]",
+    ),
+    Fault("stacks of different height meet", INFERENCE, "if len(known.facts) != len(state.facts):", "if False:"),
+    Fault(
+        "comparison knows too much",
+        INFERENCE,
+        'if form == "compare" and masks[0] & INTEGERS:',
+        'if form == "compare" and masks[0] & INTEGERS and facts[0].low < facts[1].low:\n            flag = 1\n        elif form == "compare" and masks[0] & INTEGERS:',
+    ),
+    Fault(
+        "a constant NaN is compared inline",
+        INFERENCE,
+        "if type(fact.constant) is float):",
+        "if type(fact.constant) is str):",
+    ),
+    # Calls
+    Fault("a length is at least one", OPENED, "of_range(I64, 0, I64_MAX)", "of_range(I64, 1, I64_MAX)"),
+    Fault("slices are arrays", OPENED, '"slice": of_kinds(ARRAY | STRING)', '"slice": of_kinds(ARRAY)'),
+    Fault("arrays are indexed by anything", OPENED, "return ARRAY if key.mask == I64 else 0", "return ARRAY"),
+    Fault("negative capacity is accepted", OPENED, "facts[0].mask != I64 or facts[0].low < 0", "facts[0].mask != I64"),
+    Fault(
+        "callers of a changed result are forgotten",
+        SOLVER,
+        "self._dependents.setdefault(key, set()).add(self._current)",
+        "pass",
+    ),
+    # Leaving
+    Fault("raw value is rebuilt as I64", SAFEPOINTS, "boxed(value, spot.raw) if spot.raw else value", "value"),
+    Fault("rebuilt flag is reversed", SAFEPOINTS, "(left > right) - (left < right)", "(left < right) - (left > right)"),
+    Fault(
+        "put-off length is stale",
+        SAFEPOINTS,
+        "return len(variables[spot.name].items)",
+        "return len(variables[spot.name].items) - 1",
+    ),
+    Fault("flag lost on leaving", COMPILED, "record.flag = flag_at(site.flag, variables)", "record.flag = 0"),
+    Fault("argument stack lost on leaving", COMPILED, "record.stack = values[layout.stack :]", "record.stack = []"),
+    Fault(
+        "spill slots lost on leaving",
+        COMPILED,
+        "record.spill = {slot: values[place] for slot, place in layout.slots.items()}",
+        "record.spill = None",
+    ),
+    Fault(
+        "arguments lose their kind on leaving",
+        COMPILED,
+        "arguments[position] = boxed(arguments[position], raw)",
+        "pass",
+    ),
+    Fault(
+        "records in the wrong order",
+        COMPILED,
+        "        records.reverse()\n        self.statistics.left",
+        "        self.statistics.left",
+    ),
+    Fault(
+        "recover swallows errors of callees",
+        COMPILED,
+        "if trace is None or trace.tb_frame is not frame or trace.tb_next is not None:",
+        "if trace is None:",
+    ),
+    Fault(
+        "result escapes unboxed",
+        COMPILED,
+        "            result.shared = True\n        return boxed(result, unit.result.mask) if is_raw(unit.result) else result",
+        "            result.shared = True\n        return result",
+    ),
+    Fault(
+        "a closure that escapes is taken to be private",
+        COMPILED,
+        "        if type(result) is Closure:\n            result.shared = True\n        return",
+        "        return",
+    ),
+    Fault(
+        "error located in the caller",
+        COMPILED,
+        "error.function, error.instruction = stack[-1]",
+        "error.function, error.instruction = stack[0]",
+    ),
+    Fault(
+        "registers changed by an inner run are dropped",
+        COMPILED,
+        "record.registers[start:] = changed.registers[start:]",
+        "pass",
+    ),
+    Fault(
+        "a method shadows nothing", UNITS, "if dot and state.methods.get(receiver, method) is not None:", "if False:"
+    ),
+    Fault(
+        "callers keep a promise that is broken",
+        UNITS,
+        "pending.extend(self._callers.pop(key, ()))",
+        "self._callers.pop(key, ())",
+    ),
+)
