@@ -22,6 +22,7 @@ from stoffel.compiler.names import (
     ATTENTION,
     CLOSURE_LOCAL,
     LEAVE,
+    LIMIT,
     PUBLISH,
     RECOVER,
     ROOM,
@@ -146,6 +147,11 @@ class Emitter:
         writer.load_global(ATTENTION)
         writer.if_true(found)
         writer.place(go_on)
+        self._leave_and_return(found, way, go_on)
+
+    def _leave_and_return(self, found: Label, way: int, go_on: Label) -> None:
+        """Arrange for a call, at *found*, that leaves in the given way or returns to *go_on*."""
+        writer = self.writer
 
         def write() -> None:
             writer.place(found)
@@ -211,16 +217,19 @@ class Emitter:
         )
 
     def _enter(self) -> None:
+        """Count the record, and look in one test for attention and for the end of the room."""
         writer = self.writer
         writer.load(ROOM)
         writer.constant(1)
         writer.binary("SUB")
         writer.store(ROOM)
+        found, go_on = writer.label(), writer.label()
         writer.load(ROOM)
-        writer.constant(0)
+        writer.load_global(LIMIT)
         writer.compare("<")
-        self.leave_if(DEPTH)
-        self.poll(ENTRY)
+        writer.if_true(found)
+        writer.place(go_on)
+        self._leave_and_return(found, ENTRY, go_on)
 
     def _single_flag(self, flag: int) -> int | Held | None:
         for value, flag_bit in FLAG_BITS.items():
@@ -266,7 +275,8 @@ class Emitter:
             self.writer.place(label)
         self.placed.add(start)
         places, flag = self.inherited.pop(start) if start in self.inherited else self._initial(start)
-        self.spots.places, self.spots.flag = list(places), flag
+        known = self._single_flag(typed.entry.flag)
+        self.spots.places, self.spots.flag = list(places), known if type(known) is int else flag
         comparison = typed.entry.comparison
         if comparison is not None:
             # What the branch into this block has taught may be a constant.

@@ -23,7 +23,12 @@ from stoffel.compiler.safepoints import AFTER, BEFORE, DURING, HANDOVER, Held, K
 from stoffel.compiler.spots import FLAG_LOCAL
 from stoffel.compiler.typed import Node
 
+QUICK_INTEGER: Final = (1 << 30) - 1
+"""Largest int that CPython keeps in one digit; its specialised comparisons take no larger ones."""
+
 if TYPE_CHECKING:
+    from bytecode import Label
+
     from stoffel.compiler.emission import Emitter
 
 
@@ -60,16 +65,30 @@ def _integer(emitter: Emitter, node: Node, landing: int) -> None:
         return
     held = emitter.spots.spot(node.target)
     assert isinstance(held, Held)
-    label = writer.label()
-    for wanted, bound, operator in ((high, greatest, ">"), (low, least, "<")):
-        if wanted:
-            writer.load(held.name)
-            writer.constant(bound)
-            writer.compare(operator)
-            writer.if_true(label)
+    suspect = writer.label()
+    tests = [(bound, operator) for wanted, bound, operator in ((high, greatest, ">"), (low, least, "<")) if wanted]
+
+    def test(label: Label, bound: int, operator: str) -> None:
+        writer.load(held.name)
+        writer.constant(bound)
+        writer.compare(operator)
+        writer.if_true(label)
+
+    for bound, operator in tests:
+        test(suspect, max(min(bound, QUICK_INTEGER), -QUICK_INTEGER), operator)
+    # Comparing with a small constant is quick in CPython, so results beyond it are looked at again, out of the way.
+    go_on = writer.label() if any(abs(bound) > QUICK_INTEGER for bound, _ in tests) else None
+    if go_on is not None:
+        writer.place(go_on)
 
     def overflow() -> None:
-        writer.place(label)
+        writer.place(suspect)
+        if go_on is not None:
+            failed = writer.label()
+            for bound, operator in tests:
+                test(failed, bound, operator)
+            writer.jump_back(go_on)
+            writer.place(failed)
         writer.begin_call(OVERFLOW)
         writer.constant(node.operation)
         writer.end_call(1)

@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 
 HEAT_PER_INSTRUCTION: Final = 300
 """Interpreted instructions that cost about as much as translating one."""
-HEAT_OF_LOADING: Final = 400_000
-"""Interpreted instructions that cost about as much as loading the translator."""
 HANDOVERS: Final = 3
 """Times that a unit may be left at an instruction that only the interpreter executes before it is given up."""
 RESERVE: Final = 60
@@ -100,11 +98,11 @@ class CompiledTier:
 
     def ask_attention(self) -> None:
         """Make compiled code stop at its next safepoint."""
-        self.units.namespace[names.ATTENTION] = True
+        self.units.ask_attention(True)
 
     def clear_attention(self) -> None:
         """Let compiled code pass its safepoints."""
-        self.units.namespace[names.ATTENTION] = self._every > 0
+        self.units.ask_attention(self._every > 0)
 
     @property
     def every(self) -> int:
@@ -114,7 +112,7 @@ class CompiledTier:
     @every.setter
     def every(self, count: int) -> None:
         self._every = self._countdown = count
-        self.units.namespace[names.ATTENTION] = True
+        self.units.ask_attention(True)
 
     @property
     def is_suspended(self) -> bool:
@@ -300,9 +298,7 @@ class CompiledTier:
     def _is_hot(self, code: Code) -> bool:
         if code.hot == NEVER and code not in self.units.refusals:
             size = len(code.function.instructions)
-            code.hot = int(
-                self.threshold * (HEAT_PER_INSTRUCTION * size + (0 if self.units.by_code else HEAT_OF_LOADING))
-            )
+            code.hot = int(self.threshold * HEAT_PER_INSTRUCTION * size)
         return code.heat >= code.hot
 
     # Leaving
@@ -312,6 +308,8 @@ class CompiledTier:
         frame = sys._getframe(1)
         unit = self.units.by_code[frame.f_code]
         line = unit.line(frame.f_lineno)
+        if way == ENTRY and frame.f_locals[names.ROOM] < 0:
+            way = DEPTH
         if way in POLLS and self._every and not self.state.attention:
             # An entry that the engine has just made would be made again: only calls from compiled code count.
             self._countdown -= way != ENTRY or frame.f_back is not self._boundary

@@ -45,9 +45,10 @@ class Engine:
                 Engine._said = True
                 sys.stderr.write(f"stoffel: nothing is compiled: {reason}\n")
             return
-        from stoffel.runtime.compiled import CompiledTier
+        from stoffel.runtime.warmup import WarmUp
 
-        state.tier = CompiledTier(state, THRESHOLDS[self.mode])
+        tier = WarmUp(state, THRESHOLDS[self.mode])
+        state.tier = tier.load() if self.mode == "always" else tier
 
     def clone(self) -> Engine:
         """Return an engine with the same settings for an independent machine."""
@@ -55,15 +56,14 @@ class Engine:
 
     def run(self, state: VMState) -> Value:
         """Run the records above ``state.base`` to the end and return the result of the lowest."""
-        tier = state.tier
-        if tier is None:
+        if state.tier is None:
             return interpreter.run(state)
         records = state.records
         while len(records) > state.base:
             state.observe_hooks()
             if state.hooked:
                 interpreter.run_hooked(state)
-            elif not tier.enter(records[-1]):
+            elif not state.tier.enter(records[-1]):
                 interpreter.run_plain(state)
         return state.result
 

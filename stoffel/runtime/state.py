@@ -18,6 +18,7 @@ from stoffel.runtime.tables import ObjectStore
 if TYPE_CHECKING:
     from stoffel.isa.program import Instruction
     from stoffel.runtime.compiled import CompiledTier
+    from stoffel.runtime.warmup import WarmUp
     from stoffel.runtime.events import Event
     from stoffel.runtime.foreign import ForeignFunction
     from stoffel.runtime.foreign_objects import ForeignObjects
@@ -68,7 +69,7 @@ class VMState:
         self.functions: dict[str, Code | ForeignFunction] = {}
         self.methods = MethodRegistry()
         self.records: list[ActivationRecord] = []
-        self.tier: CompiledTier | None = None
+        self.tier: CompiledTier | WarmUp | None = None
         self.base = 0
         self.result: Value = None
         self.cursor: tuple[str, int] | None = None

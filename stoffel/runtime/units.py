@@ -83,6 +83,7 @@ class Units:
         self.namespace: dict[str, Any] = {
             "__builtins__": {},
             names.ATTENTION: False,
+            names.LIMIT: 0,
             names.OVERFLOW: _raise_overflow,
             "type": type,
             "len": len,
@@ -99,6 +100,11 @@ class Units:
         for raw in KIND_RANGES:
             if raw & RAW:
                 self.namespace[names.box_name(raw)] = _boxer(CLASS[raw])
+
+    def ask_attention(self, wanted: bool) -> None:
+        """Make compiled code stop at its safepoints, or pass them."""
+        self.namespace[names.ATTENTION] = wanted
+        self.namespace[names.LIMIT] = NEVER if wanted else 0
 
     # Compiling
 
