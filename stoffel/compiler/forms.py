@@ -154,6 +154,11 @@ def _float(emitter: Emitter, node: Node, landing: int) -> None:
     writer = emitter.writer
     if not node.leaves and _skip(emitter, node):
         return
+    divisor = node.facts[1]
+    if node.operation == "MOD" and not (divisor.is_constant and divisor.constant != 0):
+        # The host's fmod does not refuse every division by zero: that of NaN is NaN.
+        _generic(emitter, node, landing)
+        return
     if node.leaves:
         writer.begin_try()
     if node.operation == "MOD":
