@@ -5,15 +5,27 @@ from __future__ import annotations
 import dis
 import io
 from collections.abc import Sequence
+from typing import Final
 
 from stoffel.compiler import translator
 from stoffel.compiler.environment import Environment
 from stoffel.compiler.facts import kind_of, of_kinds
 from stoffel.compiler.liveness import FLAG, analyse, bit
-from stoffel.compiler.safepoints import Unit
+from stoffel.compiler.safepoints import AFTER, BEFORE, DEPTH, DURING, ENTRY, HANDOVER, NEXT, TAKEN, Unit
 from stoffel.compiler.typed import TypedFunction
 from stoffel.runtime.code import Code
 from stoffel.runtime.values import Value
+
+_WAYS: Final = {
+    BEFORE: "before",
+    DURING: "during",
+    AFTER: "after",
+    TAKEN: "taken",
+    NEXT: "next",
+    ENTRY: "entry",
+    DEPTH: "depth",
+    HANDOVER: "handover",
+}
 
 
 def printed_passes(code: Code, arguments: Sequence[Value], environment: Environment) -> dict[str, str]:
@@ -42,27 +54,16 @@ def format_liveness(typed: TypedFunction) -> str:
     """Return the places that are needed at the start of each block, one line for each."""
     lines = []
     for start, needed in analyse(typed).items():
-        places = [typed.layout.name(place) for place in range(needed.bit_length()) if needed & ~FLAG & bit(place)]
+        known = range(len(typed.blocks[start].entry.facts))
+        places = [typed.layout.name(place) for place in known if needed & bit(place)]
         lines.append(f"block {start}: {' '.join([*places, 'flag'] if needed & FLAG else places)}")
     return "\n".join(lines)
 
 
 def format_sites(unit: Unit) -> str:
     """Return the lines of the unit's listing, each with its ways of leaving and the instruction resumed at."""
-    from stoffel.compiler.safepoints import AFTER, BEFORE, DEPTH, DURING, ENTRY, HANDOVER, NEXT, TAKEN
-
-    names = {
-        BEFORE: "before",
-        DURING: "during",
-        AFTER: "after",
-        TAKEN: "taken",
-        NEXT: "next",
-        ENTRY: "entry",
-        DEPTH: "depth",
-        HANDOVER: "handover",
-    }
     lines = []
     for number, line in enumerate(unit.lines, 1):
-        ways = ", ".join(f"{names[way]} -> {site.resume}" for way, site in sorted(line.sites.items()))
+        ways = ", ".join(f"{_WAYS[way]} -> {site.resume}" for way, site in sorted(line.sites.items()))
         lines.append(f"line {number}: {line.text.strip():<24} {ways}".rstrip())
     return "\n".join(lines)
