@@ -62,7 +62,7 @@ _POPS: Final[dict[str, Callable[[int], int]]] = {
 
 
 class Instruction(NamedTuple):
-    """One instruction: its first EXTENDED_ARG is at ``offset``, itself is ``at``, and ``end`` is where the next begins."""
+    """One instruction: ``offset`` is that of its first EXTENDED_ARG, ``at`` its own, ``end`` that of what follows."""
 
     offset: int
     at: int

@@ -92,6 +92,7 @@ class CompiledTier:
         self._handovers: dict[Code, int] = {}
         self._boundary: FrameType | None = None
         self._room = -1
+        self._deep = NEVER
         self._override: list[ActivationRecord] | None = None
 
     # Attention and suspension
@@ -171,7 +172,7 @@ class CompiledTier:
                 return None
         unit = self.units.by_code[function.__code__]
         room = self._room_below()
-        if room < 1 and unit.calls:
+        if unit.calls and (room < 1 or self._is_deep()):
             return None
         if unit.raw_arguments:
             arguments = arguments.copy()
@@ -295,6 +296,15 @@ class CompiledTier:
         state = self.state
         return min(self._room, state.max_call_depth - len(state.records) - 1)
 
+    def _is_deep(self) -> bool:
+        """Return whether a recursion that has used up the room is still going on: rebuilding it again would not pay."""
+        depth = len(self.state.records)
+        if depth >= self._deep:
+            return True
+        if depth < self._deep // 2:
+            self._deep = NEVER
+        return False
+
     def _is_hot(self, code: Code) -> bool:
         if code.hot == NEVER and code not in self.units.refusals:
             size = len(code.function.instructions)
@@ -310,6 +320,7 @@ class CompiledTier:
         line = unit.line(frame.f_lineno)
         if way == ENTRY and frame.f_locals[names.ROOM] < 0:
             way = DEPTH
+            self._deep = len(self.state.records) + len(self._chain(frame))
         if way in POLLS and self._every and not self.state.attention:
             # An entry that the engine has just made would be made again: only calls from compiled code count.
             self._countdown -= way != ENTRY or frame.f_back is not self._boundary
