@@ -18,13 +18,13 @@ from stoffel.runtime.tables import ObjectStore
 if TYPE_CHECKING:
     from stoffel.isa.program import Instruction
     from stoffel.runtime.compiled import CompiledTier
-    from stoffel.runtime.warmup import WarmUp
     from stoffel.runtime.events import Event
     from stoffel.runtime.foreign import ForeignFunction
     from stoffel.runtime.foreign_objects import ForeignObjects
     from stoffel.runtime.frames import ActivationRecord
     from stoffel.runtime.values import Value
     from stoffel.runtime.vm import VirtualMachine
+    from stoffel.runtime.warmup import WarmUp
 
 MAX_CALL_DEPTH: Final = 250_000
 """Activation records that a run may stack up unless the machine is told otherwise."""

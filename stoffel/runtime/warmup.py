@@ -1,4 +1,4 @@
-"""What stands for the compiled tier while nothing is hot yet: loading the translator costs more than a short program."""
+"""What stands for the compiled tier while nothing is hot: loading the translator costs more than a short program."""
 
 from __future__ import annotations
 
