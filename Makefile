@@ -4,6 +4,7 @@
 #   make test    the tests            make lint, make types    ruff, mypy
 #   make ci      what CI does: every Python here, from nothing
 #   make fuzz    100 000 damaged program files        make bench    benchmarks
+#   make fuzz-tiers FUZZ_COUNT=1000000    generated programs in every tier
 #   make docs    the generated parts of the manual    make clean    remove what make made
 #
 # PYTHON=... picks the interpreter (an existing .venv of another version is made anew).
@@ -34,7 +35,7 @@ DEVELOP := $(STAMP)-$(or $(VERSION),none)-develop
 .DELETE_ON_ERROR:
 
 help:
-	@sed -n '3,9s/^# \{0,1\}//p' Makefile
+	@sed -n '3,10s/^# \{0,1\}//p' Makefile
 
 # A plain path entry (compat mode) keeps setuptools' import hook, which costs milliseconds, out of every start.
 $(INSTALLED): pyproject.toml
@@ -77,6 +78,9 @@ fuzz: $(DEVELOP)
 
 faults: $(DEVELOP)
 	$(BIN)/python -m tests.faults
+
+fuzz-tiers: $(DEVELOP)
+	$(BIN)/python tests/fuzz/fuzz_tiers.py --count $(FUZZ_COUNT) --jobs 2
 
 bench: $(DEVELOP)
 	$(BIN)/python -m benchmarks

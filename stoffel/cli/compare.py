@@ -45,6 +45,7 @@ def run(parsed: Parsed) -> int:
 
     entry = options.get("--entry", DEFAULT_ENTRY)
     hooks = "--hooks" in options
+    ways.load_translator()
     with tempfile.TemporaryDirectory(prefix="stoffel-") as directory:
         inputs = ways.Inputs(program, entry, arguments, seed, options.get("--local-store"), directory)
         try:

@@ -249,6 +249,16 @@ def run(
     return outcome
 
 
+def load_translator() -> None:
+    """Load what the first translation would load, so that no way is charged for it."""
+    from stoffel.compiler.codeobjects import Writer, why_not
+
+    if why_not() is None:
+        import stoffel.runtime.compiled  # noqa: F401 - loaded for the others
+
+        Writer("loading", "<loading>", [])
+
+
 def observe(way: Way, inputs: Inputs, traces: tuple[str, ...], reference: Outcome | None) -> Outcome:
     """Run in one way, once for everything but the hook traces, which hooks would slow down, then once for each trace.
 

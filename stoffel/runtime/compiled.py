@@ -217,7 +217,7 @@ class CompiledTier:
         unit = self.units.by_code[function.__code__]
         state = self.state
         room = self._room_below() + 1
-        if room < 1 and unit.calls:
+        if unit.calls and (room < 1 or (entry == 0 and self._is_deep())):
             return False
         self.statistics.entered(code)
         state.records.pop()

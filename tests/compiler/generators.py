@@ -114,6 +114,7 @@ class Callee(NamedTuple):
     upvalues: tuple[str, ...]
     integer: bool
     cost: int
+    bumps: bool = False
 
 
 class Body:
@@ -274,8 +275,13 @@ class Body:
     def text(self, nesting: int) -> None:
         chooser = self.chooser
         target = chooser.choice(ANYTHING)
-        choice = chooser.randrange(5)
-        if choice == 0:
+        choice = chooser.randrange(6)
+        if choice == 5:
+            self.call("to_string", chooser.choice((*INTEGERS, *FLOATING)))
+            self.emit("LDI", TEMPORARY[0], chooser.choice((*STRINGS, "1", "5")))
+            self.call("contains", SCRATCH, TEMPORARY[0])
+            self.emit("MOV", BOOLEANS[0], SCRATCH)
+        elif choice == 0:
             self.emit("LDI", target, chooser.choice(STRINGS))
         elif choice == 1:
             self.call("to_string", chooser.choice((*INTEGERS, *FLOATING)))
@@ -636,8 +642,10 @@ class Body:
 
     def closure(self, nesting: int) -> None:
         chooser = self.chooser
-        choice = chooser.randrange(9)
+        choice = chooser.randrange(10)
         closure = chooser.choice(CLOSURES)
+        if choice == 9:
+            return self.bumps(closure)
         candidates = [item for item in self.callees if item.cost * self.times + self.cost < self.budget]
         if choice < 2 or not candidates:
             self.create_closure(closure)
@@ -661,13 +669,74 @@ class Body:
             self.emit("MOV", *(chooser.choice(CLOSURES) for _ in range(2)))
         return None
 
+    def bumps(self, closure: int) -> None:
+        """Call a closure that changes its upvalues, in a loop, under several names."""
+        chooser = self.chooser
+        callees = [item for item in self.callees if item.bumps]
+        rounds = 2 + chooser.randrange(7)
+        if not callees or self.times * rounds * 40 > self.budget:
+            return self.accumulate(0)
+        callee = chooser.choice(callees)
+        names = callee.upvalues if not self.odds(1, 12) else (*callee.upvalues, callee.upvalues[0])
+        for index, name in enumerate((callee.name, *names)):
+            register = TEMPORARY[index % 2]
+            self.emit("LDI", register, name)
+            self.emit("PUSHARG", register)
+        self.emit("CALL", "create_closure")
+        self.emit("MOV", closure, SCRATCH)
+        counter, bound = self.counter, self.counter + 1
+        self.counter += 2
+        start, end = self.fresh(), self.fresh()
+        copies = chooser.randrange(8)
+        other = CLOSURES[0] if closure == CLOSURES[1] else CLOSURES[1]
+        if copies == 0:
+            self.emit("MOV", other, closure)
+        elif copies == 1:
+            self.emit("STS", 0, closure)
+        elif copies == 2:
+            self.call("append", ARRAYS[0], closure)
+        self.emit("LDI", counter, 0)
+        self.emit("LDI", bound, rounds)
+        self.place(start)
+        with self._repeated(rounds):
+            self.emit(COMPARE, counter, bound)
+            self.emit("JMPEQ", end)
+            arguments = [chooser.choice((*INTEGERS, counter)) for _ in range(callee.parameters)]
+            self.cost += callee.cost * self.times
+            self.call("call_closure", closure, *arguments)
+            self.emit("MOV", chooser.choice(ANYTHING), SCRATCH)
+            happens = chooser.randrange(10)
+            self.loops.append(counter)
+            if happens == 0:
+                self.call("act", closure)
+            elif happens == 1:
+                self.emit("MOV", other, closure)
+            elif happens == 2:
+                self.emit("LDS", other, 0)
+            elif happens == 3:
+                self.emit("STS", 0, closure)
+            elif happens == 4:
+                self.call("call_closure", other, *arguments)
+            elif happens == 5:
+                self.turn(0)
+            elif happens == 6:
+                self.act(0)
+            self.loops.pop()
+            self.emit("LDI", TEMPORARY[0], 1)
+            self.emit("ADD", counter, counter, TEMPORARY[0])
+            self.emit(JUMP, start)
+        self.place(end)
+        return None
+
     def create_closure(self, closure: int) -> int:
         """Put a new closure into a register; return how many arguments it takes."""
         chooser = self.chooser
         callee = chooser.choice(self.callees) if self.callees and not self.odds(1, 40) else None
         name = callee.name if callee is not None else "nowhere"
         names = [chooser.choice(("p0", "p1", "u0")) for _ in range(chooser.randrange(3))]
-        if not self.odds(1, 40):
+        if callee is not None and callee.upvalues and not self.odds(1, 6):
+            names = [*callee.upvalues]
+        elif not self.odds(1, 40):
             names = [item for item in names if (item == "u0" and self.upvalues) or item < f"p{self.parameters}"]
         self.emit("LDI", TEMPORARY[0], name)
         self.emit("PUSHARG", TEMPORARY[0])
@@ -817,11 +886,57 @@ _STATEMENTS: Final = (
 )
 
 
+def _bump(chooser: Chooser, callees: list[Callee], kind: type) -> tuple[Function, Callee]:
+    """Return a function that reads and writes its upvalues: the body of a closure with state."""
+    body = Body(chooser, callees, "bump", 60, kind)
+    body.parameters = chooser.randrange(3)
+    body.upvalues = (("p0",), ("p0", "p1"), ("p1",))[(0, 0, 0, 1, 2)[chooser.randrange(5)]]
+    for register in INTEGERS[max(body.parameters - 1, 0) :]:
+        body.emit("LDI", register, body.small())
+    for _ in range(1 + chooser.randrange(2)):
+        name = chooser.choice(body.upvalues)
+        body.call("get_upvalue", body.load(name))
+        body.emit("MOV", ANYTHING[0], SCRATCH)
+        if not body.odds(1, 6):
+            body.emit("ADD", ANYTHING[0], ANYTHING[0], body.load(1) if body.odds(2, 3) else INTEGERS[0])
+        if body.odds(1, 8):
+            body.statements(1, 0)
+        body.call("set_upvalue", body.load(name), ANYTHING[0])
+    if body.odds(1, 4):
+        body.statements(1, 0)
+    if body.odds(1, 6):
+        body.call("act")
+    body.emit("RET", chooser.choice((ANYTHING[0], INTEGERS[0])))
+    return body.finished(), Callee("bump", body.parameters, body.upvalues, False, body.cost + 2, True)
+
+
+def _chain(length: int) -> list[Function]:
+    """Return functions each of which calls the next: too many to look through."""
+    last = Function("chain0", [Instruction("RET", 0)], parameters=["p0"])
+    links = [
+        Function(
+            f"chain{index}",
+            [Instruction("PUSHARG", 0), Instruction("CALL", f"chain{index - 1}"), Instruction("RET", 0)],
+            parameters=["p0"],
+        )
+        for index in range(1, length)
+    ]
+    return [last, *links]
+
+
 def make_case(chooser: Chooser) -> Case:
     """Return a case drawn from *chooser*."""
     callees: list[Callee] = []
     functions: list[Function] = []
     kind = chooser.choice(KINDS) if chooser.randrange(2) else int
+    rare = chooser.randrange(250)
+    if rare == 249:
+        functions += _chain(60)
+        callees.append(Callee("chain59", 1, (), False, 200))
+    if chooser.randrange(3) == 2:
+        function, callee = _bump(chooser, [], kind)
+        functions.append(function)
+        callees.append(callee)
     for number in range(chooser.randrange(4)):
         name = f"f{number}"
         body = Body(chooser, list(callees), name, 120, kind)
@@ -852,15 +967,17 @@ def make_case(chooser: Chooser) -> Case:
             body.start()
             body.statements(1 + chooser.randrange(5), 2)
             body.end(integer)
+        if chooser.randrange(60) == 59:
+            body.counter = 5000  # declared, more than are translated
         functions.append(body.finished())
         callees.append(Callee(name, body.parameters, body.upvalues, integer, body.cost + 2))
     main = Body(chooser, callees, "main", BUDGET, kind)
-    main.parameters = chooser.randrange(3)
+    main.parameters = (1, 2, 1, 0)[chooser.randrange(4)]
     main.start()
     main.statements(3 + chooser.randrange(8), 3)
     main.end(False)
     functions.append(main.finished())
-    arguments = [main.value() for _ in range(main.parameters)]
+    arguments = [main.value() if chooser.randrange(3) == 2 else main.small() for _ in range(main.parameters)]
     arguments[1:] = [value if not isinstance(value, str) else 1 for value in arguments[1:]]
     plan = {chooser.randrange(24): chooser.choice(ACTIONS) for _ in range(chooser.randrange(5))}
     depth = (None, None, None, None, None, 2, 3, 6)[chooser.randrange(8)]

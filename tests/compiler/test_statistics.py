@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from stoffel import VirtualMachine
 from stoffel.runtime.compiled import REASONS
@@ -118,3 +119,8 @@ def test_statistics_are_plain_data() -> None:
     machine.execute("main", 5)
     statistics = machine.jit_statistics()
     assert json.loads(json.dumps(statistics)) == statistics
+
+
+def test_the_manual_explains_every_reason() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "deopt.md").read_text(encoding="utf-8")
+    assert [reason for reason in REASONS.values() if f"| {reason} |" not in manual] == []
