@@ -1,0 +1,175 @@
+"""The generated programs reach everything that the compiled tier does; what is not reached is not tested."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from stoffel import VirtualMachine, VMError
+from stoffel.compiler import forms
+from stoffel.compiler.emission import Emitter
+from stoffel.isa.program import Function, Instruction, Program
+from stoffel.isa.table import ROWS, OperandKind
+from stoffel.runtime.code import Code
+from stoffel.runtime.compiled import REASONS, CompiledTier
+
+from .generators import make_case
+from .oracle import ALWAYS, COMPILED, run
+
+PROGRAMS = 3000
+"""Most programs that are run; no more once everything has been reached."""
+REFUSALS = (
+    "argument stack has no static shape at instruction",
+    "the function has no instructions",
+    "registers, more than the",
+    "is executed by the interpreter only",
+    "calls are nested too deeply to be analysed",
+)
+"""Part of every sentence by which a function is left to the interpreter."""
+
+
+class Reach:
+    """What a run over many programs has come by."""
+
+    def __init__(self) -> None:
+        self.forms: Counter[str] = Counter()
+        self.in_loops: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self.refusals: Counter[str] = Counter()
+        self.guesses_failed_in_loops = 0
+        self.entries_in_mid_run = 0
+        self.toggled_in_compiled_code = 0
+
+    def missing(self) -> dict[str, set[str]]:
+        """Return what has not been reached yet, by subject."""
+        once = {
+            "a guess failed in a loop": self.guesses_failed_in_loops,
+            "an entry in mid-loop": self.entries_in_mid_run,
+            "hooks switched on in compiled code": self.toggled_in_compiled_code,
+        }
+        return {
+            "instructions in loops": {row.name for row in ROWS} - self.in_loops.keys(),
+            "forms": forms.FORMS.keys() - self.forms.keys(),
+            "reasons": set(REASONS.values()) - self.reasons.keys(),
+            "refusals": set(REFUSALS) - self.refusals.keys(),
+            "events": {name for name, count in once.items() if not count},
+        }
+
+    def inspect(self, machine: VirtualMachine) -> None:
+        statistics = machine.jit_statistics()
+        for counters in statistics["functions"].values():
+            if counters["refusal"] is not None:
+                self.refusals.update(part for part in REFUSALS if part in counters["refusal"])
+        tier = machine.state.tier
+        if not isinstance(tier, CompiledTier):
+            return  # nothing became hot
+        self.entries_in_mid_run += sum(unit.entry > 0 for unit in tier.units.by_code.values())
+
+
+def loops_of(code: Code) -> list[range]:
+    """Return the stretches of instructions from the target of a jump backwards to the jump."""
+    found = []
+    for index, instruction in enumerate(code.instructions()):
+        position = instruction.op.position(OperandKind.LABEL)
+        if position is not None:
+            target = code.function.labels[instruction.operands[position]]
+            if target <= index:
+                found.append(range(target, index + 1))
+    return found
+
+
+@pytest.fixture(scope="module")
+def reach() -> Iterator[Reach]:
+    found = Reach()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, form in forms.FORMS.items():
+            patch.setitem(forms.FORMS, name, _counting(found.forms, name, form))
+        block, missed, left = Emitter._block, CompiledTier._missed, CompiledTier._drop
+
+        def emit_block(self, typed, following):  # type: ignore[no-untyped-def]
+            loops = loops_of(self.code)
+            for index in {*typed.block.body, typed.block.branch_at}:
+                if index < len(self.instructions) and any(index in loop for loop in loops):
+                    found.in_loops[self.instructions[index].name] += 1
+            block(self, typed, following)
+
+        def miss(self, unit, line, *others):  # type: ignore[no-untyped-def]
+            found.guesses_failed_in_loops += any(line.index in loop for loop in loops_of(unit.function))
+            missed(self, unit, line, *others)
+
+        def drop(self, frame, unit, site, reason):  # type: ignore[no-untyped-def]
+            found.reasons[reason] += 1
+            forced = self.every > 0 and not self.state.attention
+            found.toggled_in_compiled_code += self.state.hooks.active and not forced
+            left(self, frame, unit, site, reason)
+
+        patch.setattr(Emitter, "_block", emit_block)
+        patch.setattr(CompiledTier, "_missed", miss)
+        patch.setattr(CompiledTier, "_drop", drop)
+        _meet_near_the_recursion_limit(found)
+        for seed in range(PROGRAMS):
+            run(make_case(random.Random(seed)), ALWAYS, inspect=found.inspect)
+            run(make_case(random.Random(seed)), COMPILED[1 + seed % 5], inspect=found.inspect)
+            if not any(found.missing().values()):
+                break
+        yield found
+
+
+def _meet_near_the_recursion_limit(found: Reach) -> None:
+    """Have functions compiled where the host's stack is too short for it but not for running them."""
+    program = Program([Function("main", [Instruction("ADD", 0, 0, 0), Instruction("RET", 0)], parameters=["p0"])])
+    refused = "calls are nested too deeply to be analysed"
+    for spare in range(10, 120):
+        machine = VirtualMachine(jit="always")
+        machine.load(program)
+        depth = sys.getrecursionlimit() - _depth() - spare
+        try:
+            assert _deeper(depth, lambda machine=machine: machine.execute("main", 4)) == 8
+        except (RecursionError, VMError):
+            continue
+        found.inspect(machine)
+        if refused in found.refusals:
+            return
+
+
+def _depth() -> int:
+    depth, frame = 0, sys._getframe(1)
+    while frame is not None:
+        depth, frame = depth + 1, frame.f_back  # type: ignore[assignment]
+    return depth
+
+
+def _deeper(depth: int, call: Callable[[], object]) -> object:
+    return call() if depth <= 0 else _deeper(depth - 1, call)
+
+
+def _counting(counter, name, form):  # type: ignore[no-untyped-def]
+    def counted(*arguments):  # type: ignore[no-untyped-def]
+        counter[name] += 1
+        form(*arguments)
+
+    return counted
+
+
+def test_every_instruction_is_compiled_inside_a_loop(reach: Reach) -> None:
+    assert reach.missing()["instructions in loops"] == set()
+
+
+def test_every_form_of_node_is_written(reach: Reach) -> None:
+    assert reach.missing()["forms"] == set()
+
+
+def test_compiled_code_is_left_for_every_reason(reach: Reach) -> None:
+    assert reach.missing()["reasons"] == set()
+
+
+def test_functions_are_refused_by_every_sentence(reach: Reach) -> None:
+    assert reach.missing()["refusals"] == set()
+
+
+def test_records_are_taken_over_guesses_fail_and_hooks_are_switched_on_in_mid_loop(reach: Reach) -> None:
+    assert reach.missing()["events"] == set()
