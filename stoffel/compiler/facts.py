@@ -174,12 +174,20 @@ def join(one: Fact, other: Fact) -> Fact:
 
 
 def widen(old: Fact, new: Fact) -> Fact:
-    """Return *new*, a fact at least as wide as *old*, with every bound that moved set to 0 or the kind's limit."""
+    """Return *new*, a fact at least as wide as *old*, with every bound that moved set to a landmark.
+
+    The landmarks short of the kind's limit (widening with thresholds; Blanchet et al., "A static analyzer for large
+    safety-critical software", 2003) are where the counter of a loop that is tested at its end comes to rest, so that
+    it needs no overflow check.
+    """
     if new is old or new.mask not in KIND_RANGES or old.mask != new.mask:
         return new
     least, greatest = KIND_RANGES[new.mask]
-    low = new.low if new.low >= old.low else (0 if new.low >= 0 else least)
-    high = new.high if new.high <= old.high else greatest
+    low, high = new.low, new.high
+    if low < old.low:
+        low = next(limit for limit in (0, least // 2, least + 1, least) if limit <= low)
+    if high > old.high:
+        high = next(limit for limit in (greatest // 2, greatest - 1, greatest) if limit >= high)
     return Fact(new.mask, low, high, NOTHING, new.hint)
 
 

@@ -112,7 +112,7 @@ def test_widening_ends_every_growing_chain_after_a_few_steps() -> None:
             if not equal(grown, fact):
                 fact = widen(fact, grown)
                 steps += 1
-        assert steps <= 2
+        assert steps <= 4
 
 
 def test_only_a_single_integer_kind_besides_i64_is_held_raw() -> None:

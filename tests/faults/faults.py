@@ -35,10 +35,10 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "widening keeps the old upper bound",
         FACTS,
-        "if new.high <= old.high else greatest",
-        "if new.high <= old.high else old.high",
+        "if limit >= high)",
+        "if limit >= old.high)",
     ),
-    Fault("widening skips the lower limit", FACTS, "(0 if new.low >= 0 else least)", "0"),
+    Fault("widening skips the lower limit", FACTS, "if limit <= low)", "if limit <= old.low)"),
     Fault(
         "join takes the narrower lower bound",
         FACTS,
@@ -184,8 +184,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "call depth not checked",
         EMISSION,
-        '        writer.constant(0)\n        writer.compare("<")\n        self.leave_if(DEPTH)',
-        '        writer.constant(-10**6)\n        writer.compare("<")\n        self.leave_if(DEPTH)',
+        'writer.load_global(LIMIT)\n        writer.compare("<")',
+        'writer.constant(-(10**6))\n        writer.compare("<")',
     ),
     Fault(
         "result lands in an unrelated copy",
@@ -207,8 +207,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "overflow check off by one",
         FORMS,
-        "            writer.constant(bound)\n",
-        "            writer.constant(bound + 1)\n",
+        "writer.constant(bound)",
+        "writer.constant(bound + 1)",
     ),
     Fault("shift keeps too few bits", FORMS, "writer.constant(greatest - least)", "writer.constant(greatest)"),
     Fault("floor division of a negative dividend", FORMS, '(left, dividend.low < 0, "<")', '(left, False, "<")'),
