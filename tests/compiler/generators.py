@@ -763,6 +763,9 @@ class Body:
         return None
 
     def act(self, nesting: int) -> None:
+        if self.odds(1, 2):
+            # The flag of a comparison just made is among what has to be rebuilt.
+            self.emit(COMPARE, self.chooser.choice(INTEGERS), self.load(self.small()))
         self.call("act", *[self.chooser.choice((*INTEGERS, *ANYTHING)) for _ in range(self.chooser.randrange(3))])
         if self.odds(1, 2):
             self.emit("MOV", self.chooser.choice(ANYTHING), SCRATCH)
@@ -871,7 +874,7 @@ _LEAVES: Final = (
     *[Body.calls] * 3,
     *[Body.closure] * 3,
     *[Body.upvalue] * 2,
-    *[Body.act] * 2,
+    *[Body.act] * 4,
     Body.output,
     Body.early,
 )
@@ -979,7 +982,7 @@ def make_case(chooser: Chooser) -> Case:
     functions.append(main.finished())
     arguments = [main.value() if chooser.randrange(3) == 2 else main.small() for _ in range(main.parameters)]
     arguments[1:] = [value if not isinstance(value, str) else 1 for value in arguments[1:]]
-    plan = {chooser.randrange(24): chooser.choice(ACTIONS) for _ in range(chooser.randrange(5))}
+    plan = {chooser.randrange(16): chooser.choice(ACTIONS) for _ in range(chooser.randrange(9))}
     depth = (None, None, None, None, None, 2, 3, 6)[chooser.randrange(8)]
     return Case(Program(functions), tuple(arguments), plan, depth, chooser.randrange(12) == 11)
 
