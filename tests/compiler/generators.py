@@ -979,6 +979,8 @@ def make_case(chooser: Chooser) -> Case:
     main.start()
     main.statements(3 + chooser.randrange(8), 3)
     main.end(False)
+    if chooser.randrange(60) == 59:
+        main.counter = 5000  # declared, more than are translated
     functions.append(main.finished())
     arguments = [main.value() if chooser.randrange(3) == 2 else main.small() for _ in range(main.parameters)]
     arguments[1:] = [value if not isinstance(value, str) else 1 for value in arguments[1:]]
