@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+
 import pytest
 from hypothesis import HealthCheck, settings
 
 from stoffel.compiler.checker import check_unit
 from stoffel.compiler.safepoints import Unit
 from stoffel.runtime.units import Units
+
+# A suite that was started in the background by a shell without job control ignores Ctrl-C, and so would the processes
+# that the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine must not fail a test: no example is timed.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
