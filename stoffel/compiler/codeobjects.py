@@ -155,10 +155,6 @@ class Writer:
         """Replace a Bool by its negation."""
         self._add("UNARY_NOT")
 
-    def negate(self) -> None:
-        """Replace a number by its negation."""
-        self._add("UNARY_NEGATIVE")
-
     def subscript(self) -> None:
         """Pop container and key, push the item."""
         self._add("BINARY_SUBSCR")

@@ -553,7 +553,3 @@ class Emitter:
             spots.places, spots.flag = kept
 
         self.later(write)
-
-    def _alias_label(self, start: int, label: Label) -> None:
-        """Let a conditional jump go to block *start* itself: nothing has to be moved on the way."""
-        self.aliases.setdefault(start, []).append(label)

@@ -49,10 +49,6 @@ class Feedback:
         if self._misses[index] >= MISSES_BEFORE_GENERIC:
             self._generic.add(index)
 
-    def make_generic(self, index: int) -> None:
-        """Write instruction *index* without guesses from now on."""
-        self._generic.add(index)
-
 
 class Signature(NamedTuple):
     """What calls are specialised on: the kinds of the arguments, and the upvalue names of the closure that is called.

@@ -27,7 +27,6 @@ from stoffel.compiler.facts import (
     NUMBERS,
     STRING,
     TRUE_FACT,
-    UNIT_FACT,
     UNKNOWN,
     Fact,
     equal,
@@ -486,12 +485,3 @@ class Inference:
         state.flag = flag
         state.comparison = Comparison(*sources)
         return True
-
-
-def entry_state(layout: Layout, values: list[Fact], flag: int) -> FlowState:
-    """Return the state at an entry where the first places have the given facts and the rest are Unit."""
-    facts = values + [UNIT_FACT] * (layout.stack - len(values)) if len(values) < layout.stack else list(values)
-    return FlowState(facts, FLAG_BITS[flag])
-
-
-__all__ = ["UNKNOWN", "Inference", "entry_state", "outcomes_of", "single"]

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 from stoffel.compiler.environment import Signature
 from stoffel.compiler.facts import (
-    ANY,
     ARRAY,
     BOOL,
     CLOSURE,
@@ -351,5 +350,3 @@ _OPENERS: Final[dict[str, _Opener]] = {
     "slice": _slice,
     "to_string": _to_string,
 }
-
-__all__ = ["ANY", "RESULTS", "call"]
