@@ -1,17 +1,17 @@
-"""The one door to the ``bytecode`` library, and the one place that knows CPython versions.
+"""Writing code objects: one method for each thing that generated code does, for every CPython that is known.
 
-Everything else writes code through the methods of :class:`Writer`, whose names are ours. A CPython whose instruction
-set is not known here is refused; nothing is ever assembled for it.
+This is the one place that knows CPython versions. A CPython whose instruction set is not known here is refused;
+nothing is ever assembled for it.
 """
 
 from __future__ import annotations
 
 import sys
 from types import CodeType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
-    from bytecode import Instr, Label
+    from stoffel.compiler.assembling import Attempt, Jump, Position
 
 KNOWN_VERSIONS: Final = ((3, 11), (3, 12), (3, 13))
 
@@ -27,207 +27,280 @@ def why_not() -> str | None:
     return None
 
 
+Label: TypeAlias = int
+"""A target of jumps, to be placed once."""
+
+_OLD: Final = sys.version_info < (3, 12)
+"""True for CPython 3.11, which has PRECALL, LOAD_METHOD and jumps with a direction in their names."""
+
+_COMPARE_SHIFT: Final = 0 if _OLD else 4 if sys.version_info < (3, 13) else 5
+_COMPARE_BITS: Final = (0, 0, 0, 0, 0, 0) if _OLD else (2, 10, 8, 7, 4, 12)
+"""For specialised comparisons since 3.12: 1 unordered, 2 less, 4 greater, 8 equal (CPython's compile.c)."""
+_COMPARE_BOOL: Final = 16 if sys.version_info >= (3, 13) else 0
+"""Since 3.13 a comparison must be told that its result is to be a bool."""
+_COMPARE: Final = {
+    operator: index << _COMPARE_SHIFT | bits | _COMPARE_BOOL
+    for index, (operator, bits) in enumerate(zip(("<", "<=", "==", "!=", ">", ">="), _COMPARE_BITS, strict=True))
+}
+"""Arguments of COMPARE_OP."""
+_BINARY: Final = {
+    "ADD": 0,
+    "AND": 1,
+    "//": 2,
+    "SHL": 3,
+    "MUL": 5,
+    "%": 6,
+    "OR": 7,
+    "SHR": 9,
+    "SUB": 10,
+    "/": 11,
+    "XOR": 12,
+}
+"""Arguments of BINARY_OP (CPython's opcode.h)."""
+
+_IF_TRUE: Final = "POP_JUMP_FORWARD_IF_TRUE" if _OLD else "POP_JUMP_IF_TRUE"
+_IF_FALSE: Final = "POP_JUMP_FORWARD_IF_FALSE" if _OLD else "POP_JUMP_IF_FALSE"
+
+
 class Writer:
     """Writes one code object, instruction by instruction.
 
-    ``line`` is the line number that the next instructions get. Conditional jumps go forwards only.
+    ``line`` is the line number that the next instructions get. Conditional jumps go forwards only. The depth of the
+    evaluation stack is followed, and must be the same on all ways to a label.
     """
 
     def __init__(self, name: str, filename: str, arguments: list[str]) -> None:
         refusal = why_not()
         if refusal is not None:
             raise RuntimeError(refusal)
-        import bytecode
-        from bytecode.instr import InstrLocation, TryBegin, TryEnd
+        # Here, not above: the library is loaded when the first code object is written.
+        from stoffel.compiler.assembling import assembled
 
-        self._bytecode = bytecode
-        self._location = InstrLocation
-        self._try_begin, self._try_end = TryBegin, TryEnd
-        self._code = bytecode.Bytecode()
-        self._code.name = name
-        self._code.qualname = name
-        self._code.filename = filename
+        self._assembled = assembled
+        self._name = name
+        self._filename = filename
+        self._argument_count = len(arguments)
         # Code objects compare by content, file name excepted, and units are found by theirs: make every one different.
-        self._code.docstring = filename
-        self._code.argcount = len(arguments)
-        self._code.argnames = list(arguments)
-        self._code.first_lineno = 1
-        self._code.flags = bytecode.CompilerFlags.OPTIMIZED | bytecode.CompilerFlags.NEWLOCALS
-        self._old_calls = sys.version_info < (3, 12)
-        self._null_first = sys.version_info < (3, 13)
-        self._locations: dict[int, Any] = {}
+        self._constants: list[Any] = [filename]
+        self._names: dict[str, int] = {}
+        self._locals: dict[str, int] = {}
+        self._loads: dict[str, bytes] = {}
+        self._stores: dict[str, bytes] = {}
+        self._constant_loads: dict[int, bytes] = {}
+        self._integers: dict[int, int] = {}
+        for argument in arguments:
+            self._new_local(argument)
+        self._code = bytearray()
+        self._jumps: list[Jump] = []
+        self._labels: list[Position | None] = []
+        self._depths: list[int | None] = []
+        self._lines: list[tuple[int, int, int]] = []
+        self._attempts: list[Attempt] = []
         self._handler: Label | None = None
-        self._try: Any = None
-        compare = bytecode.Compare
-        cast = "_CAST" if sys.version_info >= (3, 13) else ""
-        self._compare = {
-            operator: getattr(compare, name + cast)
-            for operator, name in (("<", "LT"), ("<=", "LE"), ("==", "EQ"), ("!=", "NE"), (">", "GT"), (">=", "GE"))
-        }
-        binary = bytecode.BinaryOp
-        self._binary = {
-            "ADD": binary.ADD,
-            "SUB": binary.SUBTRACT,
-            "MUL": binary.MULTIPLY,
-            "/": binary.TRUE_DIVIDE,
-            "//": binary.FLOOR_DIVIDE,
-            "%": binary.REMAINDER,
-            "AND": binary.AND,
-            "OR": binary.OR,
-            "XOR": binary.XOR,
-            "SHL": binary.LSHIFT,
-            "SHR": binary.RSHIFT,
-        }
+        self._try: Position | None = None
+        self._depth: int | None = 0
+        self._deepest = 0
+        self._written_line = 0
         self.line = 1
-        self._if_true = "POP_JUMP_FORWARD_IF_TRUE" if self._old_calls else "POP_JUMP_IF_TRUE"
-        self._if_false = "POP_JUMP_FORWARD_IF_FALSE" if self._old_calls else "POP_JUMP_IF_FALSE"
-        self._add("RESUME", 0)
+        self._add(0, "RESUME", 0)
 
-    def _add(self, name: str, argument: Any = None) -> None:
-        location = self._locations.get(self.line)
-        if location is None:
-            location = self._locations[self.line] = self._location(self.line, self.line, None, None)
-        if argument is None:
-            self._code.append(self._bytecode.Instr(name, location=location))
-        else:
-            self._code.append(self._bytecode.Instr(name, argument, location=location))
+    # What everything is written with
+
+    def _position(self) -> Position:
+        return len(self._code), len(self._jumps)
+
+    def _add(self, effect: int, name: str, argument: int | None = None) -> None:
+        self._write(effect, self._assembled(name, argument))
+
+    def _write(self, effect: int, piece: bytes) -> None:
+        """Write an assembled instruction that pushes *effect* values more than it pops."""
+        if self.line != self._written_line:
+            self._lines.append((len(self._code), len(self._jumps), self.line))
+            self._written_line = self.line
+        self._code += piece
+        assert self._depth is not None, "code that nothing reaches"
+        self._depth += effect
+        if effect > 0 and self._depth > self._deepest:
+            self._deepest = self._depth
+
+    def _jump(self, effect: int, name: str, label: Label, *, ends: bool = False) -> None:
+        start = len(self._code)
+        self._write(effect, self._assembled(name, 0))
+        self._jumps.append((start, len(self._code), name, label))
+        known = self._depths[label]
+        assert known is None or known == self._depth, "ways with different stacks meet"
+        self._depths[label] = self._depth
+        if ends:
+            self._depth = None
+
+    def _new_local(self, name: str) -> None:
+        number = self._locals[name] = len(self._locals)
+        self._loads[name] = self._assembled("LOAD_FAST", number)
+        self._stores[name] = self._assembled("STORE_FAST", number)
+
+    def _new_constant(self, value: Any) -> bytes:
+        """Return how a constant is loaded. Of equal ones, which may differ (1 and True), only ints share a place."""
+        number = len(self._constants)
+        if type(value) is int:
+            number = self._integers.setdefault(value, number)
+        if number == len(self._constants):
+            self._constants.append(value)
+            piece = self._constant_loads[id(value)] = self._assembled("LOAD_CONST", number)
+            return piece
+        return self._assembled("LOAD_CONST", number)
+
+    def _name_number(self, name: str) -> int:
+        return self._names.setdefault(name, len(self._names))
 
     def label(self) -> Label:
         """Return a new label, to be placed once."""
-        return self._bytecode.Label()
+        self._labels.append(None)
+        self._depths.append(None)
+        return len(self._labels) - 1
 
     def place(self, label: Label) -> None:
         """Put *label* here."""
-        self._code.append(label)
+        self._labels[label] = len(self._code), len(self._jumps)
+        known = self._depths[label]
+        if self._depth is None:
+            # What is reached from below only, by a jump backwards, is reached with an empty stack.
+            self._depth = known or 0
+        assert known is None or known == self._depth, "ways with different stacks meet"
+        self._depths[label] = self._depth
 
     # Values
 
     def load(self, name: str) -> None:
         """Push a local."""
-        self._add("LOAD_FAST", name)
+        self._write(1, self._loads[name])
 
     def store(self, name: str) -> None:
-        """Pop into a local; a value that was just pushed from the same local is not moved."""
-        self._add("STORE_FAST", name)
+        """Pop into a local."""
+        if name not in self._stores:
+            self._new_local(name)
+        self._write(-1, self._stores[name])
 
     def constant(self, value: Any) -> None:
         """Push a constant."""
-        location = self._locations.get(self.line)
-        if location is None:
-            location = self._locations[self.line] = self._location(self.line, self.line, None, None)
-        self._code.append(self._bytecode.Instr("LOAD_CONST", value, location=location))
+        self._write(1, self._constant_loads.get(id(value)) or self._new_constant(value))
 
     def load_global(self, name: str) -> None:
         """Push a global."""
-        self._add("LOAD_GLOBAL", (False, name))
+        self._add(1, "LOAD_GLOBAL", self._name_number(name) << 1)
 
     def attribute(self, name: str) -> None:
         """Replace the top by its attribute."""
-        self._add("LOAD_ATTR", name if self._old_calls else (False, name))
+        self._add(0, "LOAD_ATTR", self._name_number(name) << (0 if _OLD else 1))
 
     def pop(self) -> None:
         """Drop the top."""
-        self._add("POP_TOP")
+        self._add(-1, "POP_TOP")
 
     # Operations
 
     def binary(self, operator: str) -> None:
         """Pop two operands, push the result; *operator* is an instruction's name or ``/ // %``."""
-        self._add("BINARY_OP", self._binary[operator])
+        self._add(-1, "BINARY_OP", _BINARY[operator])
 
     def compare(self, operator: str) -> None:
         """Pop two operands, push the Bool result of ``< <= == != > >=``."""
-        self._add("COMPARE_OP", self._compare[operator])
+        self._add(-1, "COMPARE_OP", _COMPARE[operator])
 
     def identical(self, *, inverted: bool = False) -> None:
         """Pop two operands, push whether they are (not) the same object."""
-        self._add("IS_OP", int(inverted))
+        self._add(-1, "IS_OP", int(inverted))
 
     def contains(self) -> None:
         """Pop item and container (the top), push whether the item is in it."""
-        self._add("CONTAINS_OP", 0)
+        self._add(-1, "CONTAINS_OP", 0)
 
     def complement(self) -> None:
         """Replace an int by its bitwise complement."""
-        self._add("UNARY_INVERT")
+        self._add(0, "UNARY_INVERT")
 
     def negate_bool(self) -> None:
         """Replace a Bool by its negation."""
-        self._add("UNARY_NOT")
+        self._add(0, "UNARY_NOT")
 
     def subscript(self) -> None:
         """Pop container and key, push the item."""
-        self._add("BINARY_SUBSCR")
+        self._add(-1, "BINARY_SUBSCR")
 
     def store_subscript(self) -> None:
         """Pop value, container and key (the top), and store."""
-        self._add("STORE_SUBSCR")
+        self._add(-3, "STORE_SUBSCR")
 
     def new_list(self, count: int) -> None:
         """Pop *count* values, push a list of them."""
-        self._add("BUILD_LIST", count)
+        self._add(1 - count, "BUILD_LIST", count)
 
     def store_attribute(self, name: str) -> None:
         """Pop a value and an object (the top), set the object's attribute."""
-        self._add("STORE_ATTR", name)
+        self._add(-2, "STORE_ATTR", self._name_number(name))
 
     def new_tuple(self, count: int) -> None:
         """Pop *count* values, push a tuple of them."""
-        self._add("BUILD_TUPLE", count)
+        self._add(1 - count, "BUILD_TUPLE", count)
 
     # Calls
 
     def begin_call(self, name: str) -> None:
         """Push the global function *name* for a call; the arguments follow, then :meth:`end_call`."""
-        self._add("LOAD_GLOBAL", (True, name))
+        self._add(2, "LOAD_GLOBAL", self._name_number(name) << 1 | 1)
 
     def begin_method(self, name: str) -> None:
         """Replace the top by its method for a call."""
-        if self._old_calls:
-            self._add("LOAD_METHOD", name)
+        if _OLD:
+            self._add(1, "LOAD_METHOD", self._name_number(name))
         else:
-            self._add("LOAD_ATTR", (True, name))
+            self._add(1, "LOAD_ATTR", self._name_number(name) << 1 | 1)
 
     def end_call(self, count: int) -> None:
         """Call with the *count* arguments on top, push the result."""
-        if self._old_calls:
-            self._add("PRECALL", count)
-        self._add("CALL", count)
+        if _OLD:
+            self._add(0, "PRECALL", count)
+        self._add(-1 - count, "CALL", count)
 
     # Control
 
     def jump(self, label: Label) -> None:
         """Jump forwards."""
-        self._add("JUMP_FORWARD", label)
+        self._jump(0, "JUMP_FORWARD", label, ends=True)
 
     def jump_back(self, label: Label) -> None:
         """Jump backwards."""
-        self._add("JUMP_BACKWARD", label)
+        self._jump(0, "JUMP_BACKWARD", label, ends=True)
 
     def if_true(self, label: Label) -> None:
         """Pop a Bool, jump forwards if it is true."""
-        self._add(self._if_true, label)
+        self._jump(-1, _IF_TRUE, label)
 
     def if_false(self, label: Label) -> None:
         """Pop a Bool, jump forwards if it is false."""
-        self._add(self._if_false, label)
+        self._jump(-1, _IF_FALSE, label)
 
     def give_back(self) -> None:
         """Return the top."""
-        self._add("RETURN_VALUE")
+        self._add(-1, "RETURN_VALUE")
+        self._depth = None
 
     # Exceptions
 
     def begin_try(self) -> None:
         """From here to :meth:`end_try` exceptions go to the handler; the evaluation stack must be empty on entry."""
+        assert not self._depth, "a handler would lose what is on the evaluation stack"
         if self._handler is None:
             self._handler = self.label()
-        self._try = self._try_begin(self._handler, push_lasti=False)
-        self._code.append(self._try)
+        self._try = self._position()
 
     def end_try(self) -> None:
         """End what :meth:`begin_try` began."""
-        self._code.append(self._try_end(self._try))
+        assert self._try is not None
+        assert self._handler is not None
+        began = self._try
+        if self._attempts and self._attempts[-1][1] == began:
+            began = self._attempts.pop()[0]
+        self._attempts.append((began, self._position(), self._handler, 0, False))
         self._try = None
 
     def finish_handler(self, function: str) -> None:
@@ -239,25 +312,39 @@ class Writer:
         if self._handler is None:
             return
         cleanup = self.label()
+        # The exception itself is on the stack, in the second half above the handled one and the place it came from.
+        self._depths[self._handler], self._depths[cleanup] = 1, 3
         self.place(self._handler)
-        attempt = self._try_begin(cleanup, push_lasti=True)
-        self._code.append(attempt)
-        self._add("PUSH_EXC_INFO")
+        began = self._position()
+        self._add(1, "PUSH_EXC_INFO")
         self.begin_call(function)
-        self._add("COPY", 3)
+        self._add(1, "COPY", 3)
         self.end_call(1)
         self.pop()
-        self._add("RERAISE", 0)
-        self._code.append(self._try_end(attempt))
+        self._add(-1, "RERAISE", 0)
+        self._attempts.append((began, self._position(), cleanup, 1, True))
+        self._depth = None
         self.place(cleanup)
-        self._add("COPY", 3)
-        self._add("POP_EXCEPT")
-        self._add("RERAISE", 1)
-
-    def instructions(self) -> list[Instr]:
-        """Return the instructions written so far (labels and pseudo-instructions left out)."""
-        return [item for item in self._code if isinstance(item, self._bytecode.Instr)]
+        self._add(1, "COPY", 3)
+        self._add(-1, "POP_EXCEPT")
+        self._add(-1, "RERAISE", 1)
+        self._depth = None
 
     def finish(self) -> CodeType:
         """Return the code object."""
-        return self._code.to_code()
+        from stoffel.compiler.assembling import code_object
+
+        return code_object(
+            self._code,
+            self._jumps,
+            self._labels,
+            self._lines,
+            self._attempts,
+            name=self._name,
+            filename=self._filename,
+            stack_size=self._deepest,
+            argument_count=self._argument_count,
+            constants=self._constants,
+            names=list(self._names),
+            local_names=list(self._locals),
+        )

@@ -35,8 +35,7 @@ from stoffel.isa.program import Instruction
 from stoffel.runtime.code import Code
 
 if TYPE_CHECKING:
-    from bytecode import Label
-
+    from stoffel.compiler.codeobjects import Label
     from stoffel.compiler.environment import Environment
 
 _OPERATORS: Final = {

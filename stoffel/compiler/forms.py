@@ -27,8 +27,7 @@ QUICK_INTEGER: Final = (1 << 30) - 1
 """Largest int that CPython keeps in one digit; its specialised comparisons take no larger ones."""
 
 if TYPE_CHECKING:
-    from bytecode import Label
-
+    from stoffel.compiler.codeobjects import Label
     from stoffel.compiler.emission import Emitter
 
 
