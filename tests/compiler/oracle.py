@@ -22,12 +22,17 @@ from .generators import Case
 
 
 class Way(NamedTuple):
-    """A way of running: the mode, a forced exit at every so many-th safepoint, the factor on the heat of compiling."""
+    """A way of running.
+
+    *jit* is the machine's mode, *every* forces an exit at every so many-th safepoint, *threshold* is the factor on the
+    heat of compiling. *then* replaces *every* before the second of the two runs, which uses code that the first made.
+    """
 
     name: str
     jit: str
     every: int = 0
     threshold: float | None = None
+    then: int | None = None
 
 
 INTERPRETER: Final = Way("interpreter", "off")
@@ -36,15 +41,17 @@ COMPILED: Final = (
     ALWAYS,
     Way("every safepoint", "always", 1),
     Way("every 2nd safepoint", "always", 2),
+    Way("always, then every safepoint", "always", then=1),
     Way("every 7th safepoint", "always", 7),
-    Way("auto, warm soon", "auto", 0, 1e-5),
-    Way("auto, warm later", "auto", 0, 2e-4),
+    Way("auto, warm soon", "auto", threshold=1e-5),
+    Way("always, then every 3rd safepoint", "always", then=3),
+    Way("auto, warm later", "auto", threshold=2e-4),
 )
 
 
-def some_ways(number: int) -> tuple[Way, Way]:
-    """Return two ways for program *number*, so that a run over many programs has all of them at a third of the cost."""
-    return COMPILED[0], COMPILED[1 + number % (len(COMPILED) - 1)]
+def way_for(seed: int) -> Way:
+    """Return the way for the program made from *seed*: ways take turns, so that many programs have all of them."""
+    return COMPILED[seed % len(COMPILED)]
 
 
 SECONDS: Final = 10.0
@@ -56,13 +63,14 @@ class TimeUp(BaseException):
 
 
 class Difference(NamedTuple):
-    """Where *way* first differs from the interpreter."""
+    """Where *way* first differs from the interpreter, and whether a run was stopped because it took too long."""
 
     case: Case
     way: Way
     what: str
     expected: Any
     found: Any
+    stopped: bool
 
     def report(self) -> str:
         """Return a text for people."""
@@ -111,13 +119,14 @@ class _Describer:
         storage = getattr(value, "items", None)
         items = value.prefix if storage is None else storage
         size = value.length if storage is None else len(items)
+        kind = type(value)  # asking for the items has made an array with typed storage an ordinary one
         return "array", value.id, kind.__name__, size, [*map(self.value, items)], self.entries(value.extra or {})
 
     def entries(self, table: dict[Any, Any]) -> list[Any]:
         return [(self.value(value_of(key)), self.value(value)) for key, value in table.items()]
 
     def record(self, record: ActivationRecord) -> Any:
-        spill = {slot: self.value(value) for slot, value in (record.spill or {}).items() if value is not None}
+        spill = [(slot, self.value(value)) for slot, value in sorted((record.spill or {}).items()) if value is not None]
         return (
             record.function,
             record.next_instruction,
@@ -125,7 +134,7 @@ class _Describer:
             [*map(self.value, record.registers)],
             [*map(self.value, record.arguments)],
             [*map(self.value, record.stack)],
-            sorted(spill.items()),
+            spill,
             [(name, self.value(value)) for name, value in record.upvalues],
             self.value(record.closure),
         )
@@ -139,13 +148,20 @@ def describe(*values: Any) -> Any:
 
 def _brief(value: Any) -> Any:
     """Return part of an event as plain data: tables by id, for these events are many."""
-    if isinstance(value, Instruction):
-        return value.name, tuple(map(_brief, value.operands))
-    if isinstance(value, tuple):
-        return tuple(map(_brief, value))
-    if isinstance(value, Object | Array | Closure):
+    kind = type(value)
+    if kind is float:
+        return kind, repr(value)  # NaN, and the sign of zero
+    if kind is Instruction:
+        return value.name, *map(_brief, value.operands)
+    if issubclass(kind, tuple):
+        return [*map(_brief, value)]
+    if issubclass(kind, Object | Array | Closure):
         return repr(value)
-    return "nan" if value != value else (type(value).__name__, repr(value))
+    return kind, value
+
+
+HANG: Final = "hang"
+"""Among the errors of a run that did not end in time."""
 
 
 class Outcome(NamedTuple):
@@ -158,11 +174,17 @@ class Outcome(NamedTuple):
     trace: list[Any]
     arguments: Any
 
+    @property
+    def stopped(self) -> bool:
+        """True if the run did not end in time: the rest shows how far it came, which differs from run to run."""
+        return HANG in self.error
+
 
 class _Host:
     """The host of one run: its foreign function ``act`` and its hooks."""
 
     def __init__(self, case: Case, machine: VirtualMachine) -> None:
+        self.case = case
         self.plan = case.plan
         self.machine = machine
         self.calls = 0
@@ -170,6 +192,7 @@ class _Host:
         self.trace: list[Any] = []
         self.hooks: list[int] = []
         self.whole = 3
+        self.patience = case.patience
         machine.register_foreign_function("act", self.act)
         self.add_hook()
         if not case.hooked:
@@ -185,6 +208,12 @@ class _Host:
             self.whole -= 1
             describer = _Describer()
             trace.append([*map(describer.record, context.frames)])
+        self.patience -= 1
+        if self.patience <= 0:
+            # Traces stay short, and compiled code is entered again in the middle of what was observed.
+            self.patience = self.case.patience
+            for hook in self.hooks:
+                self.machine.disable_hook(hook)
 
     def act(self, context):  # type: ignore[no-untyped-def] # an annotation would change how it is called
         action = self.plan.get(self.calls)
@@ -245,16 +274,18 @@ def run(case: Case, way: Way, *, seconds: float = SECONDS, inspect: Inspect | No
     arguments = [*case.arguments]
     with _limit(seconds):
         try:
-            for _ in range(2):
+            for number in range(2):
+                if number and way.then is not None and machine.state.tier is not None:
+                    machine.state.tier.every = way.then
                 try:
                     results.append(machine.execute("main", *arguments))
                 except VMError as failure:
                     error.append((failure.kind, str(failure), failure.function, failure.instruction, failure.stack))
                     error.append(failure.inner_kind)
         except TimeUp:
-            error.append("hang")
+            error.append(HANG)
         except Exception as crash:
-            error.append(("crash", repr(crash)))
+            error.append(f"crash: {crash!r}")
     if inspect is not None:
         inspect(machine)
     return Outcome(error, describe(*results), printed, host.seen, host.trace, describe(*arguments))
@@ -288,7 +319,7 @@ def _difference(case: Case, way: Way, expected: Outcome, found: Outcome) -> Diff
         one, other = getattr(expected, what), getattr(found, what)
         if one != other:
             position, first, second = _first(one, other)
-            return Difference(case, way, f"{what}{position}", first, second)
+            return Difference(case, way, f"{what}{position}", first, second, expected.stopped or found.stopped)
     raise AssertionError("the outcomes are equal")
 
 
