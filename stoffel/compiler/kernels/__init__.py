@@ -1,0 +1,1 @@
+"""Kernels: numeric functions and loops of a program in machine code."""
