@@ -77,6 +77,8 @@ class Emitter:
         self.writer = Writer(code.name, filename, [ROOM, *arguments])
         self.spots = Spots(self.writer, typed.layout)
         self.lines: list[Line] = []
+        self.line_is_stale = False
+        self.last_index = len(self.instructions) - 1
         self.needed_in = analyse(typed)
         self.labels = {start: self.writer.label() for start in typed.blocks}
         self.placed: set[int] = set()
@@ -110,6 +112,7 @@ class Emitter:
         line = Line(index, f"{index:6}  {self.instructions[index]}")
         self.lines.append(line)
         self.writer.line = len(self.lines)
+        self.line_is_stale = False
         return line
 
     def site(self, way: int, resume: int) -> None:
@@ -269,6 +272,7 @@ class Emitter:
 
     def _block(self, typed: TypedBlock, following: int) -> None:
         start = typed.block.start
+        self.line_is_stale = True
         self.writer.place(self.labels[start])
         for label in self.aliases.pop(start, ()):
             self.writer.place(label)
@@ -389,6 +393,9 @@ class Emitter:
             assert edge is not None
             if edge.back:
                 self.new_line(typed.block.branch_at)
+            elif self.line_is_stale:
+                # No instruction of this block was written: the latest line has the sites of another place.
+                self.new_line(typed.block.body[-1] if typed.block.body else min(typed.block.start, self.last_index))
             self._edge(edge, TAKEN, following)
 
     def _inherits(self, edge: Edge) -> bool:

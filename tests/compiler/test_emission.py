@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import stoffel
-from stoffel.compiler.checker import decode
+from stoffel.compiler.checker import check_unit, decode
 from stoffel.compiler.safepoints import BEFORE, DURING, NEXT, TAKEN, Held, Unit
 from tests.compiler.units import opcodes, units
 
@@ -159,3 +159,18 @@ def test_values_survive_copies_evictions_and_exits(body: str, arguments: list[in
     for _ in range(2):
         result = machine.execute_with_args("main", list(arguments))
         assert (type(result), result) == (type(expected), expected)
+
+
+def test_a_block_without_code_of_its_own_is_not_left_on_a_line_of_another() -> None:
+    """The return that ends block 4 puts a plain int back into its type: a call, on a line whose sites must fit."""
+    body = "CMP r4, r5\nJMPNEQ other\nADD r3, r3, r5\nCALL print\nJMP end\nother:\nLDI r6, 0\nend:"
+    text = (
+        f"function f(p0)\n.registers 8\n{body}\nend\nfunction main()\nLDI r0, 7u32\nPUSHARG r0\nCALL f\nRET r0\nend\n"
+    )
+    machine = stoffel.VirtualMachine(jit="always")
+    machine.load(stoffel.assemble(text))
+    with pytest.raises(stoffel.VMError, match="Cannot compare"):
+        machine.execute("main")
+    unit = next(unit for unit in machine.state.tier.units.by_code.values() if unit.function.name == "f")
+    assert check_unit(unit) == []
+    assert [line.index for line in unit.lines][-1] == 5

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from stoffel import VirtualMachine, VMError
-from stoffel.compiler import forms
+from stoffel.compiler import forms, opened
 from stoffel.compiler.emission import Emitter
 from stoffel.isa.program import Function, Instruction, Program
 from stoffel.isa.table import ROWS, OperandKind
@@ -38,6 +38,7 @@ class Reach:
     def __init__(self) -> None:
         self.forms: Counter[str] = Counter()
         self.in_loops: Counter[str] = Counter()
+        self.opened_in_loops: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
         self.guesses_failed_in_loops = 0
@@ -53,6 +54,7 @@ class Reach:
         }
         return {
             "instructions in loops": {row.name for row in ROWS} - self.in_loops.keys(),
+            "builtins opened in loops": opened._OPENERS.keys() - self.opened_in_loops.keys(),
             "forms": forms.FORMS.keys() - self.forms.keys(),
             "reasons": set(REASONS.values()) - self.reasons.keys(),
             "refusals": set(REFUSALS) - self.refusals.keys(),
@@ -88,6 +90,8 @@ def reach() -> Iterator[Reach]:
     with pytest.MonkeyPatch.context() as patch:
         for name, form in forms.FORMS.items():
             patch.setitem(forms.FORMS, name, _counting(found.forms, name, form))
+        for name, opener in opened._OPENERS.items():
+            patch.setitem(opened._OPENERS, name, _opening(found.opened_in_loops, name, opener))
         block, missed, left = Emitter._block, CompiledTier._missed, CompiledTier._drop
 
         def emit_block(self, typed, following):  # type: ignore[no-untyped-def]
@@ -154,8 +158,22 @@ def _counting(counter, name, form):  # type: ignore[no-untyped-def]
     return counted
 
 
+def _opening(counter, name, opener):  # type: ignore[no-untyped-def]
+    def opens(inference, index, arguments, facts):  # type: ignore[no-untyped-def]
+        node = opener(inference, index, arguments, facts)
+        if node is not None and node.form != "leave" and any(index in loop for loop in loops_of(inference.code)):
+            counter[name] += 1
+        return node
+
+    return opens
+
+
 def test_every_instruction_is_compiled_inside_a_loop(reach: Reach) -> None:
     assert reach.missing()["instructions in loops"] == set()
+
+
+def test_every_builtin_that_is_opened_is_opened_inside_a_loop(reach: Reach) -> None:
+    assert reach.missing()["builtins opened in loops"] == set()
 
 
 def test_every_form_of_node_is_written(reach: Reach) -> None:

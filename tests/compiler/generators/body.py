@@ -12,7 +12,7 @@ from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.isa.table import OperandKind
 
 from .choosing import Chooser
-from .vocabulary import FIRST_COUNTER, FLOATS, KINDS, STRINGS, TEMPORARY
+from .vocabulary import COMPARE, FIRST_COUNTER, FLOATS, JUMP, KINDS, STRINGS, TEMPORARY
 
 Statement = Callable[["Body", int], None]
 """Adds a statement to a function; the number says how deeply loops and branches may be nested in it."""
@@ -153,6 +153,25 @@ class Body:
         self.times *= times
         yield
         self.times //= times
+
+    @contextmanager
+    def counting(self, rounds: int) -> Iterator[int]:
+        """Put a plain loop around what is emitted inside; gives the register that counts from 0."""
+        counter, bound = self.counter, self.counter + 1
+        self.counter += 2
+        start, end = self.fresh(), self.fresh()
+        self.emit("LDI", counter, 0)
+        self.emit("LDI", bound, rounds)
+        self.place(start)
+        with self.repeated(rounds):
+            self.emit(COMPARE, counter, bound)
+            self.emit("JMPEQ", end)
+            self.loops.append(counter)
+            yield counter
+            self.loops.pop()
+            self.emit("ADD", counter, counter, self.load(1))
+            self.emit(JUMP, start)
+        self.place(end)
 
     def load_at(self, register: int, value: Any) -> int:
         self.emit("LDI", register, value)

@@ -12,7 +12,6 @@ from .vocabulary import (
     COMPARE,
     FLOATING,
     INTEGERS,
-    JUMP,
     OBJECTS,
     SCRATCH,
     TEMPORARY,
@@ -96,9 +95,6 @@ def bumps(body: Body, closure: int) -> None:
         body.emit("PUSHARG", register)
     body.emit("CALL", "create_closure")
     body.emit("MOV", closure, SCRATCH)
-    counter, bound = body.counter, body.counter + 1
-    body.counter += 2
-    start, end = body.fresh(), body.fresh()
     copies = chooser.randrange(8)
     other = CLOSURES[0] if closure == CLOSURES[1] else CLOSURES[1]
     if copies == 0:
@@ -107,18 +103,12 @@ def bumps(body: Body, closure: int) -> None:
         body.emit("STS", 0, closure)
     elif copies == 2:
         body.call("append", ARRAYS[0], closure)
-    body.emit("LDI", counter, 0)
-    body.emit("LDI", bound, rounds)
-    body.place(start)
-    with body.repeated(rounds):
-        body.emit(COMPARE, counter, bound)
-        body.emit("JMPEQ", end)
+    with body.counting(rounds) as counter:
         arguments = [chooser.choice((*INTEGERS, counter)) for _ in range(callee.parameters)]
         body.cost += callee.cost * body.times
         body.call("call_closure", closure, *arguments)
         body.emit("MOV", chooser.choice(ANYTHING), SCRATCH)
         happens = chooser.randrange(10)
-        body.loops.append(counter)
         if happens == 0:
             body.call("act", closure)
         elif happens == 1:
@@ -133,11 +123,6 @@ def bumps(body: Body, closure: int) -> None:
             turn(body, 0)
         elif happens == 6:
             act(body, 0)
-        body.loops.pop()
-        body.emit("LDI", TEMPORARY[0], 1)
-        body.emit("ADD", counter, counter, TEMPORARY[0])
-        body.emit(JUMP, start)
-    body.place(end)
     return None
 
 

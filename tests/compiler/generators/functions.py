@@ -97,6 +97,18 @@ def recursive(body: Body, width: int) -> None:
     body.emit("RET", body.load(body.small()))
 
 
+def _bump(body: Body) -> None:
+    """Read an upvalue and write it, most often one higher."""
+    name = body.chooser.choice(body.upvalues)
+    body.call("get_upvalue", body.load(name))
+    body.emit("MOV", ANYTHING[0], SCRATCH)
+    if not body.odds(1, 6):
+        body.emit("ADD", ANYTHING[0], ANYTHING[0], body.load(1) if body.odds(2, 3) else INTEGERS[0])
+    if body.odds(1, 8):
+        body.statements(1, 0)
+    body.call("set_upvalue", body.load(name), ANYTHING[0])
+
+
 def bumping(chooser: Chooser, grammar: Grammar, kind: type) -> tuple[Function, Callee]:
     """Return a function that reads and writes its upvalues: the body of a closure with state."""
     body = Body(chooser, grammar, [], "bump", 60, kind)
@@ -104,15 +116,13 @@ def bumping(chooser: Chooser, grammar: Grammar, kind: type) -> tuple[Function, C
     body.upvalues = (("p0",), ("p0", "p1"), ("p1",))[(0, 0, 0, 1, 2)[chooser.randrange(5)]]
     for register in INTEGERS[max(body.parameters - 1, 0) :]:
         body.emit("LDI", register, body.small())
-    for _ in range(1 + chooser.randrange(2)):
-        name = chooser.choice(body.upvalues)
-        body.call("get_upvalue", body.load(name))
-        body.emit("MOV", ANYTHING[0], SCRATCH)
-        if not body.odds(1, 6):
-            body.emit("ADD", ANYTHING[0], ANYTHING[0], body.load(1) if body.odds(2, 3) else INTEGERS[0])
-        if body.odds(1, 8):
-            body.statements(1, 0)
-        body.call("set_upvalue", body.load(name), ANYTHING[0])
+    if body.odds(1, 3):
+        with body.counting(2 + chooser.randrange(3)):
+            _bump(body)
+    else:
+        _bump(body)
+    if body.odds(1, 2):
+        _bump(body)
     if body.odds(1, 4):
         body.statements(1, 0)
     if body.odds(1, 6):
