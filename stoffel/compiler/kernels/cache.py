@@ -1,0 +1,379 @@
+"""Object code of kernels on disk: one file for each key, safe to share between processes, never trusted blindly.
+
+What is in a file is executed, so a file counts only if it is complete and undamaged (SHA-256), was made under the same
+host identity, and neither it nor the directory belongs to another user or can be written by one. Everything else is a
+miss. A file takes its place by renaming, complete or not at all. Where nothing can be kept, nothing is.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+from collections.abc import Callable
+from hashlib import sha256
+from time import time
+from typing import Any, Final
+
+from stoffel.compiler.refusal import Refusal
+
+DEFAULT_LIMIT: Final = 256 << 20
+"""Most bytes that are kept; the least recently used entries go first."""
+
+DIRECTORY_VARIABLE: Final = "STOFFEL_CACHE_DIR"
+"""Environment variable that names the directory, or says ``off``."""
+
+LIMIT_VARIABLE: Final = "STOFFEL_CACHE_MIB"
+"""Environment variable that sets the limit, in MiB."""
+
+OFF: Final = "off"
+"""What turns the cache off, as an option and in the environment variable; a directory of that name is ``./off``."""
+
+_MAGIC: Final = b"stfkern\n"
+_VERSION: Final = 1
+_FIXED: Final = struct.Struct("<8sI32s")
+"""Magic bytes, format version, SHA-256 of what follows."""
+_LENGTHS: Final = struct.Struct("<4Q")
+"""Lengths of key, host identity, metadata (JSON) and object code, which follow in this order and end the file."""
+
+_SUFFIX: Final = ".kernel"
+_TEMPORARY: Final = ".tmp"
+_ABANDONED: Final = 3600.0
+"""Seconds after which a temporary file belongs to a writer that is gone."""
+_PUTS_BETWEEN_COUNTS: Final = 100
+"""Entries that are stored before what other processes have stored is counted again."""
+
+
+class Entry:
+    """What was stored under a key: machine code as an object file, and *meta*, data for JSON."""
+
+    __slots__ = ("meta", "object_code")
+
+    def __init__(self, object_code: bytes, meta: dict[str, Any]) -> None:
+        self.object_code: Final = object_code
+        self.meta: Final = meta
+
+
+class Information:
+    """What :meth:`Cache.info` tells.
+
+    *directory* is None if there is none; *problem* is the sentence that says why nothing is kept, or None. *entries*
+    and *size* (bytes) count what is stored, *limit* is the most bytes that are kept.
+    """
+
+    __slots__ = ("directory", "entries", "limit", "problem", "size")
+
+    def __init__(self, directory: str | None, problem: str | None, entries: int, size: int, limit: int) -> None:
+        self.directory: Final = directory
+        self.problem: Final = problem
+        self.entries: Final = entries
+        self.size: Final = size
+        self.limit: Final = limit
+
+
+def _host_identity() -> str:
+    from stoffel.compiler.kernels.machine_code import host_identity
+
+    return host_identity()
+
+
+class Cache:
+    """Object code in the files of *directory*, which is made when it is needed; None keeps nothing.
+
+    *reason* says, for people, why there is no directory. *limit* is in bytes. *host* gives the identity under which
+    object code is made and may be loaded; it is asked when there is something to compare with. One object may be used
+    by several threads.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str] | None,
+        *,
+        limit: int = DEFAULT_LIMIT,
+        host: Callable[[], str] = _host_identity,
+        reason: str = "the cache is off",
+    ) -> None:
+        # Where the process is may change later.
+        self.directory: Final = None if directory is None else os.path.abspath(directory)
+        self.limit: Final = limit
+        self._host = host
+        self._reason = reason
+        self._size = 0
+        self._puts = 0
+
+    def get(self, key: str) -> Entry | None:
+        """Return what was stored under *key* on a host like this, or None. Nothing is raised for what is wrong there.
+
+        A file that is of no use (damaged, of another format or host) is removed.
+        """
+        if self.directory is None:
+            return None
+        path = self._path(key)
+        try:
+            data = self._read(path)
+        except OSError:
+            return None
+        if data is None:
+            return None
+        entry = self._decode(data, key)
+        if entry is None:
+            _remove(path)
+        else:
+            _touch(path)
+        return entry
+
+    def put(self, key: str, object_code: bytes, meta: dict[str, Any]) -> bool:
+        """Store *object_code*, just made on this host, and *meta* under *key*; return whether that was possible.
+
+        *meta* is made of what JSON knows, and comes back as JSON gives it. Raises TypeError if it is not.
+        """
+        if self.directory is None:
+            return False
+        data = self._encode(key, object_code, meta)
+        if len(data) > self.limit:
+            return False
+        try:
+            os.makedirs(self.directory, 0o700, exist_ok=True)
+            if _distrust(os.stat(self.directory)) is not None:
+                return False
+            _write(self._path(key), data)
+        except OSError:
+            return False
+        self._count(len(data))
+        return True
+
+    def info(self) -> Information:
+        """Return where the cache is, what is in it, and why it is not used if it is not."""
+        if self.directory is None:
+            return Information(None, self._reason, 0, 0, self.limit)
+        sizes = [length for _, length, _ in self._entries()]
+        return Information(self.directory, self._problem(), len(sizes), sum(sizes), self.limit)
+
+    def clear(self) -> int:
+        """Remove all entries, and what dead writers left; return how many entries were removed.
+
+        Raises OSError for a directory that cannot be read or changed.
+        """
+        removed = 0
+        if self.directory is None:
+            return removed
+        try:
+            with os.scandir(self.directory) as found:
+                items = [item for item in found if _is_entry(item.name) or _is_abandoned(item)]
+        except FileNotFoundError:
+            return removed
+        for item in items:
+            try:
+                os.unlink(item.path)
+            except FileNotFoundError:
+                continue  # another process was quicker
+            removed += _is_entry(item.name)
+        return removed
+
+    # Files
+
+    def _path(self, key: str) -> str:
+        assert self.directory is not None
+        return os.path.join(self.directory, sha256(key.encode()).hexdigest() + _SUFFIX)
+
+    def _read(self, path: str) -> bytes | None:
+        """Return the content of a file that nobody else can have written. Raises OSError."""
+        assert self.directory is not None
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | _NONBLOCK)
+        try:
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode) or _distrust(found) or _distrust(os.stat(self.directory)):
+                return None
+            # A short read is found out like any other damage.
+            return os.read(handle, found.st_size + 1) if found.st_size <= self.limit else b""
+        finally:
+            os.close(handle)
+
+    def _encode(self, key: str, object_code: bytes, meta: dict[str, Any]) -> bytes:
+        import json
+
+        text = json.dumps(meta, separators=(",", ":"))
+        parts = (key.encode(), self._host().encode(), text.encode(), object_code)
+        body = _LENGTHS.pack(*map(len, parts)) + b"".join(parts)
+        return _FIXED.pack(_MAGIC, _VERSION, sha256(body).digest()) + body
+
+    def _decode(self, data: bytes, key: str) -> Entry | None:
+        """Return the entry in *data*, None if it is not a whole and undamaged one for *key* and this host."""
+        start = _FIXED.size + _LENGTHS.size
+        if len(data) < start:
+            return None
+        magic, version, digest = _FIXED.unpack_from(data)
+        body = memoryview(data)[_FIXED.size :]
+        if (magic, version) != (_MAGIC, _VERSION) or sha256(body).digest() != digest:
+            return None
+        lengths = _LENGTHS.unpack_from(body)
+        if start + sum(lengths) != len(data):
+            return None
+        parts = []
+        for length in lengths:
+            parts.append(data[start : start + length])
+            start += length
+        if parts[0] != key.encode():
+            return None
+        import json
+
+        try:
+            return Entry(parts[3], json.loads(parts[2])) if parts[1] == self._host().encode() else None
+        except (Refusal, ValueError):
+            return None
+
+    def _entries(self) -> list[tuple[int, int, str]]:
+        """Return time of the last use (ns), size and path of every entry; remove what dead writers left."""
+        assert self.directory is not None
+        entries = []
+        try:
+            with os.scandir(self.directory) as found:
+                for item in found:
+                    if _is_entry(item.name):
+                        try:
+                            state = item.stat(follow_symlinks=False)
+                        except OSError:
+                            continue  # another process has removed it
+                        entries.append((state.st_mtime_ns, state.st_size, item.path))
+                    elif _is_abandoned(item):
+                        _remove(item.path)
+        except OSError:
+            return entries  # what cannot be read counts as empty
+        return entries
+
+    # Size
+
+    def _count(self, size: int) -> None:
+        """Take notice of *size* stored bytes; count everything now and then, and when the limit may be passed."""
+        self._size += size
+        self._puts += 1
+        if self._puts % _PUTS_BETWEEN_COUNTS == 1 or self._size > self.limit:
+            self._size = self._shrink()
+
+    def _shrink(self) -> int:
+        """Remove what was not used for longest until nine tenths of the limit are left, if it is passed."""
+        entries = self._entries()
+        size = sum(length for _, length, _ in entries)
+        if size > self.limit:
+            for _, length, path in sorted(entries):
+                if size <= self.limit * 9 // 10:
+                    break
+                _remove(path)
+                size -= length
+        return size
+
+    # Trust
+
+    def _problem(self) -> str | None:
+        """Return why nothing can be kept in the directory, as a sentence, or None."""
+        assert self.directory is not None
+        place = self.directory
+        while True:
+            try:
+                found = os.stat(place)
+                break
+            except FileNotFoundError:
+                if os.path.islink(place):
+                    return f"{place} is a link to nothing"
+                place = os.path.dirname(place)
+            except OSError as error:
+                return f"{place} cannot be used: {error.strerror or error}"
+        if not stat.S_ISDIR(found.st_mode):
+            return f"{place} is not a directory"
+        if place == self.directory:
+            distrust = _distrust(found)
+            if distrust is not None:
+                return f"{place} {distrust}, and what is in it would be executed"
+        if not os.access(place, os.R_OK | os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+            return f"{place} cannot be written"
+        return None
+
+
+_NONBLOCK: Final[int] = getattr(os, "O_NONBLOCK", 0)
+"""Opening a pipe that lies there as an entry must not wait for a writer."""
+
+
+def _distrust(found: os.stat_result) -> str | None:
+    """Return why others may have put something there, as the end of a sentence, or None."""
+    if not hasattr(os, "geteuid"):
+        return None  # Windows: the user's directories are not for others
+    if found.st_uid != os.geteuid():
+        return "belongs to another user"
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return "can be written by other users"
+    return None
+
+
+def _is_entry(name: str) -> bool:
+    return _has_digest(name) and name[64:] == _SUFFIX
+
+
+def _is_abandoned(item: os.DirEntry[str]) -> bool:
+    """Tell whether it is the temporary file of a writer that is gone; others are still being written."""
+    if not (_has_digest(item.name) and item.name[64:].startswith(f"{_SUFFIX}.") and item.name.endswith(_TEMPORARY)):
+        return False
+    try:
+        return time() - item.stat(follow_symlinks=False).st_mtime > _ABANDONED
+    except OSError:
+        return False
+
+
+def _has_digest(name: str) -> bool:
+    return len(name) > 64 and not name[:64].strip("0123456789abcdef")
+
+
+def _write(path: str, data: bytes) -> None:
+    """Put *data* at *path*, all of it or nothing. Raises OSError."""
+    temporary = f"{path}.{os.getpid()}.{os.urandom(4).hex()}{_TEMPORARY}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    try:
+        with open(os.open(temporary, flags, 0o600), "wb", buffering=0) as file:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[file.write(rest) :]
+        os.replace(temporary, path)
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        return
+
+
+def _touch(path: str) -> None:
+    """Note that the file was used now."""
+    try:
+        os.utime(path)
+    except OSError:
+        return
+
+
+def open_cache(setting: str | os.PathLike[str] | None = None) -> Cache:
+    """Return the cache that *setting* asks for: a directory, ``"off"``, or None for what the environment says.
+
+    That is the variable STOFFEL_CACHE_DIR and, without it, the place where the platform keeps a user's caches.
+    """
+    limit = DEFAULT_LIMIT
+    megabytes = os.environ.get(LIMIT_VARIABLE, "")
+    if megabytes.isascii() and megabytes.isdigit():
+        limit = int(megabytes[:12]) << 20
+    source = "it is turned off"
+    if not setting:
+        setting = os.environ.get(DIRECTORY_VARIABLE) or None
+        source = f"{DIRECTORY_VARIABLE} turns it off"
+    if setting == OFF:
+        return Cache(None, limit=limit, reason=source)
+    if setting is not None:
+        return Cache(setting, limit=limit)
+    try:
+        import platformdirs
+    except ImportError:
+        return Cache(None, limit=limit, reason="the library platformdirs, which knows the place, is not installed")
+    place = platformdirs.user_cache_dir("stoffel", appauthor=False)
+    if not os.path.isabs(place):
+        return Cache(None, limit=limit, reason="this user has no home directory")
+    return Cache(os.path.join(place, "kernels"), limit=limit)
