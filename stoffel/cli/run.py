@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.cli import report, status
 from stoffel.cli.arguments import SYNTAX, parse_argument
+from stoffel.cli.cache import CACHE, directory
 from stoffel.cli.files import program_name, read_program
 from stoffel.cli.options import Command, Option, Parsed
 from stoffel.errors import LoadError, VMError
@@ -68,6 +69,7 @@ def run(parsed: Parsed) -> int:
         jit=options.get("--jit", "off"),
         output=sink,
         storage=options.get("--local-store"),
+        cache=directory(options),
     )
     try:
         machine.load(program)
@@ -161,6 +163,7 @@ COMMAND: Final = Command(
             implied="auto",
             choices=("auto", "always", "off"),
         ),
+        CACHE,
         Option("--stats", "Tell on standard error (with --json, under stats) what the compiler did."),
     ),
     details=SYNTAX

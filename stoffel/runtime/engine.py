@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,16 +20,20 @@ THRESHOLDS: Final = {"auto": 1.0, "always": 0.0}
 
 
 class Engine:
-    """Runs records in the tier that *mode* asks for. Raises ValueError for a mode that does not exist."""
+    """Runs records in the tier that *mode* asks for. Raises ValueError for a mode that does not exist.
 
-    __slots__ = ("mode",)
+    *cache* is the directory for the machine code of kernels, ``"off"``, or None for the usual one.
+    """
+
+    __slots__ = ("cache", "mode")
 
     _said: bool = False
 
-    def __init__(self, mode: str) -> None:
+    def __init__(self, mode: str, cache: str | os.PathLike[str] | None = None) -> None:
         if mode not in MODES:
             raise ValueError(f"jit must be one of {', '.join(MODES)}, not {mode!r}")
         self.mode = mode
+        self.cache = cache
 
     def attach(self, state: VMState) -> None:
         """Give *state* the compiled tier that the mode asks for.
@@ -52,7 +57,7 @@ class Engine:
 
     def clone(self) -> Engine:
         """Return an engine with the same settings for an independent machine."""
-        return Engine(self.mode)
+        return Engine(self.mode, self.cache)
 
     def run(self, state: VMState) -> Value:
         """Run the records above ``state.base`` to the end and return the result of the lowest."""

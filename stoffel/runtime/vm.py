@@ -32,17 +32,29 @@ class VirtualMachine(TableAccess):
     ``"always"``. *output* receives printed lines: None for standard output, an object with ``write``, or a callable
     taking one line. *storage* is the backend of LocalStorage: None for none, a path of an SQLite file, ``":memory:"``,
     or an object with ``store``, ``retrieve``, ``delete`` and ``exists``. *builtins* False leaves the library out.
+    *cache* is the directory where machine code is kept between runs, ``"off"`` for none, or None for what
+    STOFFEL_CACHE_DIR says, else for the place where the platform keeps caches; it is made when it is needed.
 
     One machine may be used from several threads; runs take turns. For running in parallel, :meth:`clone` it.
     """
 
-    def __init__(self, jit: str = "off", output: Any = None, storage: Any = None, *, builtins: bool = True) -> None:
+    def __init__(
+        self,
+        jit: str = "off",
+        output: Any = None,
+        storage: Any = None,
+        *,
+        builtins: bool = True,
+        cache: str | os.PathLike[str] | None = None,
+    ) -> None:
         sink = open_sink(output)
         if storage is not None:
             from stoffel.runtime.storage import open_storage
 
             storage = open_storage(storage)
-        self._engine = Engine(jit)
+        if cache is not None and not isinstance(cache, (str, os.PathLike)):
+            raise TypeError(f"cache must be None, a path or 'off', not {type(cache).__name__}")
+        self._engine = Engine(jit, cache)
         self._state = VMState(sink, storage, ForeignObjects())
         self._state.machine = self
         self._engine.attach(self._state)

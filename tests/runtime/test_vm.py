@@ -322,3 +322,14 @@ def test_the_state_holds_what_the_machine_has(machine: Make) -> None:
     assert state.foreign_objects is not None
     assert state.hooks.active is False
     assert str(state.instruction_at("add", 0)).split() == ["ADD", "r0,", "r0,", "r1"]
+
+
+def test_a_cache_that_is_no_path_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"^cache must be None, a path or 'off', not int$"):
+        VirtualMachine(cache=5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("cache", [None, "off", "kernels", Path("kernels")])
+def test_a_clone_has_the_cache_of_the_original(cache: str | Path | None) -> None:
+    vm = VirtualMachine(cache=cache)
+    assert vm.clone()._engine.cache == vm._engine.cache == cache
