@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import struct
+import sys
 from collections.abc import Callable
 from hashlib import sha256
 from time import time
@@ -370,10 +371,20 @@ def open_cache(setting: str | os.PathLike[str] | None = None) -> Cache:
     if setting is not None:
         return Cache(setting, limit=limit)
     try:
-        import platformdirs
+        place = _user_cache_directory()
     except ImportError:
         return Cache(None, limit=limit, reason="the library platformdirs, which knows the place, is not installed")
-    place = platformdirs.user_cache_dir("stoffel", appauthor=False)
     if not os.path.isabs(place):
         return Cache(None, limit=limit, reason="this user has no home directory")
     return Cache(os.path.join(place, "kernels"), limit=limit)
+
+
+def _user_cache_directory() -> str:
+    """Return where the platform wants a user's caches of this program. Raises ImportError without platformdirs."""
+    if sys.platform == "linux":
+        # The rule of the XDG Base Directory Specification: importing platformdirs, which knows it too, costs 10 ms.
+        base = os.environ.get("XDG_CACHE_HOME", "")
+        return os.path.join(base if os.path.isabs(base) else os.path.expanduser("~/.cache"), "stoffel")
+    from platformdirs import user_cache_dir
+
+    return user_cache_dir("stoffel", appauthor=False)

@@ -482,11 +482,36 @@ def test_without_a_directory_it_is_where_the_platform_keeps_caches(
     assert open_cache().directory == str(expected)
 
 
-def test_without_a_home_there_is_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="platformdirs is asked anyway")
+@pytest.mark.parametrize("place", [None, "", "/var/caches of all/", "/"])
+def test_on_linux_the_place_is_the_one_that_platformdirs_knows(
+    place: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import platformdirs
+
+    if place is None:
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    else:
+        monkeypatch.setenv("XDG_CACHE_HOME", place)
+    assert Path(module._user_cache_directory()) == Path(platformdirs.user_cache_dir("stoffel", appauthor=False))
+
+
+def test_on_other_systems_platformdirs_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     import platformdirs
 
     monkeypatch.delenv("STOFFEL_CACHE_DIR", raising=False)
-    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda *_, **__: "~/.cache/stoffel")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name, appauthor: f"/caches/{name} {appauthor}")
+    assert open_cache().directory == "/caches/stoffel False/kernels"
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
+def test_without_a_home_there_is_no_cache(platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("STOFFEL_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: "~/.cache/stoffel")
     assert open_cache().info().problem == "this user has no home directory"
 
 
@@ -494,6 +519,7 @@ def test_without_platformdirs_there_is_no_cache_unless_a_directory_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("STOFFEL_CACHE_DIR", raising=False)
+    monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setitem(sys.modules, "platformdirs", None)
     assert open_cache().info().problem == "the library platformdirs, which knows the place, is not installed"
     assert open_cache(tmp_path).info().problem is None
