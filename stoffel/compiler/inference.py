@@ -1,19 +1,17 @@
-"""Type inference and range analysis: a forward fixpoint over the blocks, then one pass that makes the typed nodes.
+"""Type inference and range analysis: what each instruction does to what is known, and the typed node it becomes.
 
-The analysis is optimistic (Wegman and Zadeck's conditional constants, with kinds and intervals): blocks are visited
-only when an edge into them can be taken, and ranges that keep growing are widened at the second visit. Guesses about
-kinds are written as guards; a guard that fails leaves compiled code, and what was seen there corrects the next
-translation.
+The analysis, a forward fixpoint over the blocks (see ``fixpoint``), is optimistic (Wegman and Zadeck's conditional
+constants, with kinds and intervals): blocks are visited only when an edge into them can be taken. Guesses about kinds
+are written as guards; a guard that fails leaves compiled code, and what was seen there corrects the next translation.
 """
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
-from operator import is_not
 from typing import TYPE_CHECKING, Final
 
 from stoffel.compiler import opened, ranges
-from stoffel.compiler.blocks import END, Block, Edge, Graph
+from stoffel.compiler.blocks import END, Block, Graph
+from stoffel.compiler.decoding import CALL, CONSTANT, MOVE, OPERATION, PEEK, PUSH, RETURN, Step, decode
 from stoffel.compiler.facts import (
     ANY,
     BOOL,
@@ -27,20 +25,16 @@ from stoffel.compiler.facts import (
     NUMBERS,
     STRING,
     TRUE_FACT,
-    UNKNOWN,
     Fact,
-    equal,
     join,
     kind_of,
     of_constant,
     of_kinds,
     of_range,
-    widen,
 )
-from stoffel.compiler.refusal import Refusal
+from stoffel.compiler.fixpoint import Effects, Fixpoint
 from stoffel.compiler.typed import FLAG_BITS, Comparison, FlowState, Layout, Node, TypedBlock, TypedFunction
 from stoffel.errors import VMError
-from stoffel.isa.table import Flow, OperandKind, Place
 from stoffel.runtime.code import Code
 from stoffel.runtime.operations import OPERATIONS
 
@@ -53,8 +47,6 @@ ORDERABLE: Final = (STRING, BOOL)
 ARITHMETIC: Final = frozenset({"ADD", "SUB", "MUL", "DIV", "MOD"})
 _LOGICAL: Final = frozenset({"AND", "OR", "XOR"})
 _SHIFTS: Final = frozenset({"SHL", "SHR"})
-_NOWHERE: Final = -2
-_VISITS_BEFORE_WIDENING: Final = 3
 
 
 def single(mask: int) -> bool:
@@ -85,74 +77,43 @@ class Inference:
         self.layout = layout
         self.environment = environment
         self.feedback: Feedback = environment.feedback(code)
-        self.entries: dict[int, FlowState] = {graph.entry: entry}
-        self.visits: dict[int, int] = {}
+        self.entry = entry
         self.result = IMPOSSIBLE
 
     def run(self) -> TypedFunction:
         """Return the typed function. Raises Refusal if the argument stack has no static shape."""
-        order = self.graph.order()
-        rank = {block.start: position for position, block in enumerate(order)}
-        pending = [0]
-        waiting = {self.graph.entry}
-        while pending:
-            start = order[heappop(pending)].start
-            waiting.discard(start)
-            self.visits[start] = self.visits.get(start, 0) + 1
-            typed = self._block(self.graph.blocks[start], self.entries[start].copy(), keep=False)
-            for edge, state in ((typed.taken, typed.taken_state), (typed.next, typed.next_state)):
-                if edge is not None and state is not None and edge.target != END:
-                    retreats = rank[edge.target] <= rank[start]
-                    if self._flow(edge, state, retreats) and edge.target not in waiting:
-                        waiting.add(edge.target)
-                        heappush(pending, rank[edge.target])
-        self.result = IMPOSSIBLE
-        blocks = {
-            block.start: self._block(block, self.entries[block.start].copy(), keep=True)
-            for block in order
-            if block.start in self.entries
-        }
+        fixpoint = Fixpoint(self.graph, self.entry, self.layout.stack, self._execute, self._effects)
+        fixpoint.run()
+        order = [block.start for block in self.graph.order()]
+        blocks = {start: fixpoint.typed[start] for start in order if start in fixpoint.typed}
         return TypedFunction(self.layout, blocks, self.result)
 
-    def _flow(self, edge: Edge, state: FlowState, retreats: bool) -> bool:
-        """Join *state* into the entry of the edge's target; return whether that changed it.
+    def _step(self, index: int) -> Step:
+        steps = self.layout.steps
+        step = steps.get(index)
+        if step is None:
+            step = steps[index] = decode(self.graph.instructions[index], self.layout)
+        return step
 
-        Only edges that close a loop widen: elsewhere what is known comes to rest by itself.
-        """
-        known = self.entries.get(edge.target)
-        if known is None:
-            self.entries[edge.target] = state.copy()
-            return True
-        if len(known.facts) != len(state.facts):
-            raise Refusal(f"argument stack has no static shape at instruction {edge.target}")
-        changed = False
-        may_widen = retreats and self.visits.get(edge.target, 0) >= _VISITS_BEFORE_WIDENING
-        different = [place for place, differs in enumerate(map(is_not, known.facts, state.facts)) if differs]
-        for place in different:
-            old, fact = known.facts[place], state.facts[place]
-            new = join(old, fact)
-            if not equal(old, new):
-                known.facts[place] = widen(old, new) if may_widen else new
-                changed = True
-        if known.flag | state.flag != known.flag:
-            known.flag |= state.flag
-            changed = True
-        same = known.comparison
-        if same is not None and (
-            state.comparison is None or (same.left, same.right) != (state.comparison.left, state.comparison.right)
-        ):
-            known.comparison = None
-            changed = True
-        return changed
-
-    def _block(self, block: Block, state: FlowState, *, keep: bool) -> TypedBlock:
-        typed = TypedBlock(block, state.copy() if keep else state)
-        nodes: list[Node] | None = typed.nodes if keep else None
+    def _effects(self, block: Block) -> Effects:
+        """Return what a block does with registers and spill slots; guards may learn about places that are read."""
+        uses: set[int] = set()
+        defines: set[int] = set()
         for index in block.body:
-            if not self._instruction(index, state, nodes):
-                typed.after = state
+            _, target, sources, _ = self._step(index)
+            for source in sources:
+                if source not in defines:
+                    uses.add(source)
+            if target >= 0:
+                defines.add(target)
+        return Effects(frozenset(uses), frozenset(defines))
+
+    def _execute(self, block: Block, entry: FlowState) -> TypedBlock:
+        typed = TypedBlock(block, entry)
+        state = entry.copy()
+        for index in block.body:
+            if not self._instruction(index, state, typed.nodes):
                 return typed
-        typed.after = state
         self._leave_block(block, state, typed)
         for edge, reached in ((typed.taken, typed.taken_state), (typed.next, typed.next_state)):
             if edge is not None and edge.target == END and reached is not None:
@@ -208,83 +169,49 @@ class Inference:
         if comparison is not None and place in (comparison.left, comparison.right):
             state.comparison = None
 
-    def _instruction(self, index: int, state: FlowState, nodes: list[Node] | None) -> bool:
+    def _instruction(self, index: int, state: FlowState, nodes: list[Node]) -> bool:
         """Apply instruction *index* to *state*, adding its node to *nodes*; return False if control ends there."""
-        instruction = self.graph.instructions[index]
-        row = instruction.op
-        operands = instruction.operands
+        sort, target, sources, detail = self._step(index)
         facts = state.facts
-        if row.operation:
-            return self._operation(index, row.operation, operands, state, nodes)
-        if row.flow is Flow.CALL:
-            return opened.call(self, index, operands[0], state, nodes)
-        if row.flow is Flow.RETURN:
-            self.result = join(self.result, facts[operands[0]])
-            if nodes is not None:
-                nodes.append(Node(index, "return", -1, (operands[0],), facts=(facts[operands[0]],)))
+        if sort == CONSTANT:
+            self._define(state, target, detail)
+            nodes.append(Node(index, "constant", target, result=detail))
+        elif sort == MOVE:
+            fact = facts[sources[0]]
+            self._define(state, target, fact)
+            nodes.append(Node(index, "copy", target, sources, result=fact))
+        elif sort == OPERATION:
+            return self._operation(index, detail, target, sources, state, nodes)
+        elif sort == PUSH:
+            fact = facts[sources[0]]
+            facts.append(fact)
+            nodes.append(Node(index, "copy", len(facts) - 1, sources, result=fact))
+        elif sort == CALL:
+            return opened.call(self, index, detail, state, nodes)
+        elif sort == RETURN:
+            fact = facts[sources[0]]
+            self.result = join(self.result, fact)
+            nodes.append(Node(index, "return", -1, sources, facts=(fact,)))
             return False
-        if Place.STACK in row.writes:  # PUSHARG
-            facts.append(facts[operands[0]])
-            if nodes is not None:
-                nodes.append(Node(index, "copy", len(facts) - 1, (operands[0],), result=facts[-1]))
-            return True
-        source = self._copied(instruction.operands, row.operands, state)
-        if source is None:
-            return True
-        if source[2] == _NOWHERE:
-            if nodes is not None:
+        elif sort == PEEK:
+            place = len(facts) - 1 + detail
+            if not self.layout.stack <= place < len(facts):
                 nodes.append(Node(index, "leave", detail="argument stack read out of bounds", leaves=True))
-            return False
-        target, fact, place = source
-        self._define(state, target, fact)
-        if nodes is not None:
-            if place < 0:
-                nodes.append(Node(index, "constant", target, result=fact))
-            else:
-                nodes.append(Node(index, "copy", target, (place,), result=fact))
+                return False
+            self._define(state, target, facts[place])
+            nodes.append(Node(index, "copy", target, (place,), result=facts[target]))
         return True
 
-    def _copied(
-        self, operands: tuple[object, ...], kinds: tuple[object, ...], state: FlowState
-    ) -> tuple[int, Fact, int] | None:
-        """Return target, fact and source place of an instruction that only moves a value.
-
-        The source is -1 for a constant, :data:`_NOWHERE` for an argument-stack entry that does not exist.
-        """
-        target = source = -1
-        fact: Fact | None = None
-        slot_first = False
-        for operand, value in zip(kinds, operands, strict=True):
-            kind = operand.kind  # type: ignore[attr-defined]
-            if kind is OperandKind.TARGET:
-                target = value  # type: ignore[assignment]
-            elif kind is OperandKind.SOURCE:
-                source = value  # type: ignore[assignment]
-            elif kind is OperandKind.CONSTANT:
-                fact = of_constant(value)
-            elif kind is OperandKind.SLOT:
-                place = self.layout.slots[value]  # type: ignore[index]
-                if target < 0:
-                    slot_first = True
-                    target = place
-                else:
-                    source = place
-            elif kind is OperandKind.OFFSET:
-                depth = len(state.facts) - self.layout.stack
-                position = depth - 1 + value  # type: ignore[operator]
-                if not 0 <= position < depth:
-                    return target, UNKNOWN, _NOWHERE
-                source = self.layout.stack + position
-        if target < 0 and not slot_first:
-            return None
-        return target, fact if fact is not None else state.facts[source], source
-
     def _operation(
-        self, index: int, operation: str, operands: tuple[int, ...], state: FlowState, nodes: list[Node] | None
+        self,
+        index: int,
+        operation: str,
+        target: int,
+        sources: tuple[int, ...],
+        state: FlowState,
+        nodes: list[Node],
     ) -> bool:
-        compares = operation == "CMP"
-        sources = operands if compares else operands[1:]
-        target = -1 if compares else operands[0]
+        compares = target < 0
         facts = [state.facts[source] for source in sources]
         if all(fact.is_constant for fact in facts):
             try:
@@ -303,9 +230,8 @@ class Inference:
         if compares:
             return self._compare(index, sources, facts, guards, state, nodes)
         form, result, detail, leaves = self._arithmetic(operation, facts)
-        node = None
-        if nodes is not None:
-            node = Node(
+        nodes.append(
+            Node(
                 index,
                 form,
                 target,
@@ -317,7 +243,7 @@ class Inference:
                 detail=detail,
                 leaves=leaves or bool(guards),
             )
-            nodes.append(node)
+        )
         self._define(state, target, result)
         return True
 
@@ -329,18 +255,16 @@ class Inference:
         value: object,
         sources: tuple[int, ...],
         state: FlowState,
-        nodes: list[Node] | None,
+        nodes: list[Node],
     ) -> bool:
         if compares:
             state.flag = FLAG_BITS[value]  # type: ignore[index]
             state.comparison = Comparison(*sources)
-            if nodes is not None:
-                nodes.append(Node(index, "flag", detail=value))
+            nodes.append(Node(index, "flag", detail=value))
             return True
         fact = of_constant(value)
         self._define(state, target, fact)
-        if nodes is not None:
-            nodes.append(Node(index, "constant", target, result=fact))
+        nodes.append(Node(index, "constant", target, result=fact))
         return True
 
     def _guarded(self, fact: Fact, kind: int) -> Fact:
@@ -459,7 +383,7 @@ class Inference:
         facts: list[Fact],
         guards: list[tuple[int, int]],
         state: FlowState,
-        nodes: list[Node] | None,
+        nodes: list[Node],
     ) -> bool:
         masks = [fact.mask for fact in facts]
         form = (self._native("CMP", masks) if all(map(single, masks)) else "") or "compare_generic"
@@ -468,20 +392,19 @@ class Inference:
         flag = 7
         if form == "compare" and masks[0] & INTEGERS:
             flag = sum(FLAG_BITS[value] for value in ranges.possible_orders(*facts))
-        if nodes is not None:
-            nodes.append(
-                Node(
-                    index,
-                    form,
-                    -1,
-                    sources,
-                    facts=tuple(facts),
-                    operation="CMP",
-                    guards=tuple(guards),
-                    leaves=bool(guards),
-                    detail=flag,
-                )
+        nodes.append(
+            Node(
+                index,
+                form,
+                -1,
+                sources,
+                facts=tuple(facts),
+                operation="CMP",
+                guards=tuple(guards),
+                leaves=bool(guards),
+                detail=flag,
             )
+        )
         state.flag = flag
         state.comparison = Comparison(*sources)
         return True

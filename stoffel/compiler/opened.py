@@ -73,7 +73,7 @@ RESULTS: Final[dict[str, Fact]] = {
 """What is known about the result of a builtin that returns."""
 
 
-def call(inference: Inference, index: int, name: str, state: FlowState, nodes: list[Node] | None) -> bool:
+def call(inference: Inference, index: int, name: str, state: FlowState, nodes: list[Node]) -> bool:
     """Apply CALL *name* to *state*; return False if control does not come back in compiled code."""
     bottom = inference.layout.stack
     arguments = tuple(range(bottom, len(state.facts)))
@@ -85,8 +85,7 @@ def call(inference: Inference, index: int, name: str, state: FlowState, nodes: l
         place for place, fact in zip(arguments[first:], facts[first:], strict=True) if fact.mask & PRIVATE
     )
     del state.facts[bottom:]
-    if nodes is not None:
-        nodes.append(node)
+    nodes.append(node)
     if node.form == "leave":
         return False
     inference._define(state, 0, node.result)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from stoffel.compiler.blocks import Block, Edge
+from stoffel.compiler.decoding import Step
 from stoffel.compiler.facts import Fact, of_constant
 
 FLAG_BITS: Final = {-1: 1, 0: 2, 1: 4}
@@ -18,12 +19,14 @@ FLAG_BITS: Final = {-1: 1, 0: 2, 1: 4}
 class Layout:
     """The numbering of places for one entry into one function."""
 
-    __slots__ = ("registers", "slots", "stack")
+    __slots__ = ("registers", "slots", "stack", "steps")
 
     def __init__(self, registers: int, slots: list[int]) -> None:
         self.registers = registers
         self.slots = {slot: registers + index for index, slot in enumerate(slots)}
         self.stack = registers + len(slots)
+        self.steps: dict[int, Step] = {}
+        """Instructions decoded so far, by index."""
 
     def name(self, place: int) -> str:
         """Return the name of the Python local for *place*."""
@@ -115,15 +118,17 @@ class Node:
 
 
 class TypedBlock:
-    """A block with its nodes, the states at its start and end, and the edges that can be taken."""
+    """A block with its nodes, the state at its start, and the edges that can be taken.
 
-    __slots__ = ("after", "block", "entry", "next", "next_state", "nodes", "taken", "taken_state")
+    The states at the edges are there only while the analysis needs them.
+    """
+
+    __slots__ = ("block", "entry", "next", "next_state", "nodes", "taken", "taken_state")
 
     def __init__(self, block: Block, entry: FlowState) -> None:
         self.block = block
         self.entry = entry
         self.nodes: list[Node] = []
-        self.after = entry
         self.taken: Edge | None = None
         self.taken_state: FlowState | None = None
         self.next: Edge | None = None

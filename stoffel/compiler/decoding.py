@@ -1,0 +1,112 @@
+"""What an instruction does to places, worked out once for each instruction from the row of the table.
+
+The passes visit an instruction several times; going through its operands each time would be most of their work.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from stoffel.compiler.facts import of_constant
+from stoffel.isa.table import Flow, OperandKind, Place
+
+if TYPE_CHECKING:
+    from stoffel.compiler.typed import Layout
+    from stoffel.isa.program import Instruction
+    from stoffel.isa.table import Op
+
+NOTHING: Final = 0
+"""Nothing happens to places."""
+CONSTANT: Final = 1
+"""``detail``, a fact, goes to ``target``."""
+MOVE: Final = 2
+"""The source goes to ``target``."""
+OPERATION: Final = 3
+"""The operation named ``detail`` is applied to the sources; its result goes to ``target`` (-1: to the flag)."""
+PUSH: Final = 4
+"""The source is pushed on the argument stack."""
+PEEK: Final = 5
+"""The entry of the argument stack at offset ``detail`` from the top goes to ``target``."""
+CALL: Final = 6
+"""The function named ``detail`` is called; its result goes to ``target``."""
+RETURN: Final = 7
+"""The source is returned."""
+
+
+class Step(NamedTuple):
+    """One instruction in terms of places; ``sort`` is one of the constants above."""
+
+    sort: int
+    target: int
+    sources: tuple[int, ...]
+    detail: Any
+
+
+class _Shape(NamedTuple):
+    """What holds for all instructions of one row: the sort, and the positions of operands (-1: none)."""
+
+    sort: int
+    target: int
+    sources: tuple[int, ...]
+    detail: int
+    slot_is_target: bool
+    slot: int
+    operation: str
+
+
+_shapes: Final[dict[int, _Shape]] = {}
+
+
+def _shape(row: Op) -> _Shape:
+    found: dict[OperandKind, int] = {}
+    sources = []
+    for position, operand in enumerate(row.operands):
+        if operand.kind is OperandKind.SOURCE:
+            sources.append(position)
+        else:
+            found[operand.kind] = position
+    target, slot = found.get(OperandKind.TARGET, -1), found.get(OperandKind.SLOT, -1)
+    detail = -1
+    if row.operation:
+        sort = OPERATION
+    elif row.flow is Flow.CALL:
+        sort, detail = CALL, found[OperandKind.FUNCTION]
+    elif row.flow is Flow.RETURN:
+        sort = RETURN
+    elif Place.STACK in row.writes:
+        sort = PUSH
+    elif OperandKind.OFFSET in found:
+        sort, detail = PEEK, found[OperandKind.OFFSET]
+    elif OperandKind.CONSTANT in found:
+        sort, detail = CONSTANT, found[OperandKind.CONSTANT]
+    elif target >= 0 or slot >= 0:
+        sort = MOVE
+    else:
+        sort = NOTHING
+    return _Shape(sort, target, tuple(sources), detail, target < 0 <= slot, slot, row.operation)
+
+
+def decode(instruction: Instruction, layout: Layout) -> Step:
+    """Return *instruction* in terms of the places of *layout*."""
+    row = instruction.op
+    shape = _shapes.get(row.code)
+    if shape is None:
+        shape = _shapes[row.code] = _shape(row)
+    sort, target, positions, detail, slot_is_target, slot, operation = shape
+    operands = instruction.operands
+    sources = tuple([operands[position] for position in positions])
+    if target >= 0:
+        target = operands[target]
+    if slot >= 0:
+        place = layout.slots[operands[slot]]
+        if slot_is_target:
+            target = place
+        else:
+            sources = (place,)
+    if sort == CONSTANT:
+        return Step(sort, target, sources, of_constant(operands[detail]))
+    if sort == OPERATION:
+        return Step(sort, target, sources, operation)
+    if sort == CALL:
+        return Step(sort, 0, sources, operands[detail])
+    return Step(sort, target, sources, operands[detail] if detail >= 0 else None)

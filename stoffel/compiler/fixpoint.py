@@ -1,0 +1,184 @@
+"""The forward fixpoint over the blocks of a graph.
+
+Only differences travel: for a block that waits is noted which places have changed since it was looked at. A block that
+reads none of them is not looked at again; the change is passed on to where the block leads. So what a loop does to one
+register costs next to nothing in the blocks that only carry it along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from heapq import heappop, heappush
+from operator import is_not
+from typing import Final, NamedTuple
+
+from stoffel.compiler.blocks import END, Block, Edge, Graph
+from stoffel.compiler.facts import Fact, equal, join, widen
+from stoffel.compiler.ordering import weak_topological_order
+from stoffel.compiler.refusal import Refusal
+from stoffel.compiler.typed import FlowState, TypedBlock
+
+VISITS_BEFORE_WIDENING: Final = 3
+"""Visits of a loop's head that follow what happens exactly; then ranges that still grow are widened."""
+_CHUNK: Final = 64
+
+
+class Effects(NamedTuple):
+    """The places that a block reads before it defines them, and those that it defines."""
+
+    uses: frozenset[int]
+    defines: frozenset[int]
+
+
+class Fixpoint:
+    """One analysis.
+
+    *execute* runs a block on a copy of its entry state and returns the typed block with the edges that can be taken and
+    the states there, which belong to the analysis from then on; *effects* tells what a block does with registers and
+    spill slots. *stack* is the first place of the argument stack. ``typed`` has the last result of each block that can
+    be reached, ``entries`` the states there.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        entry: FlowState,
+        stack: int,
+        execute: Callable[[Block, FlowState], TypedBlock],
+        effects: Callable[[Block], Effects],
+    ) -> None:
+        self.graph = graph
+        self.entries: dict[int, FlowState] = {graph.entry: entry}
+        self.typed: dict[int, TypedBlock] = {}
+        self._visits: dict[int, int] = {}
+        self._stack = stack
+        self._execute = execute
+        self._effects_of = effects
+        self._effects: dict[int, Effects] = {}
+        self._order = weak_topological_order(graph)
+        self._rank = {start: rank for rank, start in enumerate(self._order)}
+        self._pending = [self._rank[graph.entry]]
+        self._changes: dict[int, set[int] | None] = {graph.entry: None}
+        self._followed: set[tuple[int, int]] = set()
+
+    def run(self) -> None:
+        """Visit blocks until nothing changes. Raises Refusal if the argument stack has no static shape."""
+        while self._pending:
+            self._visit(self._order[heappop(self._pending)])
+
+    def _visit(self, start: int) -> None:
+        changes = self._changes.pop(start)
+        self._visits[start] = self._visits.get(start, 0) + 1
+        typed = self.typed.get(start)
+        effects: Effects | None = None
+        if typed is not None and changes is not None:
+            effects = self._effects.get(start)
+            if effects is None:
+                effects = self._effects[start] = self._all_effects(typed)
+            if effects.uses.isdisjoint(changes):
+                self._pass_on(typed, changes - effects.defines)
+                return
+            changes |= effects.uses | effects.defines
+        typed = self.typed[start] = self._execute(self.graph.blocks[start], self.entries[start])
+        for edge, state in ((typed.taken, typed.taken_state), (typed.next, typed.next_state)):
+            if edge is None or state is None or edge.target == END:
+                continue
+            way = start, edge.target
+            if changes is None or way not in self._followed:
+                self._followed.add(way)
+                self._flow(start, edge, state, None)
+            else:
+                self._flow(start, edge, state, self._with_stack(changes, len(state.facts)))
+        typed.taken_state = typed.next_state = None
+
+    def _with_stack(self, places: set[int], end: int) -> set[int]:
+        """Return *places* with all of the argument stack: a block may have pushed there, and calls have taken away."""
+        if end == self._stack and all(place < end for place in places):
+            return places
+        return {place for place in places if place < self._stack} | {*range(self._stack, end)}
+
+    def _all_effects(self, typed: TypedBlock) -> Effects:
+        """Return the effects of a block, with those on the argument stack and of what its branch or end looks at."""
+        effects = self._effects_of(typed.block)
+        more = {*range(self._stack, len(typed.entry.facts))}
+        comparison = typed.entry.comparison
+        if comparison is not None:
+            more |= {comparison.left, comparison.right}
+        if any(edge.target == END for edge in typed.block.edges()):
+            more.add(0)
+        return Effects(effects.uses | more, effects.defines)
+
+    def _pass_on(self, typed: TypedBlock, places: Collection[int]) -> None:
+        """Let changes of places that a block leaves alone go through it."""
+        if not places:
+            return
+        state = typed.entry
+        for edge in (typed.taken, typed.next):
+            if edge is not None and edge.target != END:
+                known = self.entries[edge.target]
+                changed = self._join(known, state, places, self._may_widen(typed.block.start, edge))
+                self._note(edge.target, changed)
+
+    def _may_widen(self, start: int, edge: Edge) -> bool:
+        # Only ways back to the head of a loop widen: elsewhere what is known comes to rest by itself.
+        retreats = self._rank[edge.target] <= self._rank[start]
+        return retreats and self._visits.get(edge.target, 0) >= VISITS_BEFORE_WIDENING
+
+    def _flow(self, start: int, edge: Edge, state: FlowState, places: Collection[int] | None) -> None:
+        """Join *state*, which may differ from what was joined before in *places* only, into the entry of a block."""
+        target = edge.target
+        known = self.entries.get(target)
+        if known is None:
+            self.entries[target] = state
+            self._note(target, None)
+            return
+        if len(known.facts) != len(state.facts):
+            raise Refusal(f"argument stack has no static shape at instruction {target}")
+        if places is None:
+            places = _different(known.facts, state.facts)
+        changed: set[int] | None = self._join(known, state, places, self._may_widen(start, edge))
+        if known.flag | state.flag != known.flag:
+            known.flag |= state.flag
+            changed = None
+        mine, other = known.comparison, state.comparison
+        if mine is not None and (other is None or (mine.left, mine.right) != (other.left, other.right)):
+            known.comparison = None
+            changed = None
+        self._note(target, changed)
+
+    def _join(self, known: FlowState, state: FlowState, places: Collection[int], may_widen: bool) -> set[int]:
+        """Join the facts about *places* into *known*; return those that changed."""
+        facts, others = known.facts, state.facts
+        changed = set()
+        for place in places:
+            old, fact = facts[place], others[place]
+            if old is fact:
+                continue
+            new = join(old, fact)
+            if new is not old and not equal(old, new):
+                facts[place] = widen(old, new) if may_widen else new
+                changed.add(place)
+        return changed
+
+    def _note(self, target: int, changed: set[int] | None) -> None:
+        """Have a block visited because *changed* places (None: anything) are no longer what they were."""
+        if changed is not None and not changed:
+            return
+        if target not in self._changes:
+            self._changes[target] = changed
+            heappush(self._pending, self._rank[target])
+            return
+        waiting = self._changes[target]
+        if waiting is not None:
+            self._changes[target] = None if changed is None else waiting | changed
+
+
+def _different(one: list[Fact], other: list[Fact]) -> list[int]:
+    """Return where two lists of one length have different objects; most of them are the same."""
+    result: list[int] = []
+    for first in range(0, len(one), _CHUNK):
+        mine, others = one[first : first + _CHUNK], other[first : first + _CHUNK]
+        # Facts have no equality of their own, so this compares identities, quickly.
+        if mine != others:
+            result.extend(first + place for place, differs in enumerate(map(is_not, mine, others)) if differs)
+    return result
