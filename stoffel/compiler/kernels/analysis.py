@@ -1,0 +1,500 @@
+"""Which types the values of a kernel have, and whether there is a kernel at all.
+
+A *family* is an entry, typed by the values that it is entered with, and the instances of all VM functions that it
+calls, one for each combination of argument types. The analysis goes forward over the blocks (flow-sensitive,
+optimistic) and over the calls until nothing changes. What a kernel cannot do ends a path there: the machine code leaves
+before that instruction, and the interpreter executes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from stoffel.compiler import translator
+from stoffel.compiler.blocks import END, Block, Edge, Graph
+from stoffel.compiler.kernels import builtins
+from stoffel.compiler.kernels.types import (
+    BOOL,
+    FLOAT,
+    I64,
+    SCALARS,
+    UNIT,
+    ArrayOf,
+    Cell,
+    Known,
+    Mixed,
+    Opaque,
+    Scalar,
+    Type,
+    join,
+)
+from stoffel.compiler.refusal import Refusal
+from stoffel.errors import VMError
+from stoffel.isa.program import Instruction
+from stoffel.isa.scalars import INTEGER_KINDS
+from stoffel.isa.table import Flow, OperandKind
+from stoffel.runtime.code import Code
+from stoffel.runtime.foreign import ForeignFunction
+from stoffel.runtime.operations import OPERATIONS
+
+if TYPE_CHECKING:
+    from stoffel.compiler.environment import Environment
+    from stoffel.compiler.typed import Layout
+
+INSTRUCTION_LIMIT: Final = 2500
+"""Instructions of all instances of one kernel: more take too long to compile."""
+INSTANCE_LIMIT: Final = 32
+"""Instances of one kernel: calls with ever new types of arguments end there."""
+
+
+class Action(NamedTuple):
+    """One VM instruction with its types decided; *at* is its index, *form* says how it is lowered, *sources* are the places it reads."""
+
+    at: int
+    form: str
+    target: int
+    sources: tuple[int, ...]
+    types: tuple[Type, ...]
+    result: Type
+    detail: Any = None
+
+
+class State:
+    """Types of all places at one point, and the compare flag where it is known."""
+
+    __slots__ = ("flag", "types")
+
+    def __init__(self, types: list[Type], flag: int | None) -> None:
+        self.types = types
+        self.flag = flag
+
+    def copy(self) -> State:
+        """Return an independent copy."""
+        return State(self.types.copy(), self.flag)
+
+    def apply(self, action: Action, stack: int) -> None:
+        """Make this the state after *action*; *stack* is the first place of the argument stack."""
+        if action.form == "compare":
+            self.flag = action.detail
+        elif action.form == "push":
+            self.types.append(action.result)
+        elif action.target >= 0:
+            if action.form in ("call", "builtin"):
+                del self.types[stack:]
+            self.types[action.target] = action.result
+
+
+class TypedBlock(NamedTuple):
+    """A block with its actions, the states at its start and end, and the edges that can be taken."""
+
+    block: Block
+    entry: State
+    actions: list[Action]
+    after: State
+    taken: Edge | None
+    next: Edge | None
+
+    def edges(self) -> Iterator[Edge]:
+        """Return the edges that can be taken."""
+        return (edge for edge in (self.taken, self.next) if edge is not None)
+
+
+class Instance:
+    """One VM function for one combination of types at its entry. ``result`` is None while it is not seen to return."""
+
+    def __init__(
+        self, number: int, code: Code, graph: Graph, layout: Layout, types: list[Type], flag: int | None
+    ) -> None:
+        self.number = number
+        self.code = code
+        self.graph = graph
+        self.layout = layout
+        self.entry = State(types, flag)
+        self.result: Type | None = None
+        self.entries: dict[int, State] = {}
+        self.blocks: dict[int, TypedBlock] = {}
+        self.cells: dict[int, Cell] = {}
+        self.callers: set[Instance] = set()
+        self.callees: list[Instance] = []
+        self.parameters: list[Type] = types[: len(code.parameters)]
+
+    @property
+    def instructions(self) -> Any:
+        """Return the VM instructions."""
+        return self.graph.instructions
+
+    def summary(self) -> Any:
+        """Return everything that one more pass could change."""
+        states = [(start, [kind.code for kind in state.types], state.flag) for start, state in self.entries.items()]
+        return None if self.result is None else self.result.code, states, sum(1 for _ in self.leaves())
+
+    def leaves(self) -> Iterator[Action]:
+        """Return the actions at which a kernel cannot go on."""
+        for typed in self.blocks.values():
+            for action in typed.actions:
+                if action.form == "leave":
+                    yield action
+
+    def loops_through(self, start: int) -> bool:
+        """Return whether control can come back to a block from itself."""
+        seen: set[int] = set()
+        pending = [edge.target for edge in self.blocks[start].edges()] if start in self.blocks else []
+        while pending:
+            item = pending.pop()
+            if item == start:
+                return True
+            if item not in seen and item in self.blocks:
+                seen.add(item)
+                pending.extend(edge.target for edge in self.blocks[item].edges())
+        return False
+
+    def heads(self) -> list[int]:
+        """Return the targets of the graph's back-edges that the analysis reached."""
+        found = {edge.target for block in self.graph.blocks.values() for edge in block.edges() if edge.back}
+        return sorted(found & self.blocks.keys())
+
+
+class Family:
+    """All instances of one kernel. Raises Refusal, with a sentence, if there is none."""
+
+    def __init__(self, environment: Environment, instructions_of: Any) -> None:
+        self.environment = environment
+        self.instructions_of = instructions_of
+        self.instances: list[Instance] = []
+        self._by_key: dict[Any, Instance] = {}
+        self._size = 0
+
+    def analyse(self, code: Code, entry: int | None, types: list[Type]) -> Instance:
+        """Return the instance of *code*, all others being in ``instances``.
+
+        *types* are those of the arguments where *entry* is None, else those of all places at instruction *entry*, at
+        which a record in progress is taken over.
+        """
+        if entry is None:
+            layout = translator.layout_of(code, self.instructions_of(code))
+            main = self._add(code, 0, [*types, *[UNIT] * (layout.stack - len(types))], 0)
+        else:
+            main = self._add(code, entry, types, None)
+        before: list[Any] = []
+        while True:
+            for instance in self.instances:
+                Flowing(self, instance).run()
+            # A cell that one pass has filled changes what the next one sees.
+            after = [instance.summary() for instance in self.instances]
+            if after == before:
+                break
+            before = after
+        self._check(main, entry)
+        return main
+
+    def _check(self, main: Instance, entry: int | None) -> None:
+        """Refuse a family whose hot paths leave."""
+        for instance in self.instances:
+            for head in instance.heads():
+                if not instance.loops_through(head):
+                    leave = next(self._leaves_from(instance, head), None)
+                    if leave is not None:
+                        raise Refusal(f"{leave} in a loop")
+        first = next((sentence for instance in self.instances for sentence in map(_sentence, instance.leaves())), None)
+        if main.result is None and not any(main.loops_through(head) for head in main.heads()):
+            raise Refusal(first or f"'{main.code.name}' does not return")
+        if entry and not main.loops_through(entry):
+            raise Refusal(first or f"nothing comes back to instruction {entry}")
+        if not any(instance.heads() or self._recurs(instance) for instance in self.instances):
+            raise Refusal("no loop and no recursion: entering a kernel would cost more than it gains")
+
+    def _leaves_from(self, instance: Instance, head: int) -> Iterator[str]:
+        seen: set[int] = set()
+        pending = [head]
+        while pending:
+            start = pending.pop()
+            if start in seen or start not in instance.blocks:
+                continue
+            seen.add(start)
+            typed = instance.blocks[start]
+            yield from (_sentence(action) for action in typed.actions if action.form == "leave")
+            for action in typed.actions:
+                if action.form == "call" and action.detail.result is None:
+                    yield from map(_sentence, action.detail.leaves())
+            pending.extend(edge.target for edge in typed.edges())
+
+    def _recurs(self, instance: Instance) -> bool:
+        seen: set[Instance] = set()
+        pending = list(instance.callees)
+        while pending:
+            item = pending.pop()
+            if item is instance:
+                return True
+            if item not in seen:
+                seen.add(item)
+                pending.extend(item.callees)
+        return False
+
+    def recurs(self) -> bool:
+        """Return whether native calls can nest without a bound known beforehand."""
+        return any(self._recurs(instance) for instance in self.instances)
+
+    def depth(self) -> int:
+        """Return the greatest number of nested native calls of a family that does not recur."""
+
+        def below(instance: Instance) -> int:
+            return 1 + max(map(below, instance.callees), default=0)
+
+        return below(self.instances[0])
+
+    def call(self, caller: Instance, callee: Code, arguments: tuple[Type, ...]) -> Instance:
+        """Return the instance for a call with such arguments, which are unified with its parameters."""
+        key = callee, tuple(kind.code for kind in arguments)
+        instance = self._by_key.get(key)
+        if instance is None:
+            layout = translator.layout_of(callee, self.instructions_of(callee))
+            types: list[Type] = [*arguments, *[UNIT] * (layout.stack - len(arguments))]
+            instance = self._by_key[key] = self._add(callee, 0, types, 0)
+        elif not all(_unified(mine, theirs) for mine, theirs in zip(instance.parameters, arguments, strict=True)):
+            raise Refusal(f"'{callee.name}' is called with arrays of different element types")
+        if caller not in instance.callers:
+            instance.callers.add(caller)
+            caller.callees.append(instance)
+        return instance
+
+    def _add(self, code: Code, entry: int, types: list[Type], flag: int | None) -> Instance:
+        instructions = self.instructions_of(code)
+        if not instructions:
+            raise Refusal(f"'{code.name}' has no instructions")
+        self._size += len(instructions)
+        if self._size > INSTRUCTION_LIMIT:
+            raise Refusal(f"more than {INSTRUCTION_LIMIT} instructions, with those of '{code.name}'")
+        if len(self.instances) >= INSTANCE_LIMIT:
+            raise Refusal(f"calls of '{code.name}' with ever new types of arguments")
+        instance = Instance(
+            len(self.instances),
+            code,
+            self.environment.graph(code, entry),
+            translator.layout_of(code, instructions),
+            types,
+            flag,
+        )
+        self.instances.append(instance)
+        return instance
+
+
+def _unified(one: Type, other: Type) -> bool:
+    if isinstance(one, ArrayOf) and isinstance(other, ArrayOf):
+        return one.cell.unify(other.cell)
+    return one.code == other.code
+
+
+def _sentence(action: Action) -> str:
+    return f"{action.detail} at instruction {action.at}"
+
+
+class Flowing:
+    """One pass over an instance: its blocks, until their types are at rest."""
+
+    def __init__(self, family: Family, instance: Instance) -> None:
+        self.family = family
+        self.instance = instance
+        self.result = instance.result
+
+    def run(self) -> None:
+        """Fill ``blocks`` and ``result`` of the instance."""
+        instance = self.instance
+        graph = instance.graph
+        instance.entries = {graph.entry: instance.entry.copy()}
+        pending = [graph.entry]
+        blocks: dict[int, TypedBlock] = {}
+        while pending:
+            start = pending.pop()
+            typed = blocks[start] = self._block(graph.blocks[start], instance.entries[start].copy())
+            for edge in typed.edges():
+                if edge.target != END and self._flow(edge.target, typed.after) and edge.target not in pending:
+                    pending.append(edge.target)
+        instance.blocks = {block.start: blocks[block.start] for block in graph.order() if block.start in blocks}
+        instance.result = self.result
+
+    def _flow(self, target: int, state: State) -> bool:
+        known = self.instance.entries.get(target)
+        if known is None:
+            self.instance.entries[target] = state.copy()
+            return True
+        if len(known.types) != len(state.types):
+            raise Refusal(f"argument stack has no static shape at instruction {target}")
+        changed = False
+        for place, (old, new) in enumerate(zip(known.types, state.types, strict=True)):
+            if old is not new:
+                joined = join(old, new)
+                if joined is not old and joined.code != old.code:
+                    known.types[place] = joined
+                    changed = True
+        if known.flag is not None and known.flag != state.flag:
+            known.flag = None
+            changed = True
+        return changed
+
+    def _block(self, block: Block, state: State) -> TypedBlock:
+        entry = state.copy()
+        actions: list[Action] = []
+        for index in block.body:
+            action = self._step(index, self.instance.instructions[index], state)
+            actions.append(action)
+            state.apply(action, self.instance.layout.stack)
+            if action.form in ("leave", "return"):
+                return TypedBlock(block, entry, actions, state, None, None)
+            if action.form == "call" and action.detail.result is None:
+                return TypedBlock(block, entry, actions, state, None, None)
+        taken, following = block.taken, block.next
+        if block.branch is not None and state.flag is not None:
+            if state.flag in block.branch:
+                following = None
+            else:
+                taken = None
+        if any(edge is not None and edge.target == END for edge in (taken, following)):
+            self._return(state.types[0])
+        return TypedBlock(block, entry, actions, state, taken, following)
+
+    def _return(self, kind: Type) -> None:
+        self.result = kind if self.result is None else join(self.result, kind)
+
+    def _step(self, index: int, instruction: Instruction, state: State) -> Action:
+        row = instruction.op
+        operands = instruction.operands
+        types = state.types
+        if row.flow is Flow.CALL:
+            return self._call(index, operands[0], state)
+        if row.flow is Flow.RETURN:
+            self._return(types[operands[0]])
+            return Action(index, "return", -1, (operands[0],), (types[operands[0]],), UNIT)
+        sources = tuple(
+            operand
+            for described, operand in zip(row.operands, operands, strict=True)
+            if described.kind is OperandKind.SOURCE
+        )
+        position = row.position(OperandKind.TARGET)
+        target = -1 if position is None else operands[position]
+        given = tuple(types[source] for source in sources)
+        return self._typed(index, instruction, target, sources, given, state)
+
+    def _typed(
+        self,
+        index: int,
+        instruction: Instruction,
+        target: int,
+        sources: tuple[int, ...],
+        given: tuple[Type, ...],
+        state: State,
+    ) -> Action:
+        row = instruction.op
+        operands = instruction.operands
+        layout = self.instance.layout
+        if row.operation == "CMP":
+            return self._compare(index, sources, given)
+        if row.operation:
+            result = result_of(row.operation, given)
+            if result is None:
+                return _leave(index, f"{row.name} of {' and '.join(map(_words, given))}")
+            return Action(index, "operation", target, sources, given, result, row.operation)
+        if row.name == "LDI":
+            return self._constant(index, target, operands[1])
+        if row.name == "MOV":
+            return Action(index, "move", target, sources, given, given[0])
+        if row.name == "PUSHARG":
+            return Action(index, "push", len(state.types), sources, given, given[0])
+        if row.name == "LD":
+            place = len(state.types) - 1 + operands[1]
+            if not layout.stack <= place < len(state.types):
+                return _leave(index, "a stack address that is out of bounds")
+            return Action(index, "move", target, (place,), (state.types[place],), state.types[place])
+        if row.name == "LDS":
+            place = layout.slots[operands[1]]
+            return Action(index, "move", target, (place,), (state.types[place],), state.types[place])
+        if row.name == "STS":
+            return Action(index, "move", layout.slots[operands[0]], sources, given, given[0])
+        if row.name == "NOP":
+            return Action(index, "nothing", -1, (), (), UNIT)
+        raise AssertionError(row.name)
+
+    def _constant(self, index: int, target: int, value: Any) -> Action:
+        if type(value) is str:
+            return Action(index, "constant", target, (), (), Known(value), value)
+        kind = SCALARS.get(type(value))
+        if kind is None:
+            return _leave(index, f"a constant of type {type(value).__name__}")
+        return Action(index, "constant", target, (), (), kind, value)
+
+    def _compare(self, index: int, sources: tuple[int, ...], given: tuple[Type, ...]) -> Action:
+        left, right = given
+        if isinstance(left, Known) and isinstance(right, Known):
+            try:
+                return Action(index, "compare", -1, sources, given, UNIT, OPERATIONS["CMP"](left.value, right.value))
+            except VMError:
+                return _leave(index, f"CMP of {_words(left)} and {_words(right)}")
+        if (left is BOOL and right is BOOL) or (is_number(left) and is_number(right)):
+            return Action(index, "compare", -1, sources, given, UNIT, None)
+        return _leave(index, f"CMP of {_words(left)} and {_words(right)}")
+
+    def _call(self, index: int, name: str, state: State) -> Action:
+        bottom = self.instance.layout.stack
+        sources = tuple(range(bottom, len(state.types)))
+        given = tuple(state.types[bottom:])
+        return self._callee(index, name, sources, given)
+
+    def _callee(self, index: int, name: str, sources: tuple[int, ...], given: tuple[Type, ...]) -> Action:
+        callee = self.family.environment.resolve(name)
+        if isinstance(callee, ForeignFunction):
+            if not callee.standard:
+                return _leave(index, f"call of the foreign function '{name}'")
+            opened = builtins.typed(name, given)
+            if isinstance(opened, str):
+                return _leave(index, opened)
+            if opened is builtins.NEW_ARRAY:
+                opened = ArrayOf(self.instance.cells.setdefault(index, Cell()))
+            return Action(index, "builtin", 0, sources, given, opened, name)
+        if callee is None:
+            return _leave(index, f"call of '{name}', which the interpreter resolves")
+        if callee.upvalue_names:
+            return _leave(index, f"call of '{name}', which captures upvalues")
+        if len(given) != len(callee.parameters):
+            return _leave(index, f"call of '{name}' with a wrong number of arguments")
+        if any(isinstance(kind, Mixed) for kind in given):
+            return _leave(index, f"call of '{name}' with a value of several types")
+        instance = self.family.call(self.instance, callee, given)
+        return Action(index, "call", 0, sources, given, instance.result or UNIT, instance)
+
+
+def _leave(index: int, sentence: str) -> Action:
+    return Action(index, "leave", -1, (), (), UNIT, sentence)
+
+
+def _words(kind: Type) -> str:
+    if isinstance(kind, Known):
+        return "a string"
+    if isinstance(kind, ArrayOf):
+        return "an array"
+    if isinstance(kind, Opaque):
+        return "a value that is no number"
+    return {"nil": "Unit", "mixed": "a value of several types"}.get(kind.code, kind.code)
+
+
+def is_integer(kind: Type) -> bool:
+    """Return whether values of the type are integers."""
+    return isinstance(kind, Scalar) and kind.cls in INTEGER_KINDS
+
+
+def is_number(kind: Type) -> bool:
+    """Return whether values of the type are numbers."""
+    return kind is FLOAT or is_integer(kind)
+
+
+def result_of(operation: str, given: tuple[Type, ...]) -> Type | None:
+    """Return the type of what an operation of the instruction table gives, None if kernels do not do it."""
+    left, right = given[0], given[-1]
+    if left is right and is_integer(left):
+        return left
+    if operation in ("AND", "OR", "XOR", "NOT"):
+        return BOOL if left is right is BOOL else None
+    if operation in ("SHL", "SHR"):
+        return None
+    if (left is FLOAT and right in (FLOAT, I64)) or (left is I64 and right is FLOAT):
+        return FLOAT
+    return None

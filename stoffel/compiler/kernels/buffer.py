@@ -1,0 +1,65 @@
+"""Layout of the memory that a kernel and the runtime share: the state buffer, array headers, frame records.
+
+All words have 64 bits. The state buffer is the kernel's only argument. A kernel that leaves appends one frame record
+for each native call, innermost first: the number of the site, then one word for each value that the site lists.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+(
+    STATUS,
+    RESULT,
+    ATTENTION,
+    THREAD,
+    FUEL,
+    USED,
+    FRAMES,
+    CREATED,
+    CHAIN,
+    BUDGET,
+    IS_MAIN,
+    DEPTH,
+    SLICE,
+    MODE,
+    MALLOC,
+    REALLOC,
+    FREE,
+    SAVE_THREAD,
+    RESTORE_THREAD,
+    CHECK_SIGNALS,
+    FMOD,
+    FLAG,
+    TAG,
+) = range(23)
+"""Words of the state buffer. STATUS: 0 if the kernel returned, 1 if it left. RESULT: what it returned. TAG: of what type
+that is, where a function returns values of several types. ATTENTION: not 0
+if it is to leave at the next poll, set by any thread. THREAD: the suspended Python thread state while the global
+interpreter lock is released. FUEL: what may be used until the first poll, at the end what is left. USED: fuel used in
+slices that have ended. FRAMES: where the next frame record goes. CREATED: number of arrays created. CHAIN: first of the
+headers made by the kernel. BUDGET: bytes that it may still allocate. IS_MAIN: 1 in the thread that handles signals.
+DEPTH: native calls that may be nested. SLICE: fuel of a slice. MODE: 0 to run, 1 to free what CHAIN holds. Then
+addresses of functions, and the compare flag for an entry in mid-function."""
+
+VALUES: Final = 24
+"""First word of the values that a kernel is entered with."""
+
+(
+    DATA,
+    LENGTH,
+    CAPACITY,
+    OWNED,
+    NUMBER,
+    NEXT,
+) = range(6)
+"""Words of an array's header. DATA: address of the elements. OWNED: 1 if the kernel has allocated them. NUMBER: how
+many arrays this kernel had created before. NEXT: the header made before this one."""
+
+HEADER_WORDS: Final = 8
+HEADER_BYTES: Final = HEADER_WORDS * 8
+
+FUEL_PER_SLICE: Final = 1 << 22
+"""Fuel of a slice, in units of about one VM instruction: a few milliseconds."""
+FIRST_FUEL: Final = 1 << 17
+"""Fuel until the first poll, at which the global interpreter lock is released."""

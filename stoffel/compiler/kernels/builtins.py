@@ -1,0 +1,151 @@
+"""The builtins that kernels have in machine code, and the types that they take and give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from stoffel.compiler.kernels.types import (
+    BOOL,
+    I64,
+    UNIT,
+    ArrayOf,
+    Cell,
+    Known,
+    Mixed,
+    Opaque,
+    Scalar,
+    Type,
+)
+from stoffel.isa.scalars import INTEGER_KINDS
+from stoffel.runtime.values import TYPE_NAMES, Array
+
+Arguments = tuple[Type, ...]
+Result = Type | str
+"""The type of the result, or the sentence that says why a kernel cannot make the call."""
+
+NEW_ARRAY: Final = ArrayOf(Cell())
+"""Stands for the type of a new array, of whose elements nothing is known yet."""
+
+
+def _create_array(given: Arguments) -> Result:
+    if given and not (isinstance(given[0], Scalar) and given[0].cls in INTEGER_KINDS):
+        return "create_array with a capacity that is no integer"
+    return NEW_ARRAY
+
+
+def _element(name: str, given: Arguments, count: int) -> Type | str:
+    """Return the element type of the array that the first argument must be, or a sentence."""
+    if len(given) != count:
+        return f"{name} with {len(given)} arguments"
+    array = given[0]
+    if not isinstance(array, ArrayOf):
+        return f"{name} of what is no array of numbers"
+    if name.endswith("_field") and given[1] is not I64:
+        return f"{name} with a key that is no I64"
+    return array
+
+
+def _get_field(given: Arguments) -> Result:
+    array = _element("get_field", given[:2], 2)
+    if isinstance(array, str):
+        return array
+    assert isinstance(array, ArrayOf)
+    # Of an array whose elements have no type yet it is not known what is read: so far it is empty.
+    return array.element or "get_field of an array of which nothing is known"
+
+
+def _get_or_create(given: Arguments) -> Result:
+    array = _element("get_or_create_array_field", given, 2)
+    if isinstance(array, str):
+        return array
+    assert isinstance(array, ArrayOf)
+    if not isinstance(array.element, ArrayOf):
+        return "get_or_create_array_field of an array whose elements are no arrays"
+    return array.element
+
+
+def _stored(name: str, array: Type, value: Type) -> str | None:
+    assert isinstance(array, ArrayOf)
+    if array.cell.admit(value):
+        return None
+    held = "nothing yet" if array.element is None else array.element.code
+    return f"{name} of {value.code} in an array of {held}"
+
+
+def _set_field(given: Arguments) -> Result:
+    array = _element("set_field", given[:3], 3)
+    if isinstance(array, str):
+        return array
+    return _stored("set_field", array, given[2]) or UNIT
+
+
+def _pushing(name: str, result: Type) -> Callable[[Arguments], Result]:
+    def typed(given: Arguments) -> Result:
+        array = _element(name, given, 2)
+        if isinstance(array, str):
+            return array
+        return _stored(name, array, given[1]) or result
+
+    return typed
+
+
+def _length(name: str) -> Callable[[Arguments], Result]:
+    def typed(given: Arguments) -> Result:
+        array = _element(name, given, 1)
+        return array if isinstance(array, str) else I64
+
+    return typed
+
+
+def _repeat(given: Arguments) -> Result:
+    array = _element("array_repeat", given, 2)
+    if isinstance(array, str):
+        return array
+    if given[1] is not I64:
+        return "array_repeat with a count that is no I64"
+    return array
+
+
+def _copy(given: Arguments) -> Result:
+    return _element("copy", given, 1)
+
+
+def _assert(given: Arguments) -> Result:
+    if not given or given[0] is not BOOL:
+        return "assert of what is no Bool"
+    return UNIT
+
+
+def _type(given: Arguments) -> Result:
+    if len(given) != 1 or isinstance(given[0], Mixed | Opaque):
+        return "type of a value that is not known"
+    kind = given[0]
+    if isinstance(kind, ArrayOf):
+        return Known(TYPE_NAMES[Array])
+    return Known(TYPE_NAMES[str if isinstance(kind, Known) else kind.cls])  # type: ignore[attr-defined]
+
+
+BUILTINS: Final[dict[str, Callable[[Arguments], Result]]] = {
+    "append": _pushing("append", UNIT),
+    "array_length": _length("array_length"),
+    "array_push": _pushing("array_push", I64),
+    "array_repeat": _repeat,
+    "assert": _assert,
+    "copy": _copy,
+    "create_array": _create_array,
+    "get_field": _get_field,
+    "get_or_create_array_field": _get_or_create,
+    "len": _length("len"),
+    "set_field": _set_field,
+    "type": _type,
+}
+"""How each builtin that kernels have is typed, by name."""
+
+
+def typed(name: str, given: Arguments) -> Result:
+    """Return the type of what a builtin gives for such arguments, or why a kernel cannot call it."""
+    rule = BUILTINS.get(name)
+    if rule is None:
+        return f"call of '{name}'"
+    return rule(given)

@@ -1,0 +1,426 @@
+"""From a typed family to LLVM IR, with the sites at which the machine code may be left.
+
+One LLVM function for each instance: ``{result, fuel} f(state, fuel, depth, arguments...)``. A negative fuel says that
+the kernel is being left: every native call in progress then appends its frame record and returns at once, so that the
+whole chain of activation records can be rebuilt. Fuel runs out at back-edges and calls, where the kernel polls.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from stoffel.compiler.blocks import END, Edge
+from stoffel.compiler.kernels import arrays, buffer, operations
+from stoffel.compiler.kernels.analysis import Action, Family, Instance, State, TypedBlock
+from stoffel.compiler.kernels.support import SUPPORT
+from stoffel.compiler.kernels.types import (
+    DOUBLE,
+    INTEGER,
+    NOWHERE,
+    OPAQUE,
+    Known,
+    Mixed,
+    Opaque,
+    Type,
+)
+from stoffel.compiler.kernels.writer import LLVM, Site, Writer, double
+
+_LABEL: Final = re.compile(r"label (%[\w.]+)")
+
+SYMBOL: Final = "kernel"
+"""Name of the function that the runtime calls."""
+
+
+class Kernel:
+    """The IR of a kernel and what the runtime needs to enter and leave it.
+
+    ``sites`` by number; ``tags`` are the codes of types by tag, ``constants`` the strings that negative opaque indexes
+    stand for (-1 is the first); ``values`` are the codes of what it is entered with, ``result`` of what it returns.
+    ``instructions`` counts the VM instructions in it; ``depth`` is the number of native calls that it nests, 0 if there
+    is no bound.
+    """
+
+    def __init__(self, values: list[str], result: str, depth: int) -> None:
+        self.ir = ""
+        self.sites: list[Site] = []
+        self.tags: list[str] = []
+        self.constants: list[str] = []
+        self.values = values
+        self.result = result
+        self.depth = depth
+        self.instructions = 0
+        self.functions: list[str] = []
+
+    def tag(self, kind: Type) -> int:
+        """Return the tag of a type."""
+        code = kind.code
+        if code not in self.tags:
+            self.tags.append(code)
+        return self.tags.index(code)
+
+    def constant(self, text: str) -> int:
+        """Return the opaque index of a constant."""
+        if text not in self.constants:
+            self.constants.append(text)
+        return -1 - self.constants.index(text)
+
+
+def lower(family: Family, main: Instance, entry: bool) -> Kernel:
+    """Return the kernel of an analysed family; *entry* says that it takes over a running record."""
+    result = main.result
+    kernel = Kernel(
+        [kind.code for kind in (main.entry.types if entry else main.parameters)],
+        "nil" if result is None else result.code,
+        0 if family.recurs() else family.depth(),
+    )
+    texts = [FunctionLowering(kernel, instance, entry and instance is main).write() for instance in family.instances]
+    kernel.instructions = sum(len(instance.graph.instructions) for instance in family.instances)
+    kernel.functions = [instance.code.name for instance in family.instances]
+    kernel.ir = "\n".join([*texts, _wrapper(main, entry), SUPPORT])
+    return kernel
+
+
+def _result_kind(instance: Instance) -> str:
+    return LLVM[NOWHERE if instance.result is None else instance.result.bank]
+
+
+def _wrapper(main: Instance, entry: bool) -> str:
+    """Return the function that the runtime calls: it unpacks the arguments and packs the result."""
+    writer = Writer()
+    run, release = "%run", "%release"
+    mode = writer.state(buffer.MODE)
+    writer.line(f"switch i64 {mode}, label {run} [ i64 1, label {release} ]")
+    writer.label(release)
+    writer.line("call void @release(ptr %S)")
+    writer.line("ret void")
+    writer.label(run)
+    arguments = ["ptr %S", f"i64 {writer.state(buffer.FUEL)}", f"i64 {writer.state(buffer.DEPTH)}"]
+    if not entry:
+        for index, kind in enumerate(main.parameters):
+            if kind.bank != NOWHERE:
+                arguments.append(
+                    f"{LLVM[kind.bank]} {writer.from_word(kind.bank, writer.state(buffer.VALUES + index))}"
+                )
+    both = f"{{{_result_kind(main)}, i64}}"
+    pair = writer.value(f"call {both} @f{main.number}({', '.join(arguments)})")
+    fuel = writer.value(f"extractvalue {both} {pair}, 1")
+    result = writer.value(f"extractvalue {both} {pair}, 0")
+    left = writer.value(f"icmp slt i64 {fuel}, 0")
+    writer.set_state(buffer.STATUS, writer.value(f"zext i1 {left} to i64"))
+    bank = NOWHERE if main.result is None else main.result.bank
+    writer.set_state(buffer.RESULT, writer.as_word(bank, result))
+    keep, done, regain = "%keep", "%done", "%regain"
+    writer.line(f"br i1 {left}, label {done}, label {keep}")
+    writer.label(keep)
+    writer.set_state(buffer.FUEL, fuel)
+    writer.line(f"br label {done}")
+    writer.label(done)
+    thread = writer.state(buffer.THREAD)
+    writer.line(f"br i1 {writer.value(f'icmp ne i64 {thread}, 0')}, label {regain}, label %out")
+    writer.label(regain)
+    restore = writer.value(f"inttoptr i64 {writer.state(buffer.RESTORE_THREAD)} to ptr")
+    writer.line(f"call void {restore}(ptr {writer.value(f'inttoptr i64 {thread} to ptr')})")
+    writer.set_state(buffer.THREAD, "0")
+    writer.line("br label %out")
+    writer.label("%out")
+    writer.line("ret void")
+    return f"define void @{SYMBOL}(ptr %S) {{\n" + "\n".join(writer.lines) + "\n}\n"
+
+
+class FunctionLowering:
+    """Writes the LLVM function of one instance."""
+
+    def __init__(self, kernel: Kernel, instance: Instance, entry: bool) -> None:
+        self.kernel = kernel
+        self.instance = instance
+        self.entry = entry
+        self.writer = Writer()
+        self.stack = instance.layout.stack
+        self._ways_out: list[tuple[str, Site, State, str]] = []
+        self._order: operations.Order | None = None
+
+    def write(self) -> str:
+        """Return the function as text."""
+        writer = self.writer
+        instance = self.instance
+        start = instance.graph.entry
+        self._enter()
+        writer.line(f"br label %b.{start}")
+        for typed in instance.blocks.values():
+            self._block(typed)
+        # A way out that no check goes to has no site.
+        used = set(_LABEL.findall("\n".join(writer.lines)))
+        for label, site, state, after in self._ways_out:
+            if label in used:
+                self._way_out(label, site, state, after)
+        parameters = ["ptr noalias nonnull %S", "i64 %fuel", "i64 %depth"]
+        if not self.entry:
+            parameters += [
+                f"{LLVM[kind.bank]} %a.{index}"
+                for index, kind in enumerate(instance.parameters)
+                if kind.bank != NOWHERE
+            ]
+        kind = f"{{{_result_kind(instance)}, i64}}"
+        head = f"define internal {kind} @f{instance.number}({', '.join(parameters)}) {{"
+        slots = [f"  {name} = alloca {bank}" for name, bank in writer.allocas.items()]
+        return "\n".join([head, "entry:", *slots, "  %fuel.left = alloca i64", *writer.lines, "}", ""])
+
+    # Entering
+
+    def _enter(self) -> None:
+        writer = self.writer
+        instance = self.instance
+        writer.line("store i64 %fuel, ptr %fuel.left")
+        if self.entry:
+            writer.store(INTEGER, -1, writer.state(buffer.FLAG))
+            for place, kind in enumerate(instance.entry.types):
+                if kind.bank != NOWHERE:
+                    word = writer.state(buffer.VALUES + place)
+                    writer.store(kind.bank, place, writer.from_word(kind.bank, word))
+        else:
+            writer.store(INTEGER, -1, "0")
+            for place, kind in enumerate(instance.parameters):
+                if kind.bank != NOWHERE:
+                    writer.store(kind.bank, place, f"%a.{place}")
+        self._convert(instance.entry, instance.entries[instance.graph.entry])
+        if not self.entry and instance.callers:
+            self._spend(len(instance.graph.blocks[instance.graph.entry].body) + 2, 0, instance.entry)
+
+    def _spend(self, amount: int, resume: int, state: State) -> None:
+        """Use up fuel; when it is used up, poll, and leave if that is asked for."""
+        writer = self.writer
+        fuel = writer.value("load i64, ptr %fuel.left")
+        left = writer.value(f"sub i64 {fuel}, {amount}")
+        writer.line(f"store i64 {left}, ptr %fuel.left")
+        empty, go_on = writer.fresh_label("empty"), writer.fresh_label("go")
+        writer.line(f"br i1 {writer.value(f'icmp slt i64 {left}, 0')}, label {empty}, label {go_on}, !prof !0")
+        writer.label(empty)
+        more = writer.value("call i64 @poll(ptr %S)")
+        writer.line(f"store i64 {more}, ptr %fuel.left")
+        leave = self._leave(resume, state)
+        writer.line(f"br i1 {writer.value(f'icmp slt i64 {more}, 0')}, label {leave}, label {go_on}, !prof !0")
+        writer.label(go_on)
+
+    # Leaving
+
+    def _leave(self, resume: int, state: State, after: str = "") -> str:
+        """Return the block that leaves with the places as they are now; the interpreter goes on at *resume*.
+
+        *after* is not empty where a native call has begun to leave.
+        """
+        codes = [] if self.entry else [kind.code for kind in self.instance.parameters]
+        site = Site(self.instance.code.name, resume, codes, [kind.code for kind in state.types], self.entry)
+        label = self.writer.fresh_label("leave")
+        self._ways_out.append((label, site, state.copy(), after))
+        return label
+
+    def _way_out(self, label: str, site: Site, state: State, after: str) -> None:
+        writer = self.writer
+        number = len(self.kernel.sites)
+        self.kernel.sites.append(site)
+        writer.label(label)
+        frame = writer.state(buffer.FRAMES, "ptr")
+        if not after:
+            writer.set_state(buffer.FUEL, writer.value("load i64, ptr %fuel.left"))
+        writer.write_word(frame, 0, str(number))
+        writer.write_word(frame, 1, writer.load(INTEGER, -1))
+        position = 2
+        if not self.entry:
+            for index, kind in enumerate(self.instance.parameters):
+                if kind.bank != NOWHERE:
+                    writer.write_word(frame, position, writer.as_word(kind.bank, f"%a.{index}"))
+                    position += 1
+        for place, kind in enumerate(state.types):
+            if isinstance(kind, Mixed):
+                writer.write_word(frame, position, writer.value(f"load i64, ptr {writer.slot('t', place)}"))
+                position += 1
+            if kind.bank != NOWHERE:
+                writer.write_word(frame, position, writer.as_word(kind.bank, writer.load(kind.bank, place)))
+                position += 1
+        writer.set_state(buffer.FRAMES, writer.word(frame, position), "ptr")
+        writer.line(f"ret {{{_result_kind(self.instance)}, i64}} {self._pair_of_leaving()}")
+
+    def _pair_of_leaving(self) -> str:
+        kind = _result_kind(self.instance)
+        nothing = {"i64": "0", "double": "0.0", "ptr": "null"}[kind]
+        return f"{{ {kind} {nothing}, i64 -1 }}"
+
+    # Values
+
+    def _value(self, place: int, kind: Type) -> str:
+        return "0" if kind.bank == NOWHERE else self.writer.load(kind.bank, place)
+
+    def _convert(self, have: State, want: State) -> None:
+        """Give the places the form that they have at the start of the next block."""
+        for place, (mine, theirs) in enumerate(zip(have.types, want.types, strict=True)):
+            if mine is theirs:
+                continue
+            if isinstance(theirs, Opaque) and isinstance(mine, Known):
+                self.writer.store(INTEGER, place, str(self.kernel.constant(mine.value)))
+            elif isinstance(theirs, Mixed) and not isinstance(mine, Mixed):
+                tag, word = self._tagged(place, mine)
+                self.writer.store(INTEGER, place, word)
+                self.writer.line(f"store i64 {tag}, ptr {self.writer.slot('t', place)}")
+
+    def _tagged(self, place: int, kind: Type) -> tuple[str, str]:
+        """Return tag and word of a value whose type is to be told at run time."""
+        writer = self.writer
+        if isinstance(kind, Mixed):
+            return writer.value(f"load i64, ptr {writer.slot('t', place)}"), writer.load(INTEGER, place)
+        if isinstance(kind, Known):
+            return str(self.kernel.tag(OPAQUE)), str(self.kernel.constant(kind.value))
+        return str(self.kernel.tag(kind)), writer.as_word(kind.bank, self._value(place, kind))
+
+    # Blocks
+
+    def _block(self, typed: TypedBlock) -> None:
+        writer = self.writer
+        writer.label(f"%b.{typed.block.start}")
+        state = typed.entry.copy()
+        self._order = None
+        for action in typed.actions:
+            self._action(action, state)
+            state.apply(action, self.stack)
+            if action.form in ("leave", "return") or (action.form == "call" and action.detail.result is None):
+                return
+        if typed.taken is not None and typed.next is not None:
+            assert typed.block.branch is not None
+            if self._order is not None:
+                condition = self._order.holds(writer, typed.block.branch)
+            else:
+                condition = operations.among(writer, writer.load(INTEGER, -1), typed.block.branch)
+            taken, following = writer.fresh_label("taken"), writer.fresh_label("next")
+            writer.line(f"br i1 {condition}, label {taken}, label {following}")
+            for label, edge in ((taken, typed.taken), (following, typed.next)):
+                writer.label(label)
+                self._edge(edge, typed, state)
+        else:
+            only = typed.taken or typed.next
+            assert only is not None
+            self._edge(only, typed, state)
+
+    def _edge(self, edge: Edge, typed: TypedBlock, state: State) -> None:
+        if edge.target == END:
+            self._return(0, state.types[0])
+            return
+        if edge.back:
+            self._spend(max(len(typed.block.body), 1), edge.target, state)
+        self._convert(state, self.instance.entries[edge.target])
+        self.writer.line(f"br label %b.{edge.target}")
+
+    def _return(self, place: int, kind: Type) -> None:
+        writer = self.writer
+        result = self.instance.result
+        assert result is not None
+        value = self._value(place, kind)
+        if isinstance(result, Mixed):
+            tag, value = self._tagged(place, kind)
+            writer.set_state(buffer.TAG, tag)
+        elif isinstance(result, Opaque) and isinstance(kind, Known):
+            value = str(self.kernel.constant(kind.value))
+        fuel = writer.value("load i64, ptr %fuel.left")
+        llvm = _result_kind(self.instance)
+        pair = writer.value(f"insertvalue {{{llvm}, i64}} undef, {llvm} {value}, 0")
+        pair = writer.value(f"insertvalue {{{llvm}, i64}} {pair}, i64 {fuel}, 1")
+        writer.line(f"ret {{{llvm}, i64}} {pair}")
+
+    # Actions
+
+    def _action(self, action: Action, state: State) -> None:
+        _ACTIONS[action.form](self, action, state)
+
+    def _nothing(self, action: Action, state: State) -> None:
+        pass
+
+    def _leave_action(self, action: Action, state: State) -> None:
+        self.writer.line(f"br label {self._leave(action.at, state)}")
+
+    def _return_action(self, action: Action, state: State) -> None:  # noqa: ARG002 - one shape for all
+        self._return(action.sources[0], action.types[0])
+
+    def _constant(self, action: Action, state: State) -> None:  # noqa: ARG002 - one shape for all
+        bank = action.result.bank
+        if bank == DOUBLE:
+            self.writer.store(bank, action.target, double(action.detail))
+        elif bank == INTEGER:
+            value = int(action.detail)
+            self.writer.store(bank, action.target, str(value - (1 << 64) if value >= 1 << 63 else value))
+
+    def _move(self, action: Action, state: State) -> None:  # noqa: ARG002 - one shape for all
+        kind = action.result
+        source, target = action.sources[0], action.target
+        if source == target:
+            return
+        if kind.bank != NOWHERE:
+            self.writer.store(kind.bank, target, self.writer.load(kind.bank, source))
+        if isinstance(kind, Mixed):
+            tag = self.writer.value(f"load i64, ptr {self.writer.slot('t', source)}")
+            self.writer.line(f"store i64 {tag}, ptr {self.writer.slot('t', target)}")
+
+    def _operands(self, action: Action) -> tuple[tuple[Type, str], ...]:
+        return tuple((kind, self._value(place, kind)) for place, kind in zip(action.sources, action.types, strict=True))
+
+    def _operation(self, action: Action, state: State) -> None:
+        lowering = operations.OPERATIONS[action.detail]
+        value = lowering(self.writer, self._operands(action), self._leave(action.at, state))
+        self.writer.store(action.result.bank, action.target, value)
+
+    def _compare(self, action: Action, state: State) -> None:
+        if action.detail is not None:
+            self._order = None
+            self.writer.store(INTEGER, -1, str(action.detail))
+            return
+        order = operations.compare(self.writer, self._operands(action), self._leave(action.at, state))
+        self._order = order
+        self.writer.store(INTEGER, -1, order.flag)
+
+    def _builtin(self, action: Action, state: State) -> None:
+        value = arrays.LOWERINGS[action.detail](self.writer, self._operands(action), self._leave(action.at, state))
+        if action.result.bank != NOWHERE:
+            self.writer.store(action.result.bank, action.target, value)
+
+    def _call(self, action: Action, state: State) -> None:
+        writer = self.writer
+        callee: Instance = action.detail
+        shallow = writer.value("icmp sle i64 %depth, 0")
+        writer.unless(shallow, self._leave(action.at, state))
+        arguments = [
+            "ptr %S",
+            f"i64 {writer.value('load i64, ptr %fuel.left')}",
+            f"i64 {writer.value('sub i64 %depth, 1')}",
+        ]
+        for (have, value), want in zip(self._operands(action), callee.parameters, strict=True):
+            if want.bank != NOWHERE:
+                arguments.append(f"{LLVM[want.bank]} {value}")
+                assert have.bank == want.bank
+        kind = f"{{{_result_kind(callee)}, i64}}"
+        pair = writer.value(f"call {kind} @f{callee.number}({', '.join(arguments)})")
+        fuel = writer.value(f"extractvalue {kind} {pair}, 1")
+        during = state.copy()
+        del during.types[self.stack :]
+        leave = self._leave(action.at + 1, during, "call")
+        if callee.result is None:
+            writer.line(f"br label {leave}")
+            return
+        writer.unless(writer.value(f"icmp slt i64 {fuel}, 0"), leave)
+        writer.line(f"store i64 {fuel}, ptr %fuel.left")
+        if callee.result.bank != NOWHERE:
+            writer.store(callee.result.bank, 0, writer.value(f"extractvalue {kind} {pair}, 0"))
+        if isinstance(callee.result, Mixed):
+            writer.line(f"store i64 {writer.state(buffer.TAG)}, ptr {writer.slot('t', 0)}")
+
+
+_ACTIONS: Final = {
+    "builtin": FunctionLowering._builtin,
+    "call": FunctionLowering._call,
+    "compare": FunctionLowering._compare,
+    "constant": FunctionLowering._constant,
+    "leave": FunctionLowering._leave_action,
+    "move": FunctionLowering._move,
+    "nothing": FunctionLowering._nothing,
+    "operation": FunctionLowering._operation,
+    "push": FunctionLowering._move,
+    "return": FunctionLowering._return_action,
+}
+"""How each form of action is written."""
