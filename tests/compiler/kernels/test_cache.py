@@ -161,8 +161,8 @@ def test_a_file_of_any_other_length_is_a_miss_and_goes(cache: Cache, directory: 
 def test_a_file_with_a_right_digest_but_wrong_lengths_is_a_miss(cache: Cache, directory: Path) -> None:
     cache.put("key", CODE, META)
     path = the_file(directory)
-    for lengths in ((2**63, 0, 0, 0), (0, 0, 0, 0), (3, 6, 10**6, 0)):
-        body = module._LENGTHS.pack(*lengths) + b"key" + b"a host"
+    for lengths in ((2**63, 0, 0, 0), (0, 0, 0, 0), (3, 6, 10**6, 0), (3, 6, 2, 3), (3, 6, 2, 5)):
+        body = module._LENGTHS.pack(*lengths) + b"keya host{}code"
         path.write_bytes(module._FIXED.pack(module._MAGIC, module._VERSION, module.sha256(body).digest()) + body)
         assert cache.get("key") is None
         assert not path.exists()
