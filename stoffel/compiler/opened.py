@@ -33,7 +33,7 @@ from stoffel.compiler.typed import FlowState, Node
 from stoffel.isa.scalars import I64_MAX
 from stoffel.runtime.code import Code
 from stoffel.runtime.foreign import ForeignFunction
-from stoffel.runtime.values import Array, Closure, Object
+from stoffel.runtime.values import Array, Closure, Object, TypedArray, machine_values
 
 if TYPE_CHECKING:
     from stoffel.compiler.inference import Inference
@@ -239,6 +239,8 @@ def _sample(container: Fact, key: Fact) -> object:
     table = container.hint
     if type(table) is Array and table.items:
         return table.items[0]
+    if type(table) is TypedArray and table.buffer:
+        return machine_values(table.kind, table.buffer[:1])[0]
     if type(table) is Object and key.is_constant:
         return table.fields.get(key.constant, NOTHING)
     return NOTHING

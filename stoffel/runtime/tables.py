@@ -7,17 +7,20 @@ not I64 indexes are kept beside the elements and do not count in the length.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import count
 from typing import Final
 
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.scalars import I64_MAX
+from stoffel.runtime import elements as typed_storage
 from stoffel.runtime.values import (
     Array,
     DanglingArray,
     DanglingObject,
     Object,
     SparseArray,
+    TypedArray,
     Value,
     key_of,
     value_of,
@@ -79,15 +82,24 @@ def length(array: Array) -> int:
     """Return the number of elements."""
     if type(array) is Array:
         return len(array.items)
+    if type(array) is TypedArray:
+        return len(array.buffer)
     require(array)
     return array.length
 
 
 def lookup(array: Array, key: Value) -> Value:
     """Return what is stored under *key* exactly, or :data:`ABSENT`."""
-    if type(array) is not Array:
+    items: Sequence[Value]
+    if type(array) is Array:
+        items = array.items
+    elif type(array) is TypedArray:
+        if type(key) is int and 0 <= key < len(array.buffer):
+            return typed_storage.read(array, key)
+        items = ()
+    else:
         require(array)
-    items = array.items if type(array) is Array else array.prefix
+        items = array.prefix
     if type(key) is int and 0 <= key < len(items):
         return items[key]
     if array.extra is None:
@@ -109,6 +121,8 @@ def store(array: Array, key: Value, value: Value) -> None:
     if type(array) is not Array:
         require(array)
     if type(key) is int and key >= 0:
+        if type(array) is TypedArray and typed_storage.write(array, key, value):
+            return
         items = array.items if type(array) is Array else array.prefix
         if key < len(items):
             items[key] = value
@@ -150,6 +164,8 @@ def push(array: Array, values: list[Value]) -> int:
     if type(array) is Array:
         array.items.extend(values)
         return len(array.items)
+    if type(array) is TypedArray:
+        return typed_storage.push(array, values)
     require(array)
     for value in values:
         if array.length >= I64_MAX:
@@ -165,6 +181,8 @@ def elements(array: Array) -> list[Value]:
     """
     if type(array) is Array:
         return array.items.copy()
+    if type(array) is TypedArray:
+        return typed_storage.to_list(array)
     require(array)
     if array.length > ENUMERABLE:
         raise VMError(f"Array length {array.length} is too large to enumerate", ErrorKind.TABLE_MEMORY)
@@ -192,7 +210,7 @@ def entries(table: Object | Array, limit: int | None = None) -> list[tuple[Value
     require(table)
     pairs: list[tuple[Value, Value]] = []
     if isinstance(table, Array):
-        pairs.extend(enumerate(table.items if type(table) is Array else table.prefix))
+        pairs.extend(enumerate(table.prefix if type(table) is SparseArray else elements(table)))
         extra = table.extra or {}
         pairs.extend((key, extra[key]) for key in sorted(key for key in extra if _is_index(key)))
         pairs.extend((value_of(key), value) for key, value in extra.items() if not _is_index(key))

@@ -38,7 +38,7 @@ from stoffel.runtime.code import NEVER, Code
 from stoffel.runtime.foreign import ForeignFunction
 from stoffel.runtime.operations import OPERATIONS, overflow
 from stoffel.runtime.statistics import Statistics
-from stoffel.runtime.values import Array, Closure, Object, Shape, Value
+from stoffel.runtime.values import Array, Closure, Object, Shape, TypedArray, Value
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
@@ -169,7 +169,14 @@ class Units:
         return function
 
     def compile_entry(self, key: tuple[Any, ...], values: list[Value], privates: list[bool]) -> bool:
-        code, entry, flag, captured, _ = key
+        code, entry, flag, captured, kinds = key
+        if TypedArray in kinds:
+            # How an array is stored is no matter of compiled code: it runs the unit for ordinary arrays.
+            ordinary = code, entry, flag, captured, tuple(Array if kind is TypedArray else kind for kind in kinds)
+            if ordinary not in self.entries:
+                self.compile_entry(ordinary, values, privates)
+            self.entries[key] = self.entries.get(ordinary)
+            return self.entries[key] is not None
         self.entries[key] = None
         facts = [translator.fact_of_value(value, private) for value, private in zip(values, privates, strict=True)]
         unit = self._translate(

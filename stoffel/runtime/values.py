@@ -8,11 +8,15 @@ reference), so a table that no value refers to is freed by Python itself, and id
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from types import NoneType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.scalars import I64_MAX, I64_MIN, INTEGER_KINDS
+
+if TYPE_CHECKING:
+    from array import array as Buffer  # noqa: N812 - `array` is what functions here are given
 
 Value = Any
 """A machine value. What is allowed is what :data:`TYPE_NAMES` lists; mypy cannot express it."""
@@ -38,8 +42,9 @@ class Array:
     """An array table without absent gaps: index i of 0 to length-1 is ``items[i]``.
 
     ``extra`` holds the entries whose key is not an I64 index (``None`` while there are none), by :func:`key_of`. An
-    array with absent gaps is a :class:`SparseArray`; code that has checked ``type(value) is Array`` may read and write
-    ``items`` within its length, and append to it, without further thought.
+    array with absent gaps is a :class:`SparseArray`, one whose elements are kept as machine numbers a
+    :class:`TypedArray`; code that has checked ``type(value) is Array`` may read and write ``items`` within its length,
+    and append to it, without further thought.
     """
 
     __slots__ = ("__weakref__", "extra", "id", "items", "length", "prefix")
@@ -51,6 +56,12 @@ class Array:
     """Number of elements; set in a SparseArray only."""
     prefix: list[Value]
     """Gapless start; set in a SparseArray only."""
+    buffer: Buffer[Any]
+    """The elements as machine numbers; a TypedArray has it only, like the next two."""
+    kind: type
+    """The Python class of all elements."""
+    allowance: int
+    """Accesses of single elements by ordinary code that are left before the array takes its list back."""
 
     def __init__(self, identity: int, items: list[Value]) -> None:
         self.id = identity
@@ -70,6 +81,60 @@ class SparseArray(Array):
     """
 
     __slots__ = ()
+
+
+def machine_values(kind: type, buffer: Buffer[Any]) -> list[Value]:
+    """Return the numbers in *buffer* as machine values of the Python class *kind*, bit for bit."""
+    if kind is int or kind is float:
+        return buffer.tolist()
+    if kind is bool:
+        return list(map(bool, buffer))
+    return list(map(partial(int.__new__, kind), buffer))
+
+
+class TypedArray(Array):
+    """An array without gaps whose elements are all of one numeric kind and live in a flat buffer.
+
+    These are storage strategies (Bolz, Diekmann and Tratt, "Storage strategies for collections in dynamically typed
+    languages", 2013). To programs and hosts it is the array that it was: asking for ``items`` gives it its list back
+    and makes it an ordinary :class:`Array`. So code that knows nothing of typed storage is right, and compiled code,
+    which takes that attribute for the check of an array without gaps, needs no other way. Everything else that there
+    is to typed storage is in :mod:`stoffel.runtime.elements`.
+    """
+
+    if TYPE_CHECKING:
+        __slots__ = ("allowance", "buffer", "kind")
+    else:
+        # The slots of the other classes under other names: arrays that are never typed pay nothing, not even memory.
+        __slots__ = ()
+        buffer = Array.__dict__["prefix"]
+        kind = Array.__dict__["length"]
+        allowance = Array.__dict__["items"]
+
+    def __init__(self, identity: int, kind: type, buffer: Buffer[Any]) -> None:
+        self.id = identity
+        self.extra = None
+        self.kind = kind
+        self.buffer = buffer
+        self.allowance = len(buffer)
+
+    @property
+    def items(self) -> list[Value]:
+        return self.generalise()
+
+    @items.setter
+    def items(self, items: list[Value]) -> None:
+        # Nothing is called between the first step and the last, so no signal and no other thread sees half of it.
+        del self.buffer
+        del self.kind
+        self.__class__ = Array  # type: ignore[assignment]
+        self.items = items
+
+    def generalise(self) -> list[Value]:
+        """Become an ordinary array and return its list of elements."""
+        items = machine_values(self.kind, self.buffer)
+        self.items = items
+        return items
 
 
 class DanglingObject(Object):
@@ -156,6 +221,7 @@ TYPE_NAMES: Final[Mapping[type, str]] = {
     DanglingObject: "object",
     Array: "array",
     SparseArray: "array",
+    TypedArray: "array",
     DanglingArray: "array",
     Foreign: "cffi_function",
     Closure: "function",
@@ -210,7 +276,9 @@ class Key:
         return hash(self.identity)
 
 
-_OWN_KEYS: Final = frozenset({int, str, NoneType, Object, Array, SparseArray, DanglingObject, DanglingArray})
+_OWN_KEYS: Final = frozenset(
+    {int, str, NoneType, Object, Array, SparseArray, TypedArray, DanglingObject, DanglingArray}
+)
 """Types whose values Python tells apart, hashes and compares as the machine does."""
 
 

@@ -9,7 +9,7 @@ from stoffel.runtime import tables
 from stoffel.runtime.builtins import arguments as args
 from stoffel.runtime.builtins.registry import Family
 from stoffel.runtime.foreign import CallbackError
-from stoffel.runtime.values import Array, Value, type_name
+from stoffel.runtime.values import Array, TypedArray, Value, type_name
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
@@ -23,8 +23,8 @@ def extend(_state: VMState, array: Value, values: Value) -> None:
     table = args.array(array)
     source = args.array(values, args.SECOND_ARRAY)
     args.checked_length(tables.length(source))
-    if type(table) is Array:
-        args.checked_length(len(table.items) + tables.length(source))
+    if type(table) is Array or type(table) is TypedArray:
+        args.checked_length(tables.length(table) + tables.length(source))
     tables.push(table, tables.elements(source))
 
 
@@ -74,7 +74,7 @@ def delete(_state: VMState, array: Value, index: Value) -> None:
 
 
 def _take(table: Array, place: int) -> Value:
-    if type(table) is Array:
+    if type(table) is Array or type(table) is TypedArray:
         return table.items.pop(place)
     items = tables.elements(table)
     taken = items.pop(place)
@@ -87,7 +87,7 @@ def insert(_state: VMState, array: Value, index: Value, value: Value) -> None:
     """Insert *value* before *index*; out-of-range indexes mean the start or the end."""
     table = args.array(array)
     place = args.integer(index, "index")
-    if type(table) is Array:
+    if type(table) is Array or type(table) is TypedArray:
         table.items.insert(place, value)
         return
     items = tables.elements(table)
@@ -105,7 +105,7 @@ def clear(_state: VMState, array: Value) -> None:
 def reverse(_state: VMState, array: Value) -> None:
     """Reverse the elements in place."""
     table = args.array(array)
-    if type(table) is Array:
+    if type(table) is Array or type(table) is TypedArray:
         table.items.reverse()
         return
     items = tables.elements(table)
@@ -156,7 +156,7 @@ def slice_(state: VMState, value: Value, start: Value, stop: Value, step: Value 
     selection = slice(_slice_bound(start, "start"), _slice_bound(stop, "stop"), int(step))
     if not isinstance(value, Array):
         return value[selection]
-    if type(value) is Array:
+    if type(value) is Array or type(value) is TypedArray:
         return state.objects.create_array(value.items[selection])
     indexes = range(*selection.indices(tables.length(value)))
     # len() of a range beyond the C integer range fails, its last element can be computed.

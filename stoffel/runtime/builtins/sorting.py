@@ -9,7 +9,7 @@ from stoffel.runtime import tables
 from stoffel.runtime.builtins import arguments as args
 from stoffel.runtime.builtins.registry import Family
 from stoffel.runtime.foreign import CallbackError
-from stoffel.runtime.values import Array, Value, type_name
+from stoffel.runtime.values import Array, TypedArray, Value, type_name
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
@@ -32,7 +32,7 @@ _CLASSES: Final[dict[type, str]] = {
 def sort(_state: VMState, array: Value) -> None:
     """Sort the elements in place: stable, ascending; the array is unchanged if that fails."""
     table = args.array(array)
-    if type(table) is Array:
+    if type(table) is Array or type(table) is TypedArray:
         _sort(table.items)
         return
     items = tables.elements(table)
