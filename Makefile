@@ -5,6 +5,7 @@
 #   make ci      what CI does: every Python here, from nothing
 #   make fuzz    100 000 damaged program files        make bench    benchmarks
 #   make fuzz-tiers FUZZ_COUNT=1000000    generated programs in every tier
+#   make conformance    the reference's cases in every way of running, the largest programs too
 #   make docs    the generated parts of the manual    make clean    remove what make made
 #
 # PYTHON=... picks the interpreter (an existing .venv of another version is made anew).
@@ -31,11 +32,11 @@ endif
 INSTALLED := $(STAMP)-$(or $(VERSION),none)-installed
 DEVELOP := $(STAMP)-$(or $(VERSION),none)-develop
 
-.PHONY: help demo test lint types ci fuzz faults bench docs clean
+.PHONY: help demo test lint types ci fuzz fuzz-tiers conformance faults bench docs clean
 .DELETE_ON_ERROR:
 
 help:
-	@sed -n '3,10s/^# \{0,1\}//p' Makefile
+	@sed -n '3,11s/^# \{0,1\}//p' Makefile
 
 # A plain path entry (compat mode) keeps setuptools' import hook, which costs milliseconds, out of every start.
 $(INSTALLED): pyproject.toml
@@ -62,6 +63,9 @@ demo: $(INSTALLED)
 
 test: $(DEVELOP)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+conformance: $(DEVELOP)
+	STOFFEL_CONFORMANCE=all $(BIN)/python -m pytest $(PYTEST_ARGS) tests/conformance
 
 lint: $(DEVELOP)
 	$(BIN)/ruff check .

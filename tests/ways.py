@@ -9,18 +9,33 @@ from stoffel import VirtualMachine
 
 
 class Way(NamedTuple):
-    """One way: *name* for test ids, *machine* makes a VirtualMachine from the constructor's keyword arguments."""
+    """One way: *name* for test ids, *machine* makes a VirtualMachine from the constructor's keyword arguments.
+
+    *forced* says that compiled code is left at every few safepoints, which makes a run many times longer.
+    """
 
     name: str
     machine: Callable[..., VirtualMachine]
+    forced: bool = False
 
 
-def _interpreter(**options: Any) -> VirtualMachine:
-    return VirtualMachine(jit="off", **options)
+def _way(name: str, jit: str, every: int = 0) -> Way:
+    def machine(**options: Any) -> VirtualMachine:
+        made = VirtualMachine(jit=jit, **options)
+        if every:
+            made.state.tier.every = every  # type: ignore[union-attr]
+        return made
+
+    return Way(name, machine, every > 0)
 
 
-def _compiled(**options: Any) -> VirtualMachine:
-    return VirtualMachine(jit="always", **options)
-
-
-WAYS: tuple[Way, ...] = (Way("interpreter", _interpreter), Way("always", _compiled))
+WAYS: tuple[Way, ...] = (_way("interpreter", "off"), _way("always", "always"))
+"""What behavioural tests run in."""
+ALL_WAYS: tuple[Way, ...] = (
+    *WAYS,
+    _way("auto", "auto"),
+    _way("left at every safepoint", "always", 1),
+    _way("left at every 2nd safepoint", "always", 2),
+    _way("left at every 7th safepoint", "always", 7),
+)
+"""What the conformance suite runs in."""

@@ -7,16 +7,14 @@ function finds in the activation records, and every hook event with its payload,
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from stoffel import VirtualMachine, VMError
 from stoffel.isa.program import Instruction
 from stoffel.runtime.frames import ActivationRecord
 from stoffel.runtime.values import Array, Closure, Object, value_of
+from tests.limits import TimeUp, time_limit
 
 from .generators import Case
 
@@ -58,10 +56,6 @@ SECONDS: Final = 10.0
 """A run that takes longer is a hang."""
 
 
-class TimeUp(BaseException):
-    """A run did not end in time."""
-
-
 class Difference(NamedTuple):
     """Where *way* first differs from the interpreter, and whether a run was stopped because it took too long."""
 
@@ -78,20 +72,6 @@ class Difference(NamedTuple):
             f"{self.way.name}: {self.what} differs\n"
             f"  interpreter: {self.expected!r}\n  {self.way.name}: {self.found!r}\n{self.case.listing()}"
         )
-
-
-@contextmanager
-def _limit(seconds: float) -> Iterator[None]:
-    def ring(number: int, frame: FrameType | None) -> None:
-        raise TimeUp
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 class _Describer:
@@ -272,7 +252,7 @@ def run(case: Case, way: Way, *, seconds: float = SECONDS, inspect: Inspect | No
     error: Any = []
     results: list[Any] = []
     arguments = [*case.arguments]
-    with _limit(seconds):
+    with time_limit(seconds):
         try:
             for number in range(2):
                 if number and way.then is not None and machine.state.tier is not None:

@@ -1,4 +1,4 @@
-"""Fixtures of the conformance cases: the way of running, and programs loaded once."""
+"""Fixtures of the conformance cases: programs loaded once."""
 
 from __future__ import annotations
 
@@ -9,14 +9,8 @@ from pathlib import Path
 import pytest
 
 import stoffel
-from tests.ways import WAYS, Way
 
 PROGRAMS = Path(__file__).parent / "programs"
-
-
-@pytest.fixture(params=WAYS, ids=lambda way: way.name, scope="session")
-def way(request: pytest.FixtureRequest) -> Way:
-    return request.param
 
 
 @pytest.fixture(scope="session")
