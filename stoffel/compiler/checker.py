@@ -17,7 +17,7 @@ from types import CodeType
 from typing import Final, NamedTuple
 
 from stoffel.compiler.names import LEAVE
-from stoffel.compiler.safepoints import BEFORE, DURING, Held, Length, Order, Site, Unit
+from stoffel.compiler.safepoints import BEFORE, DURING, Held, Length, Order, Site, Sum, Unit
 
 _EXTENDED: Final = dis.opmap["EXTENDED_ARG"]
 _CACHES: Final[dict[int, int]] = {
@@ -403,4 +403,4 @@ def _names_of(site: Site) -> set[str]:
         spots += [site.flag.left, site.flag.right]
     elif isinstance(site.flag, Held):
         spots.append(site.flag)
-    return {spot.name for spot in spots if isinstance(spot, Held | Length)}
+    return {spot.name for spot in spots if isinstance(spot, Held | Length | Sum)}

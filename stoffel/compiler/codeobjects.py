@@ -123,13 +123,16 @@ class Writer:
         if effect > 0 and self._depth > self._deepest:
             self._deepest = self._depth
 
-    def _jump(self, effect: int, name: str, label: Label, *, ends: bool = False) -> None:
+    def _jump(self, effect: int, name: str, label: Label, *, ends: bool = False, reached: int | None = None) -> None:
+        """Write a jump; *reached* is its effect on the stack where it jumps, if that is another than where not."""
+        assert self._depth is not None, "code that nothing reaches"
+        there = self._depth + (effect if reached is None else reached)
         start = len(self._code)
         self._write(effect, self._assembled(name, 0))
         self._jumps.append((start, len(self._code), name, label))
         known = self._depths[label]
-        assert known is None or known == self._depth, "ways with different stacks meet"
-        self._depths[label] = self._depth
+        assert known is None or known == there, "ways with different stacks meet"
+        self._depths[label] = there
         if ends:
             self._depth = None
 
@@ -171,7 +174,9 @@ class Writer:
     # Values
 
     def load(self, name: str) -> None:
-        """Push a local."""
+        """Push a local; what stores it may be written later."""
+        if name not in self._loads:
+            self._new_local(name)
         self._write(1, self._loads[name])
 
     def store(self, name: str) -> None:
@@ -278,6 +283,25 @@ class Writer:
     def if_false(self, label: Label) -> None:
         """Pop a Bool, jump forwards if it is false."""
         self._jump(-1, _IF_FALSE, label)
+
+    # Iteration
+
+    def get_iterator(self) -> None:
+        """Replace an iterable by an iterator over it."""
+        self._add(0, "GET_ITER")
+
+    def next_or(self, label: Label) -> None:
+        """Push the next item of the iterator on top, or jump forwards to *label*, which ``place_exhausted`` places."""
+        self._jump(1, "FOR_ITER", label, reached=-1 if _OLD else 1)
+
+    def place_exhausted(self, label: Label) -> None:
+        """Put *label* here, and take the exhausted iterator off."""
+        self.place(label)
+        if not _OLD:
+            # Specialised forms of FOR_ITER jump over END_FOR, and expect it there.
+            self._add(-2 if sys.version_info < (3, 13) else -1, "END_FOR")
+        if sys.version_info >= (3, 13):
+            self.pop()
 
     def give_back(self) -> None:
         """Return the top."""

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import is_not
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from stoffel.compiler.blocks import END, Edge
+from stoffel.compiler.branches import branch
 from stoffel.compiler.codeobjects import Writer
+from stoffel.compiler.counting import count, counted_loops, start_counting, with_loops_together
 from stoffel.compiler.facts import CLASS, KIND_RANGES, PRIVATE, Fact, is_raw, of_kinds
 from stoffel.compiler.forms import CALLING, FORMS
 from stoffel.compiler.liveness import FLAG, after_each, analyse, bit
@@ -26,10 +28,25 @@ from stoffel.compiler.names import (
     PUBLISH,
     RECOVER,
     ROOM,
-    operation_name,
 )
-from stoffel.compiler.safepoints import BEFORE, DEPTH, ENTRY, NEXT, TAKEN, Held, Known, Line, Order, Site, Spot, Unit
-from stoffel.compiler.spots import FLAG_LOCAL, Spots
+from stoffel.compiler.passing import passes_on
+from stoffel.compiler.safepoints import (
+    BEFORE,
+    BOUNDS,
+    DEPTH,
+    ENTRY,
+    TAKEN,
+    Held,
+    Known,
+    Length,
+    Line,
+    Order,
+    Site,
+    Spot,
+    Sum,
+    Unit,
+)
+from stoffel.compiler.spots import FLAG_LOCAL, TOP, Spots
 from stoffel.compiler.typed import FLAG_BITS, Node, TypedBlock, TypedFunction
 from stoffel.isa.program import Instruction
 from stoffel.runtime.code import Code
@@ -37,16 +54,6 @@ from stoffel.runtime.code import Code
 if TYPE_CHECKING:
     from stoffel.compiler.codeobjects import Label
     from stoffel.compiler.environment import Environment
-
-_OPERATORS: Final = {
-    frozenset({-1}): "<",
-    frozenset({0}): "==",
-    frozenset({1}): ">",
-    frozenset({-1, 0}): "<=",
-    frozenset({0, 1}): ">=",
-    frozenset({-1, 1}): "!=",
-}
-_ALL: Final = frozenset({-1, 0, 1})
 
 
 class Emitter:
@@ -67,7 +74,8 @@ class Emitter:
     ) -> None:
         self.code = code
         self.instructions = instructions
-        self.typed = typed
+        self.counted = counted_loops(typed)
+        self.typed = typed = with_loops_together(typed, self.counted)
         self.environment = environment
         self.entry = entry
         self.arguments = arguments
@@ -92,6 +100,15 @@ class Emitter:
         self.predecessors = self._count_predecessors()
         self.needed = 0
         self.compare_line = 0
+        self.current = END
+        self.needed_after: list[int] = []
+        self.passed_on = False
+        self.bounded: list[tuple[Spot, Fact]] = []
+        """What enters with bounds that have to be checked."""
+        self.increments = {
+            loop.increment: self.spots.sum_of(typed.layout.name(loop.counter), loop.step)
+            for loop in self.counted.values()
+        }
 
     def _count_predecessors(self) -> dict[int, int]:
         counts = dict.fromkeys(self.typed.blocks, 0)
@@ -183,6 +200,7 @@ class Emitter:
         self.spots.flag = self.entry_flag
         self.site(ENTRY, self.entry)
         self.site(DEPTH, self.entry)
+        self._check_bounds()
         if calls:
             self._enter()
         starts = list(self.typed.blocks)
@@ -190,7 +208,7 @@ class Emitter:
         if self.predecessors[first] == 0:
             self.inherited[first] = self.spots.places, self.spots.flag
         else:
-            self._move_to(first)
+            self.enter_block(first)
         for position, start in enumerate(starts):
             self._block(self.typed.blocks[start], starts[position + 1] if position + 1 < len(starts) else END)
         while self.rare:
@@ -218,6 +236,17 @@ class Emitter:
             self.captured,
         )
 
+    def _check_bounds(self) -> None:
+        writer = self.writer
+        if self.bounded:
+            self.site(BOUNDS, self.entry)
+        for spot, fact in self.bounded:
+            for bound, operator in ((fact.low, "<"), (fact.high, ">")):
+                self.spots.load(spot)
+                writer.constant(bound)
+                writer.compare(operator)
+                self.leave_if(BOUNDS)
+
     def _enter(self) -> None:
         """Count the record, and look in one test for attention and for the end of the room."""
         writer = self.writer
@@ -239,7 +268,7 @@ class Emitter:
                 return value
         return Held(FLAG_LOCAL)
 
-    def _initial(self, start: int) -> tuple[list[Spot | None], int | Order | Held | None]:
+    def initial_spots(self, start: int) -> tuple[list[Spot | None], int | Order | Held | None]:
         """Return the spots with which a block begins that several paths reach."""
         known = self.initial.get(start)
         if known is not None:
@@ -264,6 +293,10 @@ class Emitter:
             else:
                 places[place] = None
         self.latest_initial = facts, needed, places
+        loop = self.counted.get(start)
+        if loop is not None:
+            places = places.copy()
+            places[loop.counter] = self.spots.sum_of(self.typed.layout.name(loop.counter), loop.step)
         flag = self._single_flag(typed.entry.flag)
         if isinstance(flag, Held) and not needed & FLAG:
             flag = None
@@ -277,7 +310,7 @@ class Emitter:
         for label in self.aliases.pop(start, ()):
             self.writer.place(label)
         self.placed.add(start)
-        places, flag = self.inherited.pop(start) if start in self.inherited else self._initial(start)
+        places, flag = self.inherited.pop(start) if start in self.inherited else self.initial_spots(start)
         known = self._single_flag(typed.entry.flag)
         self.spots.places, self.spots.flag = list(places), known if type(known) is int else flag
         comparison = typed.entry.comparison
@@ -287,11 +320,16 @@ class Emitter:
                 fact = typed.entry.facts[place]
                 if fact.is_constant and places[place] is not None:
                     self.spots.places[place] = Known(fact)
-        needed_after = after_each(typed, self.needed_in)
-        for position, node in enumerate(typed.nodes):
+        needed_after = self.needed_after = after_each(typed, self.needed_in)
+        loop = self.counted.get(start)
+        self.current = start
+        for position, node in enumerate(typed.nodes if loop is None else typed.nodes[:-1]):
             self.needed = needed_after[position]
             self._node(typed, position, node)
-        self._leave_block(typed, following)
+        if loop is None:
+            self._leave_block(typed, following)
+        else:
+            count(self, typed, loop, following)
 
     def _node(self, typed: TypedBlock, position: int, node: Node) -> None:
         if node.form == "constant":
@@ -303,6 +341,9 @@ class Emitter:
         if node.form == "copy":
             self._copy(node)
             return
+        if node in self.increments:
+            self.spots.set(node.target, self.increments[node])
+            return
         self.new_line(node.index)
         if node.leaves:
             self.site(BEFORE, node.index)
@@ -311,6 +352,7 @@ class Emitter:
         for place in node.publishes:
             self.publish(self.spots.spot(place))
         form = node.form
+        self.passed_on = passes_on(self, typed, position, node)
         if form == "compare_float" and not (position + 1 == len(typed.nodes) and typed.taken and typed.next):
             # NaN is looked for by the branch that tests the flag; without one the operation itself has to.
             form = "compare_generic"
@@ -318,7 +360,7 @@ class Emitter:
 
     def _copy(self, node: Node) -> None:
         spot = self.spots.spot(node.sources[0])
-        if not isinstance(spot, Known | Held):
+        if isinstance(spot, Length):
             # A length is only put off while nothing can change the array: give it a local before it has two names.
             source = node.sources[0]
             self.new_line(node.index)
@@ -377,6 +419,9 @@ class Emitter:
         raw = node.result.mask if is_raw(node.result) else 0
         if raw and boxed:
             self.spots.unbox()
+        if self.passed_on:
+            self.spots.set(node.target, TOP)
+            return
         self.spots.define(node.target, self.needed, raw=raw, landing=landing)
 
     def is_dead(self, node: Node) -> bool:
@@ -387,7 +432,7 @@ class Emitter:
 
     def _leave_block(self, typed: TypedBlock, following: int) -> None:
         if typed.taken is not None and typed.next is not None:
-            self._branch(typed, typed.taken, typed.next, following)
+            branch(self, typed, typed.taken, typed.next, following)
         elif typed.taken is not None or typed.next is not None:
             edge = typed.taken or typed.next
             assert edge is not None
@@ -396,12 +441,12 @@ class Emitter:
             elif self.line_is_stale:
                 # No instruction of this block was written: the latest line has the sites of another place.
                 self.new_line(typed.block.body[-1] if typed.block.body else min(typed.block.start, self.last_index))
-            self._edge(edge, TAKEN, following)
+            self.follow(edge, TAKEN, following)
 
-    def _inherits(self, edge: Edge) -> bool:
+    def inherits(self, edge: Edge) -> bool:
         return edge.target != END and self.predecessors[edge.target] == 1 and not edge.back
 
-    def _edge(self, edge: Edge, way: int, following: int) -> None:
+    def follow(self, edge: Edge, way: int, following: int) -> None:
         """Write the way along an edge from the end of a block, in line."""
         writer = self.writer
         if edge.target == END:
@@ -410,10 +455,12 @@ class Emitter:
         if edge.back:
             self.site(way, edge.target)
             self.poll(way)
-        if self._inherits(edge):
+        if self.inherits(edge):
             self.inherited[edge.target] = self.spots.places, self.spots.flag
-        else:
+        elif edge.target in self.counted and self.counted[edge.target].latch == self.current:
             self._move_to(edge.target)
+        else:
+            self.enter_block(edge.target)
         if edge.target in self.placed:
             writer.jump_back(self.labels[edge.target])
         elif edge.target != following:
@@ -424,138 +471,34 @@ class Emitter:
         self.spots.load_fact(place, self.typed.result)
         self.writer.give_back()
 
-    def _moves(self, start: int) -> tuple[list[tuple[Spot, Held]], bool]:
+    def enter_block(self, start: int) -> None:
+        """Prepare for the block *start*, which several paths reach, where it is not reached by the end of its loop."""
+        self._move_to(start)
+        loop = self.counted.get(start)
+        if loop is not None:
+            start_counting(self, start, loop)
+
+    def moves(self, start: int) -> tuple[list[tuple[Spot, Held | Sum]], bool]:
         """Return what has to be moved where for the block *start*, and whether it wants the flag as a value."""
-        places, flag = self._initial(start)
+        places, flag = self.initial_spots(start)
         spots = self.spots
-        moves: list[tuple[Spot, Held]] = []
+        moves: list[tuple[Spot, Held | Sum]] = []
         different = [place for place, differs in enumerate(map(is_not, spots.places, places)) if differs]
         for place in different:
             wanted = places[place]
-            if isinstance(wanted, Held):
+            if isinstance(wanted, Held | Sum):
                 moves.append((spots.spot(place), wanted))
         return moves, isinstance(flag, Held) and not isinstance(spots.flag, Held)
 
     def _move_to(self, start: int) -> None:
         """Move every place to where the block *start* expects it, all at once."""
-        moves, flag = self._moves(start)
+        moves, flag = self.moves(start)
         if flag:
             self.spots.materialise_flag()
         for present, wanted in moves:
-            self.spots.load(present, raw=bool(wanted.raw))
+            if isinstance(wanted, Held):
+                self.spots.load(present, raw=bool(wanted.raw))
+            else:
+                self.spots.load_less(present, wanted.amount)
         for _, wanted in reversed(moves):
             self.writer.store(wanted.name)
-
-    def _branch(self, typed: TypedBlock, taken: Edge, other: Edge, following: int) -> None:
-        branch = typed.block.branch
-        assert branch is not None
-        writer = self.writer
-        flag = self.spots.flag
-        compare_line = self.compare_line
-        self.new_line(typed.block.branch_at)
-        # Sites are noted before anything is written, while the spots are as both edges find them.
-        direct = other
-        if taken.target == following and not taken.back and other.target != following:
-            direct, branch = taken, _ALL - branch
-            remote, way, direct_way = other, NEXT, TAKEN
-        else:
-            remote, way, direct_way = taken, TAKEN, NEXT
-        label = writer.label()
-        if isinstance(flag, Order):
-            nan = self._test(flag, branch, label)
-        else:
-            assert isinstance(flag, Held), "a branch on a known flag is decided earlier"
-            nan = None
-            writer.load(flag.name)
-            if len(branch) == 1:
-                writer.constant(next(iter(branch)))
-                writer.compare("==")
-            else:
-                writer.constant(next(iter(_ALL - branch)))
-                writer.compare("!=")
-            writer.if_true(label)
-        self._remote(label, remote, way, nan if branch in (frozenset({-1, 1}),) else None, compare_line)
-        if nan is not None and branch not in (frozenset({-1, 1}),):
-            self._check_nan(nan, compare_line)
-        self._edge(direct, direct_way, following)
-
-    def _test(self, flag: Order, branch: frozenset[int], label: Label) -> Order | None:
-        """Write the comparison and the jump to *label*; return the comparison if NaN has to be looked for."""
-        writer = self.writer
-        right = flag.right
-        if isinstance(right, Known) and type(right.value) is bool and flag.form == "compare":
-            truth = self._truth(right.value, branch)
-            if truth is not None:
-                self.spots.load(flag.left)
-                (writer.if_true if truth else writer.if_false)(label)
-                return None
-        self.spots.load(flag.left, raw=True)
-        self.spots.load(flag.right, raw=True)
-        writer.compare(_OPERATORS[branch])
-        writer.if_true(label)
-        return flag if flag.form == "compare_float" else None
-
-    def _truth(self, right: bool, branch: frozenset[int]) -> bool | None:
-        """Return the value of the left Bool for which comparing it with *right* comes out in *branch*, if just one."""
-        outcomes = {left: (left > right) - (left < right) in branch for left in (False, True)}
-        return None if outcomes[True] == outcomes[False] else outcomes[True]
-
-    def _check_nan(self, flag: Order, compare_line: int) -> None:
-        """Write the test that a comparison of floats which came out false had no NaN in it."""
-        writer = self.writer
-        line = writer.line
-        for spot in (flag.left, flag.right):
-            if isinstance(spot, Known):
-                continue
-            label = writer.label()
-            self.spots.load(spot, raw=True)
-            self.spots.load(spot, raw=True)
-            writer.compare("==")
-            writer.if_false(label)
-
-            def write(label: Label = label) -> None:
-                writer.place(label)
-                writer.line = compare_line
-                writer.begin_call(operation_name("CMP"))
-                self.spots.load(flag.left)
-                self.spots.load(flag.right)
-                writer.end_call(2)
-                writer.give_back()
-
-            self.later(write)
-        writer.line = line
-
-    def _remote(self, label: Label, edge: Edge, way: int, nan: Order | None, compare_line: int) -> None:
-        """Arrange for the edge that the jump to *label* takes."""
-        writer = self.writer
-        spots = self.spots
-        if edge.back:
-            self.site(way, edge.target)
-        plain = edge.target != END and not edge.back and edge.target not in self.placed and nan is None
-        if plain and (self._inherits(edge) or self._moves(edge.target) == ([], False)):
-            # Nothing has to be moved on the way: the jump goes to the block itself.
-            if self._inherits(edge):
-                self.inherited[edge.target] = list(spots.places), spots.flag
-            self.aliases.setdefault(edge.target, []).append(label)
-            return
-        places, flag = list(spots.places), spots.flag
-        if self._inherits(edge):
-            self.inherited[edge.target] = list(places), flag
-
-        def write() -> None:
-            kept = spots.places, spots.flag
-            spots.places, spots.flag = list(places), flag
-            writer.place(label)
-            if nan is not None:
-                self._check_nan(nan, compare_line)
-            if edge.target == END:
-                self.finish(0)
-            else:
-                if edge.back:
-                    self.poll(way)
-                if not self._inherits(edge):
-                    self._move_to(edge.target)
-                writer.jump_back(self.labels[edge.target])
-            spots.places, spots.flag = kept
-
-        self.later(write)

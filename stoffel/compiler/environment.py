@@ -16,13 +16,15 @@ MISSES_BEFORE_GENERIC = 3
 class Feedback:
     """What was seen where guesses in one VM function failed."""
 
-    __slots__ = ("_absent", "_generic", "_kinds", "_misses")
+    __slots__ = ("_absent", "_generic", "_kinds", "_misses", "wrong_bounds")
 
     def __init__(self) -> None:
         self._generic: set[int] = set()
         self._absent: set[int] = set()
         self._kinds: dict[tuple[int, int], int] = {}
         self._misses: dict[int, int] = {}
+        self.wrong_bounds = 0
+        """Times that a value which entered was not within the bounds guessed for it."""
 
     def is_generic(self, index: int) -> bool:
         """Return whether instruction *index* is to be written without guesses."""

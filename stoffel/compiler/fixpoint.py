@@ -36,7 +36,7 @@ class Fixpoint:
     *execute* runs a block on a copy of its entry state and returns the typed block with the edges that can be taken and
     the states there, which belong to the analysis from then on; *effects* tells what a block does with registers and
     spill slots. *stack* is the first place of the argument stack. ``typed`` has the last result of each block that can
-    be reached, ``entries`` the states there.
+    be reached, ``entries`` the states there. ``widened`` is True if that was reached by widening.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Fixpoint:
         self.graph = graph
         self.entries: dict[int, FlowState] = {graph.entry: entry}
         self.typed: dict[int, TypedBlock] = {}
+        self.widened = False
         self._visits: dict[int, int] = {}
         self._stack = stack
         self._execute = execute
@@ -156,7 +157,10 @@ class Fixpoint:
                 continue
             new = join(old, fact)
             if new is not old and not equal(old, new):
-                facts[place] = widen(old, new) if may_widen else new
+                if may_widen:
+                    self.widened = True
+                    new = widen(old, new)
+                facts[place] = new
                 changed.add(place)
         return changed
 

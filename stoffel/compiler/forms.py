@@ -19,7 +19,7 @@ from stoffel.compiler.names import (
     foreign_name,
     operation_name,
 )
-from stoffel.compiler.safepoints import AFTER, BEFORE, DURING, HANDOVER, Held, Known, Length, Order
+from stoffel.compiler.safepoints import AFTER, BEFORE, DURING, HANDOVER, Held, Known, Length, Order, Spot, Sum, Top
 from stoffel.compiler.spots import FLAG_LOCAL
 from stoffel.compiler.typed import Node
 
@@ -206,13 +206,13 @@ def _compare(emitter: Emitter, node: Node, landing: int) -> None:  # noqa: ARG00
     emitter.compare_line = emitter.writer.line
 
 
-def _settled(emitter: Emitter, place: int, spot: Known | Held | Length) -> Known | Held:
+def _settled(emitter: Emitter, place: int, spot: Spot) -> Known | Held | Sum:
     """Return the spot of an operand as something that stays: a length is computed now."""
     if isinstance(spot, Length):
         emitter.spots.load(spot)
         emitter.spots.own_copy(place, 0)
         spot = emitter.spots.spot(place)
-    assert isinstance(spot, Known | Held)
+    assert not isinstance(spot, Length | Top)
     return spot
 
 

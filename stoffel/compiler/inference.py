@@ -33,6 +33,7 @@ from stoffel.compiler.facts import (
     of_range,
 )
 from stoffel.compiler.fixpoint import Effects, Fixpoint
+from stoffel.compiler.narrowing import narrowed
 from stoffel.compiler.typed import FLAG_BITS, Comparison, FlowState, Layout, Node, TypedBlock, TypedFunction
 from stoffel.errors import VMError
 from stoffel.runtime.code import Code
@@ -82,10 +83,17 @@ class Inference:
 
     def run(self) -> TypedFunction:
         """Return the typed function. Raises Refusal if the argument stack has no static shape."""
+        start = self.entry.copy()
         fixpoint = Fixpoint(self.graph, self.entry, self.layout.stack, self._execute, self._effects)
         fixpoint.run()
-        order = [block.start for block in self.graph.order()]
-        blocks = {start: fixpoint.typed[start] for start in order if start in fixpoint.typed}
+        order = self.graph.order()
+        if fixpoint.widened:
+            result, self.result = self.result, IMPOSSIBLE
+            found = narrowed(order, fixpoint.entries, start, self._execute)
+            if found is not None:
+                return TypedFunction(self.layout, found, self.result)
+            self.result = result
+        blocks = {block.start: fixpoint.typed[block.start] for block in order if block.start in fixpoint.typed}
         return TypedFunction(self.layout, blocks, self.result)
 
     def _step(self, index: int) -> Step:

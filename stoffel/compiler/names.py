@@ -33,6 +33,15 @@ CALL_CLOSURE: Final = "call_closure"
 """Global function that calls any closure."""
 
 
+RANGE: Final = "range"
+"""Global class of the iterators that count loops."""
+
+
+def iterator_name(head: int) -> str:
+    """Return the local that holds the iterator of the loop whose head is block *head*."""
+    return f"loop{head}"
+
+
 def operation_name(operation: str) -> str:
     """Return the global that holds the pure function of an operation."""
     return f"operation {operation}"

@@ -11,7 +11,7 @@ from stoffel.compiler import translator
 from stoffel.compiler.environment import Environment
 from stoffel.compiler.facts import kind_of, of_kinds
 from stoffel.compiler.liveness import FLAG, analyse, bit
-from stoffel.compiler.safepoints import AFTER, BEFORE, DEPTH, DURING, ENTRY, HANDOVER, NEXT, TAKEN, Unit
+from stoffel.compiler.safepoints import AFTER, BEFORE, BOUNDS, DEPTH, DURING, ENTRY, HANDOVER, NEXT, TAKEN, Unit
 from stoffel.compiler.typed import TypedFunction
 from stoffel.runtime.code import Code
 from stoffel.runtime.values import Value
@@ -25,6 +25,7 @@ _WAYS: Final = {
     ENTRY: "entry",
     DEPTH: "depth",
     HANDOVER: "handover",
+    BOUNDS: "bounds",
 }
 
 
@@ -37,7 +38,8 @@ def printed_passes(code: Code, arguments: Sequence[Value], environment: Environm
     instructions = code.instructions()
     layout = translator.layout_of(code, instructions)
     facts = [of_kinds(kind_of(argument)) for argument in arguments]
-    typed = translator.infer(code, instructions, 0, translator.call_state(layout, facts), environment)
+    state = translator.call_state(layout, translator.bounded(code, instructions, 0, facts, environment))
+    typed = translator.infer(code, instructions, 0, state, environment)
     unit = translator.translate_call(code, instructions, facts, None, environment, f"<passes of {code.name}>")
     shown = io.StringIO()
     dis.dis(unit.code, file=shown)

@@ -145,3 +145,16 @@ def checks(kind: int, bounds: Interval) -> tuple[bool, bool]:
     """Return whether a result within *bounds* can fall below, and rise above, what the kind holds."""
     least, greatest = KIND_RANGES[kind]
     return bounds[0] < least, bounds[1] > greatest
+
+
+_SMALL: Final = 1 << 31
+
+
+def guess(value: object, failures: int) -> Interval | None:
+    """Return bounds to guess for an I64 that enters compiled code, with which hardly any result can overflow.
+
+    *value* is one like it, NOTHING if none was seen; *failures* says how often such guesses failed in the function.
+    """
+    if failures > 1 or (type(value) is int and not -_SMALL <= value <= _SMALL):
+        return None
+    return (0 if failures == 0 and not (type(value) is int and value < 0) else -_SMALL), _SMALL

@@ -32,6 +32,8 @@ DEPTH: Final = 7
 """Leaving at the entry because there is no room for the record."""
 HANDOVER: Final = 6
 """Leaving before an instruction that only the interpreter executes."""
+BOUNDS: Final = 8
+"""Leaving at the entry because a value is not within the bounds guessed for it."""
 
 
 @final
@@ -66,18 +68,37 @@ class Length:
         self.name = name
 
 
+@final
+class Top:
+    """The place's value is on top of the evaluation stack: the next instruction takes it, and nobody else needs it."""
+
+    __slots__ = ()
+    name = ""
+
+
+@final
+class Sum:
+    """The place holds the I64 in the Python local *name* plus *amount*."""
+
+    __slots__ = ("amount", "name")
+
+    def __init__(self, name: str, amount: int) -> None:
+        self.name = name
+        self.amount = amount
+
+
 class Order:
     """The compare flag is the order of two values that are still at hand."""
 
     __slots__ = ("form", "left", "right")
 
-    def __init__(self, left: Known | Held, right: Known | Held, form: str) -> None:
+    def __init__(self, left: Known | Held | Sum, right: Known | Held | Sum, form: str) -> None:
         self.left = left
         self.right = right
         self.form = form
 
 
-Spot = Known | Held | Length
+Spot = Known | Held | Length | Sum | Top
 
 
 class Site:
@@ -158,6 +179,8 @@ def value_at(spot: Spot, variables: dict[str, Any]) -> Value:
         return spot.value
     if type(spot) is Length:
         return len(variables[spot.name].items)
+    if type(spot) is Sum:
+        return variables[spot.name] + spot.amount
     assert isinstance(spot, Held)
     value = variables[spot.name]
     return boxed(value, spot.raw) if spot.raw else value

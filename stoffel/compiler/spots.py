@@ -12,8 +12,10 @@ from stoffel.compiler.codeobjects import Writer
 from stoffel.compiler.facts import Fact, is_raw
 from stoffel.compiler.liveness import FLAG, bit
 from stoffel.compiler.names import box_name
-from stoffel.compiler.safepoints import Held, Known, Length, Order, Spot
+from stoffel.compiler.safepoints import Held, Known, Length, Order, Spot, Sum, Top
 from stoffel.compiler.typed import Layout
+
+TOP = Top()
 
 FLAG_LOCAL = "flag"
 """Python local that holds the compare flag where it must be a value."""
@@ -28,6 +30,7 @@ class Spots:
         self.places: list[Spot | None] = []
         self.flag: int | Order | Held | None = 0
         self._held: dict[tuple[str, int], Held] = {}
+        self._sums: dict[tuple[str, int], Sum] = {}
 
     def held(self, name: str, raw: int = 0) -> Held:
         """Return the one spot that stands for a local."""
@@ -36,6 +39,10 @@ class Spots:
         if spot is None:
             spot = self._held[key] = Held(name, raw)
         return spot
+
+    def sum_of(self, name: str, amount: int) -> Sum:
+        """Return the one spot that stands for a local plus an amount."""
+        return self._sums.setdefault((name, amount), Sum(name, amount))
 
     def spot(self, place: int) -> Spot:
         """Return the spot of a place that has a value."""
@@ -53,7 +60,11 @@ class Spots:
             writer.load(spot.name)
             writer.attribute("items")
             writer.end_call(1)
-        else:
+        elif type(spot) is Sum:
+            writer.load(spot.name)
+            writer.constant(spot.amount)
+            writer.binary("ADD")
+        elif type(spot) is not Top:
             assert isinstance(spot, Held)
             if spot.raw and not raw:
                 writer.begin_call(box_name(spot.raw))
@@ -61,6 +72,15 @@ class Spots:
                 writer.end_call(1)
             else:
                 writer.load(spot.name)
+
+    def load_less(self, spot: Spot, amount: int) -> None:
+        """Push the I64 at a spot less *amount*."""
+        if type(spot) is Known:
+            self.writer.constant(spot.value - amount)
+        else:
+            self.load(spot)
+            self.writer.constant(amount)
+            self.writer.binary("SUB")
 
     def load_place(self, place: int, *, raw: bool = False) -> None:
         """Push the value of a place."""
@@ -97,7 +117,7 @@ class Spots:
                 continue
             if not needed & bit(place):
                 self.places[place] = None
-            elif type(spot) is Length:
+            elif type(spot) in (Length, Sum):
                 self.load(spot)
                 self._store_copy(place, self.held(self._free_name(place, name)))
             else:

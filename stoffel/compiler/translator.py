@@ -5,9 +5,21 @@ blocks (basic blocks, jump threading) -> inference (kinds, ranges, guesses) -> l
 
 from __future__ import annotations
 
+from stoffel.compiler import ranges
 from stoffel.compiler.emission import Emitter
 from stoffel.compiler.environment import Environment
-from stoffel.compiler.facts import PRIVATE, UNIT_FACT, Fact, is_raw, kind_of, of_kinds, with_hint
+from stoffel.compiler.facts import (
+    I64,
+    KIND_RANGES,
+    NOTHING,
+    PRIVATE,
+    UNIT_FACT,
+    Fact,
+    is_raw,
+    kind_of,
+    of_kinds,
+    with_hint,
+)
 from stoffel.compiler.inference import Inference
 from stoffel.compiler.names import ARGUMENTS_LOCAL, CLOSURE_LOCAL, UPVALUES_LOCAL, argument_name
 from stoffel.compiler.refusal import Refusal
@@ -62,6 +74,36 @@ def call_state(layout: Layout, arguments: list[Fact]) -> FlowState:
     return FlowState(arguments + [UNIT_FACT] * (layout.stack - len(arguments)), FLAG_BITS[0])
 
 
+def bounded(
+    code: Code, instructions: list[Instruction], entry: int, facts: list[Fact], environment: Environment
+) -> list[Fact]:
+    """Return *facts* with bounds guessed for the integers that enter a function with loops; the unit checks them.
+
+    Bounded are those that the loops do not change, and those that they compare.
+    """
+    graph = environment.graph(code, entry)
+    failures = environment.feedback(code).wrong_bounds
+    if failures > 1 or not any(edge.back for block in graph.blocks.values() for edge in block.edges()):
+        return facts
+    written: set[int] = set()
+    compared: set[int] = set()
+    for block in graph.blocks.values():
+        for index in block.body:
+            instruction = instructions[index]
+            target = instruction.op.position(OperandKind.TARGET)
+            if target is not None:
+                written.add(instruction.operands[target])
+            elif instruction.op.operation == "CMP":
+                compared.update(instruction.operands)
+    result = list(facts)
+    for place, fact in enumerate(facts):
+        if fact.mask == I64 and not fact.is_constant and (entry == 0 or place not in written or place in compared):
+            bounds = ranges.guess(fact.hint, failures)
+            if bounds is not None:
+                result[place] = Fact(I64, *bounds, NOTHING, fact.hint)
+    return result
+
+
 def translate_call(
     code: Code,
     instructions: list[Instruction],
@@ -72,6 +114,7 @@ def translate_call(
 ) -> Unit:
     """Return the unit that runs calls of *code* with such arguments, plain or as a closure. Raises Refusal."""
     layout = layout_of(code, instructions)
+    arguments = bounded(code, instructions, 0, arguments, environment)
     typed = infer(code, instructions, 0, call_state(layout, arguments), environment, captured)
     names = [argument_name(index) for index in range(len(arguments))]
     spots: list[Spot] = [
@@ -80,7 +123,9 @@ def translate_call(
     spots += [Known(UNIT_FACT)] * (layout.stack - len(spots))
     if captured is not None:
         names = [CLOSURE_LOCAL, *names]
-    return Emitter(code, instructions, typed, environment, 0, names, spots, 0, captured, filename).emit()
+    emitter = Emitter(code, instructions, typed, environment, 0, names, spots, 0, captured, filename)
+    emitter.bounded = [(spot, fact) for spot, fact in zip(spots, arguments, strict=False) if has_bounds(fact)]
+    return emitter.emit()
 
 
 def translate_entry(
@@ -98,6 +143,7 @@ def translate_entry(
     *facts* are those of all places, in the order of the layout with the argument stack at the end.
     """
     layout = layout_of(code, instructions)
+    facts = bounded(code, instructions, entry, facts, environment)
     typed = infer(code, instructions, entry, FlowState(list(facts), FLAG_BITS[flag]), environment, captured)
     spots: list[Spot] = []
     names = list(FRAME_PARAMETERS)
@@ -108,7 +154,14 @@ def translate_entry(
             name = layout.name(place)
             names.append(name)
             spots.append(Held(name, fact.mask if is_raw(fact) else 0))
-    return Emitter(code, instructions, typed, environment, entry, names, spots, flag, captured, filename).emit()
+    emitter = Emitter(code, instructions, typed, environment, entry, names, spots, flag, captured, filename)
+    emitter.bounded = [(spot, fact) for spot, fact in zip(spots, facts, strict=True) if has_bounds(fact)]
+    return emitter.emit()
+
+
+def has_bounds(fact: Fact) -> bool:
+    """Return whether a fact says more than a value's kind does."""
+    return not fact.is_constant and fact.mask == I64 and (fact.low, fact.high) != KIND_RANGES[I64]
 
 
 def fact_of_value(value: object, private: bool) -> Fact:

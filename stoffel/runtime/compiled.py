@@ -18,6 +18,7 @@ from stoffel.compiler.facts import RAW, is_raw, kind_of
 from stoffel.compiler.safepoints import (
     AFTER,
     BEFORE,
+    BOUNDS,
     DEPTH,
     DURING,
     ENTRY,
@@ -54,6 +55,7 @@ POLLS: Final = frozenset({AFTER, TAKEN, NEXT, ENTRY})
 
 REASONS: Final = {
     BEFORE: "a guess failed",
+    BOUNDS: "a guess failed",
     AFTER: "hooks or records changed in a foreign call",
     TAKEN: "attention at a loop",
     NEXT: "attention at a loop",
@@ -329,6 +331,9 @@ class CompiledTier:
             self._countdown = self._every
         if way == BEFORE:
             self._missed(unit, line, line.sites[way], frame)
+        elif way == BOUNDS:
+            self.units.feedback(unit.function).wrong_bounds += 1
+            self.units.forget(unit.function)
         elif way == HANDOVER:
             self._handed_over(unit, line)
         self._drop(frame, unit, line.sites[way], REASONS[way])

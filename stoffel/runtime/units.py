@@ -87,6 +87,7 @@ class Units:
             names.OVERFLOW: _raise_overflow,
             "type": type,
             "len": len,
+            names.RANGE: range,
             "str": str,
             "fmod": math.fmod,
             "Array": Array,

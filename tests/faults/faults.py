@@ -22,6 +22,8 @@ BLOCKS = "stoffel/compiler/blocks.py"
 LIVENESS = "stoffel/compiler/liveness.py"
 SPOTS = "stoffel/compiler/spots.py"
 EMISSION = "stoffel/compiler/emission.py"
+BRANCHES = "stoffel/compiler/branches.py"
+COUNTING = "stoffel/compiler/counting.py"
 FORMS = "stoffel/compiler/forms.py"
 INFERENCE = "stoffel/compiler/inference.py"
 OPENED = "stoffel/compiler/opened.py"
@@ -162,8 +164,8 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "no poll at a back-edge aside",
-        EMISSION,
-        "                if edge.back:\n                    self.poll(way)\n",
+        BRANCHES,
+        "            if edge.back:\n                emitter.poll(way)\n",
         "",
     ),
     Fault(
@@ -172,12 +174,21 @@ FAULTS: tuple[Fault, ...] = (
         "            self.site(way, edge.target)\n            self.poll(way)",
         "            self.site(way, edge.target + 1)\n            self.poll(way)",
     ),
-    Fault("at most tested as less", EMISSION, 'frozenset({-1, 0}): "<="', 'frozenset({-1, 0}): "<"'),
+    Fault("at most tested as less", BRANCHES, 'frozenset({-1, 0}): "<="', 'frozenset({-1, 0}): "<"'),
     Fault(
         "NaN not looked for",
-        EMISSION,
-        "            if nan is not None:\n                self._check_nan(nan, compare_line)\n",
+        BRANCHES,
+        "        if nan is not None:\n            _check_nan(emitter, nan, compare_line)\n",
         "",
+    ),
+    Fault("range one step short", COUNTING, "    if loop.inclusive:\n", "    if False:\n"),
+    Fault("counter rebuilt without its step", SAFEPOINTS, "variables[spot.name] + spot.amount", "variables[spot.name]"),
+    Fault("bounds not checked", EMISSION, "                self.leave_if(BOUNDS)\n", "                writer.pop()\n"),
+    Fault(
+        "bound may change in the loop",
+        COUNTING,
+        "            if node.target == loop.bound and",
+        "            if False and",
     ),
     Fault("guard dropped", EMISSION, "        self.leave_if(BEFORE, true=False)\n", "        writer.pop()\n"),
     Fault("guarded value not unboxed", EMISSION, "if kind in KIND_RANGES and is_raw(Fact(kind)):", "if False:"),
