@@ -130,11 +130,7 @@ def build(instructions: Sequence[Instruction], labels: Mapping[str, int], entry:
 
 
 def _jump_targets(instructions: Sequence[Instruction], labels: Mapping[str, int]) -> set[int]:
-    result = set()
-    for instruction in instructions:
-        if instruction.op.flow is Flow.JUMP:
-            result.add(labels[instruction.operands[instruction.op.position(OperandKind.LABEL) or 0]])
-    return result
+    return {labels[instruction.operands[0]] for instruction in instructions if instruction.op.flow is Flow.JUMP}
 
 
 def _split(

@@ -15,6 +15,7 @@ from stoffel.compiler.decoding import CALL, CONSTANT, MOVE, OPERATION, PEEK, PUS
 from stoffel.compiler.facts import (
     ANY,
     BOOL,
+    CLASS,
     FALSE_FACT,
     FLOAT,
     I64,
@@ -55,9 +56,13 @@ def single(mask: int) -> bool:
     return mask != 0 and mask & (mask - 1) == 0
 
 
+_OUTCOMES: Final = [frozenset(value for value, bit in FLAG_BITS.items() if flag & bit) for flag in range(8)]
+_FLAGS: Final = {outcomes: flag for flag, outcomes in enumerate(_OUTCOMES)}
+
+
 def outcomes_of(flag: int) -> frozenset[int]:
     """Return the set of compare-flag values that a set of flag bits stands for."""
-    return frozenset(value for value, bit in FLAG_BITS.items() if flag & bit)
+    return _OUTCOMES[flag]
 
 
 class Inference:
@@ -149,7 +154,7 @@ class Inference:
     def _assume(self, state: FlowState, outcomes: frozenset[int]) -> FlowState | None:
         """Return the state after learning that the last comparison came out as one of *outcomes*, None if it cannot."""
         result = state.copy()
-        result.flag = sum(FLAG_BITS[value] for value in outcomes)
+        result.flag = _FLAGS[outcomes]
         comparison = state.comparison
         if comparison is None:
             return result
@@ -221,20 +226,23 @@ class Inference:
     ) -> bool:
         compares = target < 0
         facts = [state.facts[source] for source in sources]
-        if all(fact.is_constant for fact in facts):
+        left, right = facts[0], facts[-1]
+        if left.constant is not NOTHING and right.constant is not NOTHING:
             try:
                 value = OPERATIONS[operation](*(fact.constant for fact in facts))
             except VMError:
                 value = NOTHING
             if value is not NOTHING:
                 return self._constant(index, compares, target, value, sources, state, nodes)
-        guards = self._guards(index, operation, facts)
-        for position, kind in guards:
-            facts[position] = self._guarded(facts[position], kind)
-            # The other name of a value that is compared or added to itself learns the same.
-            state.facts[sources[position]] = facts[position]
-        if any(fact.mask == 0 for fact in facts):
-            return False
+        guards: tuple[tuple[int, int], ...] = ()
+        if left.mask not in CLASS or right.mask not in CLASS:
+            guards = tuple(self._guards(index, operation, facts))
+            for position, kind in guards:
+                facts[position] = self._guarded(facts[position], kind)
+                # The other name of a value that is compared or added to itself learns the same.
+                state.facts[sources[position]] = facts[position]
+            if any(fact.mask == 0 for fact in facts):
+                return False
         if compares:
             return self._compare(index, sources, facts, guards, state, nodes)
         form, result, detail, leaves = self._arithmetic(operation, facts)
@@ -247,7 +255,7 @@ class Inference:
                 facts=tuple(facts),
                 operation=operation,
                 result=result,
-                guards=tuple(guards),
+                guards=guards,
                 detail=detail,
                 leaves=leaves or bool(guards),
             )
@@ -284,7 +292,7 @@ class Inference:
 
     def _guards(self, index: int, operation: str, facts: list[Fact]) -> list[tuple[int, int]]:
         """Return the guesses about operands whose kind is open, as (source position, kind) pairs; none if hopeless."""
-        if all(single(fact.mask) for fact in facts) or self.feedback.is_generic(index):
+        if self.feedback.is_generic(index):
             return []
         guards: list[tuple[int, int]] = []
         for position, fact in enumerate(facts):
@@ -333,8 +341,8 @@ class Inference:
 
     def _arithmetic(self, operation: str, facts: list[Fact]) -> tuple[str, Fact, object, bool]:
         """Return form, result, detail and whether it leaves, for operands that are guarded already."""
-        masks = [fact.mask for fact in facts]
-        form = self._native(operation, masks) if all(map(single, masks)) else ""
+        masks = [facts[0].mask, facts[-1].mask]
+        form = self._native(operation, masks) if masks[0] in CLASS and masks[1] in CLASS else ""
         if form == "integer":
             return self._integer(operation, facts)
         if form == "float":
@@ -389,17 +397,18 @@ class Inference:
         index: int,
         sources: tuple[int, ...],
         facts: list[Fact],
-        guards: list[tuple[int, int]],
+        guards: tuple[tuple[int, int], ...],
         state: FlowState,
         nodes: list[Node],
     ) -> bool:
-        masks = [fact.mask for fact in facts]
-        form = (self._native("CMP", masks) if all(map(single, masks)) else "") or "compare_generic"
-        if any(fact.constant != fact.constant for fact in facts if type(fact.constant) is float):
+        left, right = facts
+        masks = [left.mask, right.mask]
+        form = (self._native("CMP", masks) if left.mask in CLASS and right.mask in CLASS else "") or "compare_generic"
+        if left.constant != left.constant or right.constant != right.constant:  # NaN
             form = "compare_generic"
         flag = 7
         if form == "compare" and masks[0] & INTEGERS:
-            flag = sum(FLAG_BITS[value] for value in ranges.possible_orders(*facts))
+            flag = _FLAGS[ranges.possible_orders(*facts)]
         nodes.append(
             Node(
                 index,
@@ -408,7 +417,7 @@ class Inference:
                 sources,
                 facts=tuple(facts),
                 operation="CMP",
-                guards=tuple(guards),
+                guards=guards,
                 leaves=bool(guards),
                 detail=flag,
             )

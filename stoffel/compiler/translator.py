@@ -5,6 +5,8 @@ blocks (basic blocks, jump threading) -> inference (kinds, ranges, guesses) -> l
 
 from __future__ import annotations
 
+from typing import Final
+
 from stoffel.compiler import ranges
 from stoffel.compiler.emission import Emitter
 from stoffel.compiler.environment import Environment
@@ -26,8 +28,10 @@ from stoffel.compiler.refusal import Refusal
 from stoffel.compiler.safepoints import Held, Known, Spot, Unit
 from stoffel.compiler.typed import FLAG_BITS, FlowState, Layout, TypedFunction
 from stoffel.isa.program import Instruction
-from stoffel.isa.table import OperandKind
+from stoffel.isa.table import ROWS, OperandKind
 from stoffel.runtime.code import Code
+
+_SLOTS: Final = {row.name: row.position(OperandKind.SLOT) for row in ROWS if row.position(OperandKind.SLOT) is not None}
 
 REGISTER_LIMIT = 4096
 """Registers of a function that is translated; every one of them is described at every safepoint."""
@@ -37,13 +41,16 @@ FRAME_PARAMETERS = (ARGUMENTS_LOCAL, UPVALUES_LOCAL, CLOSURE_LOCAL)
 
 
 def layout_of(code: Code, instructions: list[Instruction]) -> Layout:
-    """Return the numbering of the places of a function."""
-    slots: set[int] = set()
-    for instruction in instructions:
-        position = instruction.op.position(OperandKind.SLOT)
-        if position is not None:
-            slots.add(instruction.operands[position])
-    return Layout(code.register_count, sorted(slots))
+    """Return the numbering of the places of a function, which is the same for all units on all machines."""
+    layout = code.layout
+    if layout is None:
+        slots = {
+            instruction.operands[_SLOTS[instruction.op.name]]
+            for instruction in instructions
+            if instruction.op.name in _SLOTS
+        }
+        layout = code.layout = Layout(code.register_count, sorted(slots))
+    return layout
 
 
 def infer(

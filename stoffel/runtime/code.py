@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from stoffel.isa.program import Function, Instruction, interning_key
 from stoffel.isa.table import OperandKind
 from stoffel.isa.verify import verify
 from stoffel.runtime import tables
 from stoffel.runtime.values import Array, Closure, Key, Object, Value, key_of
+
+if TYPE_CHECKING:
+    from stoffel.compiler.typed import Layout
 
 Step = Callable[[list[Value], Any], "int | None"]
 """One bound instruction: called with the registers and the activation record; see ``stoffel.runtime.steps``."""
@@ -30,7 +33,7 @@ class Code:
     functions of a library are never called). ``source`` is None for a function registered without its instructions.
     ``plain`` is True if a call needs no more than the right number of arguments and a free place on the stack of
     records: no upvalues to find, no memory to estimate. ``heat`` estimates the instructions executed so far by calls
-    and loops; at ``hot`` the compiled tier is asked.
+    and loops; at ``hot`` the compiled tier is asked. ``layout`` is the compiler's numbering of places, once known.
     """
 
     __slots__ = (
@@ -40,6 +43,7 @@ class Code:
         "function",
         "heat",
         "hot",
+        "layout",
         "name",
         "parameters",
         "plain",
@@ -67,6 +71,7 @@ class Code:
         self.source: Sequence[Instruction] | None = function.instructions if keep_source else None
         self.heat = 0
         self.hot = NEVER
+        self.layout: Layout | None = None
 
     def __getattr__(self, name: str) -> Any:
         # Reached only while the slot is empty: the first call binds, later ones read the slot directly.

@@ -6,6 +6,7 @@ hands over to the interpreter where a unit does not exist.
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Callable
 from time import perf_counter
@@ -33,7 +34,7 @@ from stoffel.compiler.refusal import Refusal
 from stoffel.compiler.safepoints import Unit
 from stoffel.compiler.solver import Key, Solver
 from stoffel.isa.program import Instruction
-from stoffel.isa.table import OperandKind
+from stoffel.isa.table import Flow
 from stoffel.runtime.code import NEVER, Code
 from stoffel.runtime.foreign import ForeignFunction
 from stoffel.runtime.operations import OPERATIONS, overflow
@@ -119,11 +120,11 @@ class Units:
         """Return where a record may be taken over: at the start and at the targets of back-edges."""
         heads = self._heads.get(code)
         if heads is None:
+            labels = code.function.labels
             targets = {0} if self.instructions_of(code) else set()
             for index, instruction in enumerate(self.instructions_of(code)):
-                position = instruction.op.position(OperandKind.LABEL)
-                if position is not None and code.function.labels[instruction.operands[position]] <= index:
-                    targets.add(code.function.labels[instruction.operands[position]])
+                if instruction.op.flow is Flow.JUMP and labels[instruction.operands[0]] <= index:
+                    targets.add(labels[instruction.operands[0]])
             heads = self._heads[code] = frozenset(targets)
         return heads
 
@@ -199,6 +200,9 @@ class Units:
         filename = listing_name(code.name)
         began = perf_counter()
         self._compiling.append(code)
+        # A translation makes a great many objects that stay: looking for garbage among them would take a third longer.
+        collects = gc.isenabled()
+        gc.disable()
         try:
             unit = translate(filename)
         except Refusal as refusal:
@@ -209,6 +213,8 @@ class Units:
             return None
         finally:
             self._compiling.pop()
+            if collects:
+                gc.enable()
         if Units.inspect is not None:
             Units.inspect(unit)
         register_listing(unit.code, unit.lines)
