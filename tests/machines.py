@@ -10,6 +10,28 @@ import pytest
 import stoffel
 from stoffel import VirtualMachine, VMError
 
+SUM_BY_CALL = """\
+function sum(n)
+    LDI r1, 0
+    LDI r2, 0
+    LDI r3, 1
+loop:
+    CMP r2, r0
+    JMPEQ done
+    ADD r1, r1, r2
+    ADD r2, r2, r3
+    JMP loop
+done:
+    RET r1
+end
+function main(n)
+    PUSHARG r0
+    CALL sum
+    RET r0
+end
+"""
+"""``main(n)`` calls ``sum(n)``, which adds the integers below *n* in a loop."""
+
 
 def loaded(machine: VirtualMachine, text: str) -> VirtualMachine:
     """Return *machine* with the functions of assembly *text*."""

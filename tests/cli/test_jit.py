@@ -12,35 +12,15 @@ from stoffel.cli.tiers import statistics_lines
 from stoffel.compiler import codeobjects
 from stoffel.runtime.engine import Engine
 from tests.cli.conftest import Outcome
+from tests.machines import SUM_BY_CALL
 
 Stoffel = Callable[..., Outcome]
 Write = Callable[..., Path]
 
-SUM = """\
-function sum(n)
-    LDI r1, 0
-    LDI r2, 0
-    LDI r3, 1
-loop:
-    CMP r2, r0
-    JMPEQ done
-    ADD r1, r1, r2
-    ADD r2, r2, r3
-    JMP loop
-done:
-    RET r1
-end
-function main(n)
-    PUSHARG r0
-    CALL sum
-    RET r0
-end
-"""
-
 
 @pytest.fixture
 def total(program: Write) -> Path:
-    return program(SUM)
+    return program(SUM_BY_CALL)
 
 
 def test_statistics_go_to_standard_error_after_the_result(stoffel: Stoffel, total: Path) -> None:

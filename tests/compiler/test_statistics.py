@@ -7,37 +7,15 @@ from pathlib import Path
 
 from stoffel import VirtualMachine
 from stoffel.runtime.compiled import REASONS
-from tests.machines import loaded
-
-SUM = """
-function sum(n)
-    LDI r1, 0
-    LDI r2, 0
-    LDI r3, 1
-loop:
-    CMP r2, r0
-    JMPEQ done
-    ADD r1, r1, r2
-    ADD r2, r2, r3
-    JMP loop
-done:
-    RET r1
-end
-
-function main(n)
-    PUSHARG r0
-    CALL sum
-    RET r0
-end
-"""
+from tests.machines import SUM_BY_CALL, loaded
 
 
 def test_a_machine_without_a_compiled_tier_has_its_mode_only() -> None:
-    assert loaded(VirtualMachine(jit="off"), SUM).jit_statistics() == {"mode": "off"}
+    assert loaded(VirtualMachine(jit="off"), SUM_BY_CALL).jit_statistics() == {"mode": "off"}
 
 
 def test_before_the_first_run_nothing_is_counted() -> None:
-    assert loaded(VirtualMachine(jit="always"), SUM).jit_statistics() == {
+    assert loaded(VirtualMachine(jit="always"), SUM_BY_CALL).jit_statistics() == {
         "mode": "always",
         "functions": {},
         "runs": 0,
@@ -47,7 +25,7 @@ def test_before_the_first_run_nothing_is_counted() -> None:
 
 
 def test_translations_are_counted_by_function() -> None:
-    machine = loaded(VirtualMachine(jit="always"), SUM)
+    machine = loaded(VirtualMachine(jit="always"), SUM_BY_CALL)
     assert machine.execute("main", 5) == 10
     functions = machine.jit_statistics()["functions"]
     assert sorted(functions) == ["main", "sum"]
@@ -58,7 +36,7 @@ def test_translations_are_counted_by_function() -> None:
 
 
 def test_the_code_size_is_that_of_the_code_objects() -> None:
-    machine = loaded(VirtualMachine(jit="always"), SUM)
+    machine = loaded(VirtualMachine(jit="always"), SUM_BY_CALL)
     machine.execute("main", 5)
     tier = machine.state.tier
     assert tier is not None
@@ -68,7 +46,7 @@ def test_the_code_size_is_that_of_the_code_objects() -> None:
 
 
 def test_a_second_run_needs_no_translation() -> None:
-    machine = loaded(VirtualMachine(jit="always"), SUM)
+    machine = loaded(VirtualMachine(jit="always"), SUM_BY_CALL)
     machine.execute("main", 5)
     first = machine.jit_statistics()
     machine.execute("main", 6)
@@ -78,7 +56,7 @@ def test_a_second_run_needs_no_translation() -> None:
 
 
 def test_a_run_that_becomes_hot_in_mid_loop_is_entered_there() -> None:
-    machine = loaded(VirtualMachine(jit="auto"), SUM)
+    machine = loaded(VirtualMachine(jit="auto"), SUM_BY_CALL)
     tier = machine.state.tier
     assert tier is not None
     tier.threshold = 0.001
@@ -87,7 +65,7 @@ def test_a_run_that_becomes_hot_in_mid_loop_is_entered_there() -> None:
 
 
 def test_deoptimisations_are_counted_by_reason_with_the_records_they_rebuilt() -> None:
-    machine = loaded(VirtualMachine(jit="always"), SUM)
+    machine = loaded(VirtualMachine(jit="always"), SUM_BY_CALL)
     tier = machine.state.tier
     assert tier is not None
     tier.every = 1
@@ -115,7 +93,7 @@ def test_refusals_are_kept_as_sentences() -> None:
 
 
 def test_statistics_are_plain_data() -> None:
-    machine = loaded(VirtualMachine(jit="always"), SUM)
+    machine = loaded(VirtualMachine(jit="always"), SUM_BY_CALL)
     machine.execute("main", 5)
     statistics = machine.jit_statistics()
     assert json.loads(json.dumps(statistics)) == statistics
