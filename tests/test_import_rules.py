@@ -26,6 +26,8 @@ MAY_IMPORT = {
     # interpreter (see TIERS).
     "stoffel.runtime.compiled": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
     "stoffel.runtime.units": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
+    "stoffel.runtime.kernels": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler.kernels"),
+    "stoffel.runtime.kernel_tier": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
     "stoffel.cli": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
     "stoffel.__main__": ("stoffel.cli",),
     "stoffel": ("stoffel",),

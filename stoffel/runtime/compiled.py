@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from stoffel.compiler import names, translator
 from stoffel.compiler.environment import Signature
@@ -34,13 +34,19 @@ from stoffel.compiler.safepoints import (
 )
 from stoffel.errors import VMError
 from stoffel.isa.table import OperandKind
+from stoffel.runtime.calls import leave
 from stoffel.runtime.code import NEVER, Code
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
+from stoffel.runtime.kernel_outcomes import KernelLeft, Mismatch
+from stoffel.runtime.sampling import Clock
 from stoffel.runtime.statistics import Statistics
 from stoffel.runtime.units import Units
 from stoffel.runtime.values import Closure, Value
 
 if TYPE_CHECKING:
+    import os
+
+    from stoffel.runtime.kernel_tier import KernelTier
     from stoffel.runtime.state import VMState
 
 HEAT_PER_INSTRUCTION: Final = 300
@@ -81,10 +87,16 @@ class Suspension(NamedTuple):
 class CompiledTier:
     """Runs the units of one machine. *threshold* scales the heat at which functions are compiled; 0 means at once."""
 
-    def __init__(self, state: VMState, threshold: float) -> None:
+    def __init__(
+        self, state: VMState, threshold: float, kernels: str = "", cache: str | os.PathLike[str] | None = None
+    ) -> None:
         self.state = state
         self.threshold = threshold
         self.statistics = Statistics()
+        self.kernels: KernelTier | None = None
+        self._kernels_wanted = kernels
+        self._cache = cache
+        self._ticks = 0
         self.units = Units(state, self.statistics, self._hand_over)
         self.units.namespace[names.LEAVE] = self._leave
         self.units.namespace[names.RECOVER] = self._recover
@@ -96,16 +108,48 @@ class CompiledTier:
         self._room = -1
         self._deep = NEVER
         self._override: list[ActivationRecord] | None = None
+        if kernels == "eager":
+            self._load_kernels()
+        elif kernels:
+            Clock(self).start()
+
+    # Kernels
+
+    def tick(self, ticks: int) -> None:
+        """Have the records looked at when next all are there; called by the clock, from its own thread."""
+        self._ticks = ticks
+        self.state.ask_attention()
+
+    def _sample(self) -> None:
+        ticks, self._ticks = self._ticks, 0
+        if self.kernels is None:
+            self._load_kernels()
+        if self.kernels is not None:
+            self.kernels.sample(self.state.records, ticks)
+
+    def _load_kernels(self) -> None:
+        from stoffel.compiler.kernels.cache import open_cache
+        from stoffel.runtime.kernel_tier import KernelTier
+
+        self.kernels = KernelTier(self, open_cache(self._cache), eager=self._kernels_wanted == "eager")
+
+    def leave_kernel(self, left: KernelLeft) -> NoReturn:
+        """Leave all compiled code after a kernel that it has called was left. Raises Left, or what interrupted it."""
+        self._drop_all(list(reversed(left.records)), sys._getframe(1), "a kernel was left", left.interruption)
 
     # Attention and suspension
 
     def ask_attention(self) -> None:
         """Make compiled code stop at its next safepoint."""
         self.units.ask_attention(True)
+        if self.kernels is not None:
+            self.kernels.kernels.ask_attention(True)
 
     def clear_attention(self) -> None:
         """Let compiled code pass its safepoints."""
         self.units.ask_attention(self._every > 0)
+        if self.kernels is not None:
+            self.kernels.kernels.ask_attention(self._every > 0)
 
     @property
     def every(self) -> int:
@@ -115,7 +159,9 @@ class CompiledTier:
     @every.setter
     def every(self, count: int) -> None:
         self._every = self._countdown = count
-        self.units.ask_attention(True)
+        self.ask_attention()
+        if self.kernels is not None:
+            self.kernels.kernels.every = count
 
     @property
     def is_suspended(self) -> bool:
@@ -162,6 +208,17 @@ class CompiledTier:
         says whether the loop must look at the stack of records.
         """
         key = callee, tuple(map(type, arguments))
+        if self.kernels is not None:
+            try:
+                outcome = self.kernels.call(callee, key[1], arguments, self._room_for_kernels())
+            except Mismatch:
+                pass
+            else:
+                if type(outcome) is KernelLeft:
+                    self._take_over(outcome)
+                    return True
+                frame.registers[0] = outcome
+                return self.state.attention
         function = self.units.calls.get(key)
         if function is None:
             if key in self.units.calls:
@@ -193,6 +250,8 @@ class CompiledTier:
 
         Returns False if it cannot; else the record has run to its end or was left again.
         """
+        if self._ticks:
+            self._sample()
         code = frame.code
         if not self._is_hot(code):
             return False
@@ -207,6 +266,19 @@ class CompiledTier:
         values = (
             frame.registers + [frame.spill.get(slot) if frame.spill else None for slot in layout.slots] + frame.stack
         )
+        if self.kernels is not None and frame.closure is None:
+            try:
+                outcome = self.kernels.enter(frame, entry, values, self._room_for_kernels() + 1)
+            except Mismatch:
+                pass
+            else:
+                if type(outcome) is KernelLeft:
+                    self.state.records.pop()
+                    self._take_over(outcome)
+                    # The interpreter makes a step first: entered anew, the kernel might leave where it is.
+                    return False
+                leave(frame, outcome)
+                return True
         private = [type(value) is Closure and any(value is item for item in privates) for value in values]
         key = code, entry, frame.flag, _captured(frame), (*map(type, values), *private)
         function = self.units.entries.get(key)
@@ -234,6 +306,16 @@ class CompiledTier:
         else:
             state.records[-1].registers[0] = result
         return True
+
+    def _take_over(self, left: KernelLeft) -> None:
+        """Go on in the interpreter where a kernel that it had called was left."""
+        self.statistics.left("a kernel was left", len(left.records))
+        self.state.records.extend(left.records)
+        if left.interruption is not None:
+            raise left.interruption
+
+    def _room_for_kernels(self) -> int:
+        return self.state.max_call_depth - len(self.state.records) - 1
 
     def _run(self, unit: Unit, function: Callable[..., Value], room: int, arguments: list[Any]) -> Value:
         """Run a unit to its end; raises Left after the records have been rebuilt."""
@@ -386,10 +468,19 @@ class CompiledTier:
 
     def _drop(self, frame: FrameType, unit: Unit, site: Site, reason: str) -> None:
         """Rebuild the records of all compiled frames, the innermost at *site*, and raise Left."""
-        records = [self._record(unit, site, frame)]
-        override = self._override
         outer = frame.f_back
         assert outer is not None
+        self._drop_all([self._record(unit, site, frame)], outer, reason)
+
+    def _drop_all(
+        self,
+        records: list[ActivationRecord],
+        outer: FrameType,
+        reason: str,
+        interruption: BaseException | None = None,
+    ) -> NoReturn:
+        """Put *records*, innermost first, and those of the compiled frames outside them on the stack; raise Left."""
+        override = self._override
         records.extend(
             self._record(other, line.sites[DURING], suspended) for suspended, other, line in self._chain(outer)
         )
@@ -403,7 +494,7 @@ class CompiledTier:
         records.reverse()
         self.statistics.left(reason, len(records))
         self.state.records.extend(records)
-        raise Left
+        raise Left if interruption is None else interruption
 
     def _chain(self, frame: FrameType | None) -> list[tuple[FrameType, Unit, Line]]:
         """Return the compiled frames from *frame* out to the boundary, innermost first, with their lines."""

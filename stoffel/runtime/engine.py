@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from stoffel.runtime import interpreter
 
@@ -12,15 +12,30 @@ if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
     from stoffel.runtime.values import Value
 
-MODES: Final = ("off", "auto", "always")
-"""What ``jit`` can be."""
 
-THRESHOLDS: Final = {"auto": 1.0, "always": 0.0}
-"""Factor on the heat at which a function is compiled, by mode."""
+class Mode(NamedTuple):
+    """What a value of ``jit`` stands for."""
+
+    threshold: float
+    """Factor on the heat at which a function becomes a code object."""
+    kernels: str
+    """Empty for no kernels, "wanted" for those of what sampling shows to be hot, "eager" for all that qualify."""
+    summary: str
+    """For the command line's help."""
+
+
+MODES: Final = {
+    "off": Mode(0.0, "", "the interpreter alone"),
+    "auto": Mode(1.0, "wanted", "hot functions become code objects, hot numeric ones kernels"),
+    "always": Mode(0.0, "", "every function becomes a code object at once; no kernels"),
+    "no-kernels": Mode(1.0, "", "as auto, without kernels"),
+    "kernels": Mode(0.0, "eager", "every function becomes a code object at once, or a kernel where it qualifies"),
+}
+"""What ``jit`` can be."""
 
 
 class Engine:
-    """Runs records in the tier that *mode* asks for. Raises ValueError for a mode that does not exist.
+    """Runs records in the tiers that *mode* asks for. Raises ValueError for a mode that does not exist.
 
     *cache* is the directory for the machine code of kernels, ``"off"``, or None for the usual one.
     """
@@ -52,8 +67,9 @@ class Engine:
             return
         from stoffel.runtime.warmup import WarmUp
 
-        tier = WarmUp(state, THRESHOLDS[self.mode])
-        state.tier = tier.load() if self.mode == "always" else tier
+        mode = MODES[self.mode]
+        tier = WarmUp(state, mode.threshold, mode.kernels, self.cache)
+        state.tier = tier if mode.threshold else tier.load()
 
     def clone(self) -> Engine:
         """Return an engine with the same settings for an independent machine."""

@@ -20,10 +20,11 @@ from stoffel.compiler import translator
 from stoffel.compiler.environment import Signature
 from stoffel.compiler.facts import RAW, is_raw, kind_of_class
 from stoffel.compiler.refusal import Refusal
-from stoffel.isa.scalars import constant_key
+from stoffel.isa.scalars import FixedInteger, constant_key
 from stoffel.isa.table import Flow
 from stoffel.runtime.code import Code
 from stoffel.runtime.foreign import ForeignFunction
+from stoffel.runtime.kernel_outcomes import KernelLeft, Mismatch
 from stoffel.runtime.kernels import (
     KINDS,
     Kernels,
@@ -31,7 +32,6 @@ from stoffel.runtime.kernels import (
     RunnableSite,
     code_of_value,
 )
-from stoffel.runtime.kernel_outcomes import KernelLeft, Mismatch
 from stoffel.runtime.values import Value
 
 if TYPE_CHECKING:
@@ -191,10 +191,10 @@ class KernelTier:
         candidates: dict[tuple[type, ...], Candidate] = {}
         if raw_arguments:
             # Plain ints stand for values of narrower types: the classes follow from the signature.
-            classes = tuple(_class_of(mask) for mask in signature.masks)
-            if None in classes:
+            classes = [cls for cls in map(_class_of, signature.masks) if cls is not None]
+            if len(classes) < len(signature.masks):
                 return None
-            candidates[tuple(classes)] = candidates[()] = Candidate()  # type: ignore[index]
+            candidates[()] = self._calls.setdefault((callee, tuple(classes)), Candidate())
 
         def run(room: int, *arguments: Value) -> Value:
             key = () if raw_arguments else tuple(map(type, arguments))
@@ -205,7 +205,7 @@ class KernelTier:
                 given: Sequence[Value] = arguments
                 if raw_arguments:
                     given = [
-                        cls(value) if cls in KINDS.values() and cls is not type(value) and cls is not None else value
+                        int.__new__(cls, value) if issubclass(cls, FixedInteger) else value
                         for cls, value in zip(classes, arguments, strict=True)
                     ]
                 try:
@@ -213,7 +213,7 @@ class KernelTier:
                 except Mismatch:
                     pass
                 else:
-                    if type(result) is KernelLeft:
+                    if isinstance(result, KernelLeft):
                         self.tier.leave_kernel(result)
                     if kind_of_class(type(result)) & promised.mask:
                         return int(result) if raw else result

@@ -84,9 +84,9 @@ class RunnableSite:
 class RunnableKernel:
     """A kernel in memory, bound to one machine.
 
-    ``values`` and ``result`` are codes of types; ``depth`` is 0 if native calls can nest without a bound. ``work`` is
-    the fuel used so far, about one unit for each VM instruction; ``left`` counts runs that ended in leaving. ``entry`` is the
-    instruction at which it takes over a record, None if it runs calls.
+    ``values`` and ``result`` are codes of types; ``depth`` is 0 if native calls can nest without a bound. ``entry`` is
+    the instruction at which it takes over a record, None if it runs calls. ``work`` is the fuel used so far, about one
+    unit for each VM instruction; ``left`` counts runs that ended in leaving.
     """
 
     __slots__ = (
@@ -398,8 +398,8 @@ class Kernels:
     ) -> Value | KernelLeft:
         """Run a kernel; *room* is how many records its calls may stack up, *outer* the record that it takes over.
 
-        Returns its result, or a KernelLeft whose records are to go on in the interpreter. Raises Mismatch, nothing having
-        happened, if the values are not of the types that it is made for.
+        Returns its result, or a KernelLeft whose records are to go on in the interpreter. Raises Mismatch, nothing
+        having happened, if the values are not of the types that it is made for.
         """
         memory = self._pool.pop() if self._pool else _Memory()
         run = _Run(self.state, kernel, memory, outer)

@@ -7,12 +7,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stoffel.compiler.safepoints import Unit
     from stoffel.runtime.code import Code
+    from stoffel.runtime.kernels import RunnableKernel
 
 
 class FunctionStatistics:
     """Counters of one VM function."""
 
-    __slots__ = ("code_size", "compile_seconds", "entries", "refusal", "units")
+    __slots__ = (
+        "code_size",
+        "compile_seconds",
+        "entries",
+        "kernel_refusal",
+        "kernel_seconds",
+        "kernel_size",
+        "kernels",
+        "refusal",
+        "units",
+    )
 
     def __init__(self) -> None:
         self.units = 0
@@ -20,6 +31,17 @@ class FunctionStatistics:
         self.code_size = 0
         self.entries = 0
         self.refusal: str | None = None
+        self.kernels: list[RunnableKernel] = []
+        self.kernel_seconds = 0.0
+        self.kernel_size = 0
+        self.kernel_refusal: str | None = None
+
+    @property
+    def tier(self) -> str:
+        """Name of the fastest tier that the function has been in."""
+        if self.kernels:
+            return "kernel"
+        return "interpreter" if self.refusal or not self.units else "code object"
 
 
 class Statistics:
@@ -54,6 +76,17 @@ class Statistics:
         """Note why a function is left to the interpreter."""
         self._of(code).refusal = sentence
 
+    def made_kernel(self, code: Code, kernel: RunnableKernel, seconds: float, size: int) -> None:
+        """Count a kernel that was made, or found in the cache; *size* is that of its object code in bytes."""
+        counters = self._of(code)
+        counters.kernels.append(kernel)
+        counters.kernel_seconds += seconds
+        counters.kernel_size += size
+
+    def no_kernel(self, code: Code, sentence: str) -> None:
+        """Note why a function has no kernel."""
+        self._of(code).kernel_refusal = sentence
+
     def left(self, reason: str, records: int) -> None:
         """Count a deoptimisation that rebuilt so many records."""
         self.deoptimisations[reason] = self.deoptimisations.get(reason, 0) + 1
@@ -64,12 +97,16 @@ class Statistics:
         return {
             "functions": {
                 name: {
-                    "tier": "interpreter" if counters.refusal or not counters.units else "code object",
+                    "tier": counters.tier,
                     "units": counters.units,
                     "compile_seconds": counters.compile_seconds,
                     "code_size": counters.code_size,
                     "loop_entries": counters.entries,
                     "refusal": counters.refusal,
+                    "kernels": [kernel.as_dict() for kernel in counters.kernels],
+                    "kernel_seconds": counters.kernel_seconds,
+                    "kernel_size": counters.kernel_size,
+                    "kernel_refusal": counters.kernel_refusal,
                 }
                 for name, counters in sorted(self.functions.items())
             },

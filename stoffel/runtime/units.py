@@ -55,7 +55,8 @@ class Units:
     """All units of one machine.
 
     ``calls`` and ``entries`` map what was asked for to the Python function that runs it, None if there is none;
-    ``by_code`` finds the unit of a code object; ``refusals`` has the sentence for each function left to the
+    ``by_code`` finds the unit of a code object; ``kernel_for`` says what
+    stands for the unit of some calls, if anything does; ``refusals`` has the sentence for each function left to the
     interpreter. *hand_over* is called like a unit where there is none, and must leave compiled code.
     """
 
@@ -69,7 +70,9 @@ class Units:
         self.calls: dict[CallKey, Callable[..., Value] | None] = {}
         self.entries: dict[tuple[Any, ...], Callable[..., Value] | None] = {}
         self.refusals: dict[Code, str] = {}
+        self.kernel_for: Callable[[Code, Signature], Callable[..., Value] | None] = _no_kernel
         self._hand_over = hand_over
+        self._functions: dict[str, Callable[..., Value]] = {}
         self._names: dict[Key, str] = {}
         self._assumed: dict[Key, Fact] = {}
         self._callers: dict[Key, set[Code]] = {}
@@ -141,9 +144,9 @@ class Units:
     def unit_for(self, code: Code, signature: Signature) -> Callable[..., Value] | None:
         """Return the Python function that runs calls of *code* with such arguments, compiling it if needed."""
         name = self.unit_name(code, signature)
-        function = self.namespace[name]
-        if isinstance(function, FunctionType) and function.__code__ in self.by_code:
-            return function
+        known = self._functions.get(name)
+        if known is not None:
+            return known
         assumed = self._assumed[code, signature]
         unit = self._translate(
             code,
@@ -162,7 +165,24 @@ class Units:
             # What callers were promised does not hold any more: they keep a name that hands over, and are redone.
             self.forget(code)
             return self.unit_for(code, signature) if code not in self.refusals else None
-        return self._install(unit, name)
+        function = self._functions[name] = self._install(unit, name)
+        kernel = self.kernel_for(code, signature)
+        if kernel is not None:
+            self.namespace[name] = kernel
+        return function
+
+    def run_unit(self, code: Code, signature: Signature, room: int, arguments: tuple[Value, ...]) -> Value:
+        """Call the unit for such calls of *code*, or leave compiled code if there is none."""
+        function = self.unit_for(code, signature)
+        if function is None:
+            self._hand_over(room)
+        return function(room, *arguments)  # type: ignore[misc]
+
+    def recall(self, code: Code) -> None:
+        """Have the next call of *code* by compiled code decide anew what runs it."""
+        for key, name in self._names.items():
+            if key[0] is code:
+                self.namespace[name] = self._compile_on_call(*key)
 
     def _install(self, unit: Unit, name: str) -> Callable[..., Value]:
         function = FunctionType(unit.code, self.namespace, unit.function.name)
@@ -239,6 +259,7 @@ class Units:
             seen.add(item)
             for key in [key for key in self._names if key[0] is item]:
                 name = self._names.pop(key)
+                self._functions.pop(name, None)
                 self._assumed.pop(key, None)
                 self.namespace[name] = self._hand_over
                 pending.extend(self._callers.pop(key, ()))
@@ -334,8 +355,15 @@ class Units:
         """Return what stands for a unit until its first call compiles it."""
 
         def compile_and_run(room: int, *arguments: Any) -> Value:
-            function = self.unit_for(callee, signature) if (callee, signature) in self._names else None
-            if function is None:
+            known = (callee, signature) in self._names
+            kernel = self.kernel_for(callee, signature) if known else None
+            if kernel is not None:
+                self.namespace[self._names[callee, signature]] = kernel
+                return kernel(room, *arguments)
+            function = self.unit_for(callee, signature) if known else None
+            if function is not None:
+                self.namespace[self._names[callee, signature]] = function
+            else:
                 self._hand_over(room)
             return function(room, *arguments)  # type: ignore[misc]
 
@@ -347,6 +375,10 @@ class Units:
         if feedback is None:
             feedback = self._feedback[code] = Feedback()
         return feedback
+
+
+def _no_kernel(code: Code, signature: Signature) -> None:
+    """Say that no kernel stands for the unit of such calls."""
 
 
 def _argument(mask: int) -> Fact:

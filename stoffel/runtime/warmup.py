@@ -8,6 +8,8 @@ from stoffel.runtime.code import NEVER, Code
 from stoffel.runtime.statistics import Statistics
 
 if TYPE_CHECKING:
+    import os
+
     from stoffel.runtime.compiled import CompiledTier
     from stoffel.runtime.frames import ActivationRecord
     from stoffel.runtime.state import VMState
@@ -18,20 +20,24 @@ HEAT_OF_LOADING: Final = 400_000
 
 
 class WarmUp:
-    """Counts like the compiled tier, and gives way to it when a function is hot enough. *threshold* as there."""
+    """Counts like the compiled tier, and gives way to it when a function is hot enough; arguments as there."""
 
     is_suspended: Final = False
 
-    def __init__(self, state: VMState, threshold: float) -> None:
+    def __init__(
+        self, state: VMState, threshold: float, kernels: str = "", cache: str | os.PathLike[str] | None = None
+    ) -> None:
         self.state = state
         self.threshold = threshold
+        self.kernels = kernels
+        self.cache = cache
         self.statistics = Statistics()
 
     def load(self) -> CompiledTier:
         """Make the compiled tier, give it to the machine and return it."""
         from stoffel.runtime.compiled import CompiledTier
 
-        tier = CompiledTier(self.state, self.threshold)
+        tier = CompiledTier(self.state, self.threshold, self.kernels, self.cache)
         self.state.tier = tier
         if self.state.attention:
             tier.ask_attention()

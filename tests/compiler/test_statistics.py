@@ -89,6 +89,10 @@ def test_refusals_are_kept_as_sentences() -> None:
         "code_size": 0,
         "loop_entries": 0,
         "refusal": "5000 registers, more than the 4096 of a function that is translated",
+        "kernels": [],
+        "kernel_seconds": 0.0,
+        "kernel_size": 0,
+        "kernel_refusal": None,
     }
 
 

@@ -49,7 +49,10 @@ INSTANCE_LIMIT: Final = 32
 
 
 class Action(NamedTuple):
-    """One VM instruction with its types decided; *at* is its index, *form* says how it is lowered, *sources* are the places it reads."""
+    """One VM instruction with its types decided: *at* is its index, *form* says how it is lowered.
+
+    *sources* are the places that it reads, *target* the one that it sets (-1 for none).
+    """
 
     at: int
     form: str

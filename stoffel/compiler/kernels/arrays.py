@@ -180,8 +180,8 @@ LOWERINGS: Final[dict[str, Lowering]] = complete(
         "create_array": _create_array,
         "get_field": _get_field,
         # An element that is there is an array; what is not there is created by the interpreter.
-    "get_or_create_array_field": _get_field,
-    "len": _length,
+        "get_or_create_array_field": _get_field,
+        "len": _length,
         "set_field": _set_field,
         "type": _type,
     },
@@ -189,3 +189,6 @@ LOWERINGS: Final[dict[str, Lowering]] = complete(
     "stoffel.compiler.kernels.arrays",
 )
 """How each builtin is written, by name."""
+
+EFFECTS: Final = frozenset({"append", "array_push", "array_repeat", "copy", "create_array", "set_field"})
+"""Builtins that must not be executed twice: they change an array or take an id."""

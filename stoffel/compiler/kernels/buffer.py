@@ -33,14 +33,17 @@ from typing import Final
     FLAG,
     TAG,
 ) = range(23)
-"""Words of the state buffer. STATUS: 0 if the kernel returned, 1 if it left. RESULT: what it returned. TAG: of what type
-that is, where a function returns values of several types. ATTENTION: not 0
-if it is to leave at the next poll, set by any thread. THREAD: the suspended Python thread state while the global
-interpreter lock is released. FUEL: what may be used until the first poll, at the end what is left. USED: fuel used in
-slices that have ended. FRAMES: where the next frame record goes. CREATED: number of arrays created. CHAIN: first of the
-headers made by the kernel. BUDGET: bytes that it may still allocate. IS_MAIN: 1 in the thread that handles signals.
-DEPTH: native calls that may be nested. SLICE: fuel of a slice. MODE: 0 to run, 1 to free what CHAIN holds. Then
-addresses of functions, and the compare flag for an entry in mid-function."""
+"""Words of the state buffer.
+
+STATUS: 0 if the kernel returned, 1 if it left. RESULT: what it returned; TAG: of what type that is, where a function
+returns values of several types. ATTENTION: not 0 if it is to leave at the next poll, set by any thread. THREAD: the
+suspended Python thread state while the interpreter lock is released. FUEL: what may be used until the first poll, at
+the end what is left. USED: fuel used in slices that have ended. FRAMES: where the next frame record goes. CREATED:
+number of arrays created. CHAIN: first of the headers made by the kernel. BUDGET: bytes that it may still allocate.
+IS_MAIN: 1 in the thread that handles signals. DEPTH: native calls that may be nested. SLICE: fuel of a slice. MODE: 0
+to run, 1 to free what CHAIN holds. MALLOC to FMOD: addresses of functions. FLAG: the compare flag for an entry in
+mid-function.
+"""
 
 VALUES: Final = 24
 """First word of the values that a kernel is entered with."""

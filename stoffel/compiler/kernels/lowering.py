@@ -128,6 +128,18 @@ def _wrapper(main: Instance, entry: bool) -> str:
     return f"define void @{SYMBOL}(ptr %S) {{\n" + "\n".join(writer.lines) + "\n}\n"
 
 
+class Snapshot:
+    """The places at one point: where the interpreter goes on, and the block that leaves so once there is one."""
+
+    __slots__ = ("label", "line", "resume", "state")
+
+    def __init__(self, resume: int, state: State, line: int) -> None:
+        self.resume = resume
+        self.state = state
+        self.line = line
+        self.label = ""
+
+
 class FunctionLowering:
     """Writes the LLVM function of one instance."""
 
@@ -137,7 +149,9 @@ class FunctionLowering:
         self.entry = entry
         self.writer = Writer()
         self.stack = instance.layout.stack
-        self._ways_out: list[tuple[str, Site, State, str]] = []
+        self._ways_out: list[tuple[str, Site, State | list[str], bool]] = []
+        self._last = Snapshot(0, instance.entry, 0)
+        self._now = instance.entry
         self._order: operations.Order | None = None
 
     def write(self) -> str:
@@ -151,9 +165,9 @@ class FunctionLowering:
             self._block(typed)
         # A way out that no check goes to has no site.
         used = set(_LABEL.findall("\n".join(writer.lines)))
-        for label, site, state, after in self._ways_out:
+        for label, site, values, nested in self._ways_out:
             if label in used:
-                self._way_out(label, site, state, after)
+                self._way_out(label, site, values, nested)
         parameters = ["ptr noalias nonnull %S", "i64 %fuel", "i64 %depth"]
         if not self.entry:
             parameters += [
@@ -198,47 +212,73 @@ class FunctionLowering:
         writer.label(empty)
         more = writer.value("call i64 @poll(ptr %S)")
         writer.line(f"store i64 {more}, ptr %fuel.left")
-        leave = self._leave(resume, state)
+        leave = self._leave(resume, state, nested=False)
         writer.line(f"br i1 {writer.value(f'icmp slt i64 {more}, 0')}, label {leave}, label {go_on}, !prof !0")
         writer.label(go_on)
 
     # Leaving
 
-    def _leave(self, resume: int, state: State, after: str = "") -> str:
-        """Return the block that leaves with the places as they are now; the interpreter goes on at *resume*.
+    def _checkpoint(self, resume: int, state: State) -> None:
+        """Remember the places as they are: where a check fails from here on, the interpreter goes on at *resume*.
 
-        *after* is not empty where a native call has begun to leave.
+        It then executes again what has no effect but on the places, so that one way out serves many checks.
         """
-        codes = [] if self.entry else [kind.code for kind in self.instance.parameters]
-        site = Site(self.instance.code.name, resume, codes, [kind.code for kind in state.types], self.entry)
+        self._last = Snapshot(resume, state.copy(), len(self.writer.lines))
+        self.writer.lines.append("")
+
+    def _way_back(self) -> str:
+        """Return the block that leaves with the places as they were at the last checkpoint."""
+        snapshot = self._last
+        if not snapshot.label:
+            snapshot.label = self.writer.fresh_label("leave")
+            held = len(self.writer.lines)
+            values = self._held(snapshot.state)
+            # The loads belong where the checkpoint is.
+            self.writer.lines[snapshot.line] = "\n".join(self.writer.lines[held:])
+            del self.writer.lines[held:]
+            self._ways_out.append((snapshot.label, self._site(snapshot.resume, snapshot.state), values, False))
+        return snapshot.label
+
+    def _leave(self, resume: int, state: State, nested: bool) -> str:
+        """Return the block that leaves with the places as they are now; *nested* where a native call is leaving."""
         label = self.writer.fresh_label("leave")
-        self._ways_out.append((label, site, state.copy(), after))
+        self._ways_out.append((label, self._site(resume, state), state.copy(), nested))
         return label
 
-    def _way_out(self, label: str, site: Site, state: State, after: str) -> None:
+    def _site(self, resume: int, state: State) -> Site:
+        codes = [] if self.entry else [kind.code for kind in self.instance.parameters]
+        return Site(self.instance.code.name, resume, codes, [kind.code for kind in state.types], self.entry)
+
+    def _held(self, state: State) -> list[str]:
+        """Load the flag and all places, as the words of a frame record."""
+        writer = self.writer
+        words = [writer.load(INTEGER, -1)]
+        for place, kind in enumerate(state.types):
+            if isinstance(kind, Mixed):
+                words.append(writer.value(f"load i64, ptr {writer.slot('t', place)}"))
+            if kind.bank != NOWHERE:
+                words.append(writer.as_word(kind.bank, writer.load(kind.bank, place)))
+        return words
+
+    def _way_out(self, label: str, site: Site, values: State | list[str], nested: bool) -> None:
         writer = self.writer
         number = len(self.kernel.sites)
         self.kernel.sites.append(site)
         writer.label(label)
         frame = writer.state(buffer.FRAMES, "ptr")
-        if not after:
+        if not nested:
             writer.set_state(buffer.FUEL, writer.value("load i64, ptr %fuel.left"))
-        writer.write_word(frame, 0, str(number))
-        writer.write_word(frame, 1, writer.load(INTEGER, -1))
-        position = 2
+        words = self._held(values) if isinstance(values, State) else values
         if not self.entry:
-            for index, kind in enumerate(self.instance.parameters):
-                if kind.bank != NOWHERE:
-                    writer.write_word(frame, position, writer.as_word(kind.bank, f"%a.{index}"))
-                    position += 1
-        for place, kind in enumerate(state.types):
-            if isinstance(kind, Mixed):
-                writer.write_word(frame, position, writer.value(f"load i64, ptr {writer.slot('t', place)}"))
-                position += 1
-            if kind.bank != NOWHERE:
-                writer.write_word(frame, position, writer.as_word(kind.bank, writer.load(kind.bank, place)))
-                position += 1
-        writer.set_state(buffer.FRAMES, writer.word(frame, position), "ptr")
+            given = [
+                writer.as_word(kind.bank, f"%a.{index}")
+                for index, kind in enumerate(self.instance.parameters)
+                if kind.bank != NOWHERE
+            ]
+            words = [words[0], *given, *words[1:]]
+        for position, word in enumerate([str(number), *words]):
+            writer.write_word(frame, position, word)
+        writer.set_state(buffer.FRAMES, writer.word(frame, 1 + len(words)), "ptr")
         writer.line(f"ret {{{_result_kind(self.instance)}, i64}} {self._pair_of_leaving()}")
 
     def _pair_of_leaving(self) -> str:
@@ -277,11 +317,15 @@ class FunctionLowering:
     def _block(self, typed: TypedBlock) -> None:
         writer = self.writer
         writer.label(f"%b.{typed.block.start}")
-        state = typed.entry.copy()
+        state = self._now = typed.entry.copy()
         self._order = None
+        fresh = True
         for action in typed.actions:
-            self._action(action, state)
+            if fresh:
+                self._checkpoint(action.at, state)
+            _ACTIONS[action.form](self, action)
             state.apply(action, self.stack)
+            fresh = action.form == "call" or (action.form == "builtin" and action.detail in arrays.EFFECTS)
             if action.form in ("leave", "return") or (action.form == "call" and action.detail.result is None):
                 return
         if typed.taken is not None and typed.next is not None:
@@ -327,19 +371,17 @@ class FunctionLowering:
 
     # Actions
 
-    def _action(self, action: Action, state: State) -> None:
-        _ACTIONS[action.form](self, action, state)
+    def _nothing(self, action: Action) -> None:
+        """Write what does nothing."""
+        assert action.target < 0
 
-    def _nothing(self, action: Action, state: State) -> None:
-        pass
+    def _leave_action(self, action: Action) -> None:  # noqa: ARG002 - one shape for all
+        self.writer.line(f"br label {self._way_back()}")
 
-    def _leave_action(self, action: Action, state: State) -> None:
-        self.writer.line(f"br label {self._leave(action.at, state)}")
-
-    def _return_action(self, action: Action, state: State) -> None:  # noqa: ARG002 - one shape for all
+    def _return_action(self, action: Action) -> None:
         self._return(action.sources[0], action.types[0])
 
-    def _constant(self, action: Action, state: State) -> None:  # noqa: ARG002 - one shape for all
+    def _constant(self, action: Action) -> None:
         bank = action.result.bank
         if bank == DOUBLE:
             self.writer.store(bank, action.target, double(action.detail))
@@ -347,7 +389,7 @@ class FunctionLowering:
             value = int(action.detail)
             self.writer.store(bank, action.target, str(value - (1 << 64) if value >= 1 << 63 else value))
 
-    def _move(self, action: Action, state: State) -> None:  # noqa: ARG002 - one shape for all
+    def _move(self, action: Action) -> None:
         kind = action.result
         source, target = action.sources[0], action.target
         if source == target:
@@ -361,30 +403,30 @@ class FunctionLowering:
     def _operands(self, action: Action) -> tuple[tuple[Type, str], ...]:
         return tuple((kind, self._value(place, kind)) for place, kind in zip(action.sources, action.types, strict=True))
 
-    def _operation(self, action: Action, state: State) -> None:
+    def _operation(self, action: Action) -> None:
         lowering = operations.OPERATIONS[action.detail]
-        value = lowering(self.writer, self._operands(action), self._leave(action.at, state))
+        value = lowering(self.writer, self._operands(action), self._way_back())
         self.writer.store(action.result.bank, action.target, value)
 
-    def _compare(self, action: Action, state: State) -> None:
+    def _compare(self, action: Action) -> None:
         if action.detail is not None:
             self._order = None
             self.writer.store(INTEGER, -1, str(action.detail))
             return
-        order = operations.compare(self.writer, self._operands(action), self._leave(action.at, state))
+        order = operations.compare(self.writer, self._operands(action), self._way_back())
         self._order = order
         self.writer.store(INTEGER, -1, order.flag)
 
-    def _builtin(self, action: Action, state: State) -> None:
-        value = arrays.LOWERINGS[action.detail](self.writer, self._operands(action), self._leave(action.at, state))
+    def _builtin(self, action: Action) -> None:
+        value = arrays.LOWERINGS[action.detail](self.writer, self._operands(action), self._way_back())
         if action.result.bank != NOWHERE:
             self.writer.store(action.result.bank, action.target, value)
 
-    def _call(self, action: Action, state: State) -> None:
+    def _call(self, action: Action) -> None:
         writer = self.writer
         callee: Instance = action.detail
         shallow = writer.value("icmp sle i64 %depth, 0")
-        writer.unless(shallow, self._leave(action.at, state))
+        writer.unless(shallow, self._way_back())
         arguments = [
             "ptr %S",
             f"i64 {writer.value('load i64, ptr %fuel.left')}",
@@ -397,9 +439,9 @@ class FunctionLowering:
         kind = f"{{{_result_kind(callee)}, i64}}"
         pair = writer.value(f"call {kind} @f{callee.number}({', '.join(arguments)})")
         fuel = writer.value(f"extractvalue {kind} {pair}, 1")
-        during = state.copy()
+        during = self._now.copy()
         del during.types[self.stack :]
-        leave = self._leave(action.at + 1, during, "call")
+        leave = self._leave(action.at + 1, during, nested=True)
         if callee.result is None:
             writer.line(f"br label {leave}")
             return

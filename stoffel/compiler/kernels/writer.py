@@ -124,8 +124,8 @@ class Site:
 
     ``function`` is the VM function's name, ``resume`` the instruction at which the interpreter goes on. ``codes`` are
     the types of the parameters at entry and ``places`` those of all places now. ``outer`` says that the frame is the
-    outermost of an entry in mid-function: its record exists and still has the parameters. A frame record has the site's number, the compare flag, then one
-    word for each value, two (tag and word) where the type is mixed.
+    outermost of an entry in mid-function: its record exists and still has the parameters. A frame record has the
+    site's number, the compare flag, then one word for each value, two (tag and word) where the type is mixed.
     """
 
     __slots__ = ("codes", "function", "outer", "places", "resume")
