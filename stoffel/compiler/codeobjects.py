@@ -197,6 +197,23 @@ class Writer:
         """Replace the top by its attribute."""
         self._add(0, "LOAD_ATTR", self._name_number(name) << (0 if _OLD else 1))
 
+    def duplicate(self) -> None:
+        """Push the top once more."""
+        self._add(1, "COPY", 1)
+
+    def begin_type(self) -> None:
+        """Prepare for the class of a value, which is pushed next; then :meth:`end_type` replaces it."""
+        if not _OLD:
+            self.begin_call("type")
+
+    def end_type(self) -> None:
+        """Replace a machine value by its class."""
+        if _OLD:
+            # Quicker than a call there; values of the machine do not lie about their class.
+            self.attribute("__class__")
+        else:
+            self.end_call(1)
+
     def pop(self) -> None:
         """Drop the top."""
         self._add(-1, "POP_TOP")

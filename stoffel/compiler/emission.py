@@ -67,7 +67,7 @@ class Emitter:
         environment: Environment,
         entry: int,
         arguments: list[str],
-        spots: list[Spot],
+        spots: list[Spot | None],
         flag: int,
         captured: tuple[str, ...] | None,
         filename: str,
@@ -320,7 +320,7 @@ class Emitter:
                 fact = typed.entry.facts[place]
                 if fact.is_constant and places[place] is not None:
                     self.spots.places[place] = Known(fact)
-        needed_after = self.needed_after = after_each(typed, self.needed_in)
+        needed_after = self.needed_after = after_each(typed, self.needed_in, self.typed.layout.unseen_bits)
         loop = self.counted.get(start)
         self.current = start
         for position, node in enumerate(typed.nodes if loop is None else typed.nodes[:-1]):
@@ -340,6 +340,12 @@ class Emitter:
             return
         if node.form == "copy":
             self._copy(node)
+            return
+        if node.form == "reuse":
+            # Nothing is read: a place has what would be found.
+            spot = self.spots.spot(node.sources[0])
+            del self.spots.places[self.typed.layout.stack :]
+            self.spots.set(0, spot)
             return
         if node in self.increments:
             self.spots.set(node.target, self.increments[node])
@@ -382,17 +388,20 @@ class Emitter:
         """Return the place that the next node copies the result to, or -1."""
         if node.target < 0 or position + 1 >= len(typed.nodes):
             return -1
-        after = typed.nodes[position + 1]
-        if after.form == "copy" and after.sources[0] == node.target and after.target < self.typed.layout.stack:
-            return after.target
+        layout = self.typed.layout
+        for after in typed.nodes[position + 1 : position + 3]:
+            if after.form != "copy" or after.sources[0] != node.target:
+                break
+            if not layout.first_unseen <= after.target:
+                return after.target
         return -1
 
     def _guard(self, place: int, kind: int) -> None:
         writer = self.writer
         spot = self.spots.spot(place)
-        writer.begin_call("type")
+        writer.begin_type()
         self.spots.load(spot)
-        writer.end_call(1)
+        writer.end_type()
         writer.constant(CLASS[kind])
         writer.identical()
         self.leave_if(BEFORE, true=False)
@@ -410,6 +419,7 @@ class Emitter:
             writer.subscript()
         else:
             spot = self.entry_spots[index]
+            assert spot is not None
             self.spots.load(spot)
 
     # Results

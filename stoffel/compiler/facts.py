@@ -35,6 +35,8 @@ ARRAY: Final = BIT[Array]
 CLOSURE: Final = BIT[Closure]
 PRIVATE: Final = 1 << len(_REPRESENTATIVES)
 """A closure that compiled code has made and that, if nothing has shared it since, only registers hold."""
+FORGOTTEN: Final = PRIVATE << 1
+"""On some way here, what a field or upvalue holds is not remembered: no kind, but joined like one."""
 INTEGERS: Final = sum(BIT[cls] for cls in INTEGER_KINDS)
 RAW: Final = INTEGERS & ~I64
 """Kinds held raw when they are the only possible one."""
@@ -116,6 +118,9 @@ def of_kinds(mask: int) -> Fact:
 
 UNKNOWN: Final = of_kinds(ANY)
 IMPOSSIBLE: Final = of_kinds(0)
+
+
+FORGOTTEN_FACT: Final = of_kinds(FORGOTTEN)
 
 
 def public(fact: Fact) -> Fact:

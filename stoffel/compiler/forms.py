@@ -311,13 +311,19 @@ def _storage(emitter: Emitter, place: int, attribute: str) -> None:
     emitter.writer.attribute(attribute)
 
 
-def _get(attribute: str) -> Callable[[Emitter, Node, int], None]:
+def _get(attribute: str, checked: str = "") -> Callable[[Emitter, Node, int], None]:
+    """Return the form that reads a table's storage; with *checked*, what is read must have that attribute."""
+
     def form(emitter: Emitter, node: Node, landing: int) -> None:
         writer = emitter.writer
         writer.begin_try()
         _storage(emitter, node.sources[0], attribute)
         emitter.spots.load_place(node.sources[1])
         writer.subscript()
+        if checked:
+            writer.duplicate()
+            writer.attribute(checked)
+            writer.pop()
         writer.end_try()
         _take_arguments(emitter)
         emitter.result(node, landing)
@@ -510,6 +516,7 @@ def _set_upvalue(emitter: Emitter, node: Node, landing: int) -> None:  # noqa: A
 CALLING: Final = frozenset({"call", "closure_call", "any_closure_call"})
 """Forms that stack up records in compiled code."""
 
+
 FORMS: Final[dict[str, Callable[[Emitter, Node, int], None]]] = {
     "integer": _integer,
     "wrapping_shift": _wrapping_shift,
@@ -536,6 +543,8 @@ FORMS: Final[dict[str, Callable[[Emitter, Node, int], None]]] = {
     "contains_text": _contains,
     "integer_text": _integer_text,
     "get_field": _get("fields"),
+    "get_array_element": _get("items", checked="items"),
+    "get_array_field": _get("fields", checked="items"),
     "find_field": _find_field,
     "set_element": _set("items"),
     "set_field": _set("fields"),

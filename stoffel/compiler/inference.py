@@ -18,6 +18,7 @@ from stoffel.compiler.facts import (
     CLASS,
     FALSE_FACT,
     FLOAT,
+    FORGOTTEN_FACT,
     I64,
     IMPOSSIBLE,
     INTEGERS,
@@ -119,6 +120,12 @@ class Inference:
                     uses.add(source)
             if target >= 0:
                 defines.add(target)
+        if self.layout.unseen:
+            if any(self._step(index)[0] == CALL for index in block.body):
+                uses.update(self.layout.unseen.values())
+                defines.update(self.layout.unseen.values())
+            else:
+                defines.update(*(self.layout.unseen_of.get(place, ()) for place in tuple(defines)))
         return Effects(frozenset(uses), frozenset(defines))
 
     def _execute(self, block: Block, entry: FlowState) -> TypedBlock:
@@ -178,6 +185,8 @@ class Inference:
 
     def _define(self, state: FlowState, place: int, fact: Fact) -> None:
         state.facts[place] = fact
+        for unseen in self.layout.unseen_of.get(place, ()):
+            state.facts[unseen] = FORGOTTEN_FACT
         comparison = state.comparison
         if comparison is not None and place in (comparison.left, comparison.right):
             state.comparison = None
@@ -191,7 +200,8 @@ class Inference:
             nodes.append(Node(index, "constant", target, result=detail))
         elif sort == MOVE:
             fact = facts[sources[0]]
-            self._define(state, target, fact)
+            if sources[0] != target:
+                self._define(state, target, fact)
             nodes.append(Node(index, "copy", target, sources, result=fact))
         elif sort == OPERATION:
             return self._operation(index, detail, target, sources, state, nodes)

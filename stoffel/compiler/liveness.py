@@ -19,28 +19,28 @@ def bit(place: int) -> int:
     return 2 << place
 
 
-def before(node: Node, needed: int) -> int:
-    """Return what is needed before *node*, given what is needed after it."""
+def before(node: Node, needed: int, unseen: int = 0) -> int:
+    """Return what is needed before *node*, given what is needed after it; the interpreter does not see *unseen*."""
     if node.form == "foreign" and node.leaves:
         # The run may also be handed over after the call, with its result.
-        needed = EVERYTHING
+        needed |= ~unseen
     if node.target >= 0:
         needed &= ~bit(node.target)
     if node.operation == "CMP" or node.form == "flag":
         needed &= ~FLAG
     for place in node.sources:
         needed |= bit(place)
-    return EVERYTHING if node.leaves else needed
+    return needed | ~unseen if node.leaves else needed
 
 
-def at_end(typed: TypedBlock, needed_in: dict[int, int]) -> int:
+def at_end(typed: TypedBlock, needed_in: dict[int, int], unseen: int = 0) -> int:
     """Return what is needed at the end of a block, before its branch."""
     needed = 0
     for edge in (typed.taken, typed.next):
         if edge is None:
             continue
         if edge.back:
-            needed = EVERYTHING
+            needed |= ~unseen | needed_in.get(edge.target, 0)
         elif edge.target == END:
             needed |= bit(0)
         else:
@@ -50,6 +50,7 @@ def at_end(typed: TypedBlock, needed_in: dict[int, int]) -> int:
 
 def analyse(function: TypedFunction) -> dict[int, int]:
     """Return what is needed at the start of every block."""
+    unseen = function.layout.unseen_bits
     needed_in: dict[int, int] = dict.fromkeys(function.blocks, 0)
     waiting = list(function.blocks)
     predecessors: dict[int, list[int]] = {start: [] for start in function.blocks}
@@ -64,9 +65,9 @@ def analyse(function: TypedFunction) -> dict[int, int]:
             continue
         pending.discard(start)
         typed = function.blocks[start]
-        needed = _before_branch(typed, needed_in)
+        needed = _before_branch(typed, needed_in, unseen)
         for node in reversed(typed.nodes):
-            needed = before(node, needed)
+            needed = before(node, needed, unseen)
         if needed != needed_in[start]:
             needed_in[start] = needed
             for predecessor in predecessors[start]:
@@ -76,17 +77,17 @@ def analyse(function: TypedFunction) -> dict[int, int]:
     return needed_in
 
 
-def _before_branch(typed: TypedBlock, needed_in: dict[int, int]) -> int:
-    needed = at_end(typed, needed_in)
+def _before_branch(typed: TypedBlock, needed_in: dict[int, int], unseen: int) -> int:
+    needed = at_end(typed, needed_in, unseen)
     return needed | FLAG if typed.taken is not None and typed.next is not None else needed
 
 
-def after_each(typed: TypedBlock, needed_in: dict[int, int]) -> list[int]:
+def after_each(typed: TypedBlock, needed_in: dict[int, int], unseen: int = 0) -> list[int]:
     """Return, for every node of a block, what is needed right after it."""
-    needed = _before_branch(typed, needed_in)
+    needed = _before_branch(typed, needed_in, unseen)
     result = []
     for node in reversed(typed.nodes):
-        result.append(needed if not (node.form == "foreign" and node.leaves) else EVERYTHING)
-        needed = before(node, needed)
+        result.append(needed | ~unseen if node.form == "foreign" and node.leaves else needed)
+        needed = before(node, needed, unseen)
     result.reverse()
     return result

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from stoffel.compiler import remembered
 from stoffel.compiler.environment import Signature
 from stoffel.compiler.facts import (
     ARRAY,
@@ -80,6 +81,8 @@ def call(inference: Inference, index: int, name: str, state: FlowState, nodes: l
     facts = tuple(state.facts[bottom:])
     callee = inference.environment.resolve(name)
     node = _node(inference, index, name, callee, arguments, facts)
+    if inference.layout.unseen:
+        node = remembered.before_call(inference, node, facts, state, nodes)
     first = PUBLISHING.get(node.form, len(facts))
     node.publishes = tuple(
         place for place, fact in zip(arguments[first:], facts[first:], strict=True) if fact.mask & PRIVATE
@@ -89,6 +92,8 @@ def call(inference: Inference, index: int, name: str, state: FlowState, nodes: l
     if node.form == "leave":
         return False
     inference._define(state, 0, node.result)
+    if inference.layout.unseen:
+        remembered.after_call(inference, node, facts, state, nodes)
     return node.result.mask != 0
 
 
@@ -261,6 +266,20 @@ def _get_field(inference: Inference, index: int, arguments: tuple[int, ...], fac
     return Node(index, form, 0, arguments, facts=facts, result=result, leaves=True)
 
 
+def _get_or_create(
+    inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]
+) -> Node | None:
+    """An array that is there already is only read; where there is none, the interpreter makes it."""
+    if len(facts) != 2:
+        return None
+    container = _container(facts[0], facts[1])
+    if not container:
+        return None
+    form = "get_array_element" if container == ARRAY else "get_array_field"
+    result = with_hint(of_kinds(ARRAY), _sample(facts[0], facts[1]))
+    return Node(index, form, 0, arguments, facts=facts, result=result, leaves=True)
+
+
 def _set_field(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
     if len(facts) != 3:
         return None
@@ -344,6 +363,7 @@ _OPENERS: Final[dict[str, _Opener]] = {
     "create_closure": _create_closure,
     "create_object": _create_object,
     "get_field": _get_field,
+    "get_or_create_array_field": _get_or_create,
     "get_upvalue": _get_upvalue,
     "len": _length,
     "set_field": _set_field,

@@ -36,10 +36,10 @@ def printed_passes(code: Code, arguments: Sequence[Value], environment: Environm
     ``sites`` (where the code can be left). Raises Refusal for a function that is not translated.
     """
     instructions = code.instructions()
-    layout = translator.layout_of(code, instructions)
+    layout = translator.full_layout(code, instructions)
     facts = [of_kinds(kind_of(argument)) for argument in arguments]
     state = translator.call_state(layout, translator.bounded(code, instructions, 0, facts, environment))
-    typed = translator.infer(code, instructions, 0, state, environment)
+    typed = translator.infer(code, instructions, 0, state, environment, None, layout)
     unit = translator.translate_call(code, instructions, facts, None, environment, f"<passes of {code.name}>")
     shown = io.StringIO()
     dis.dis(unit.code, file=shown)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from stoffel.compiler import ranges
+from stoffel.compiler import ranges, remembered
 from stoffel.compiler.emission import Emitter
 from stoffel.compiler.environment import Environment
 from stoffel.compiler.facts import (
+    FORGOTTEN_FACT,
     I64,
     KIND_RANGES,
     NOTHING,
@@ -40,6 +41,17 @@ FRAME_PARAMETERS = (ARGUMENTS_LOCAL, UPVALUES_LOCAL, CLOSURE_LOCAL)
 """Parameters of a unit that is entered in the middle: the parts of the activation record that do not change."""
 
 
+def full_layout(code: Code, instructions: list[Instruction]) -> Layout:
+    """Return the numbering of the places of a function with those that only compiled code has."""
+    plain = layout_of(code, instructions)
+    full = plain.full
+    if full is None:
+        subjects = remembered.subjects(instructions)
+        full = plain.full = Layout(plain.registers, list(plain.slots), subjects) if subjects else plain
+        full.steps = plain.steps
+    return full
+
+
 def layout_of(code: Code, instructions: list[Instruction]) -> Layout:
     """Return the numbering of the places of a function, which is the same for all units on all machines."""
     layout = code.layout
@@ -60,9 +72,11 @@ def infer(
     state: FlowState,
     environment: Environment,
     captured: tuple[str, ...] | None = None,
+    layout: Layout | None = None,
 ) -> TypedFunction:
     """Return the typed form of a function from one entry. Raises Refusal.
 
+    *layout* numbers the places of *state* if that has more than the interpreter has.
     *captured* are the upvalue names of the closure that runs, None if they are not known or there is none.
     """
     if not instructions:
@@ -72,13 +86,13 @@ def infer(
             f"{code.register_count} registers, more than the {REGISTER_LIMIT} of a function that is translated"
         )
     graph = environment.graph(code, entry)
-    layout = layout_of(code, instructions)
-    return Inference(code, graph, layout, state, environment, captured).run()
+    return Inference(code, graph, layout or layout_of(code, instructions), state, environment, captured).run()
 
 
 def call_state(layout: Layout, arguments: list[Fact]) -> FlowState:
     """Return the state at the start of a call: arguments in the first registers, Unit elsewhere, flag equal."""
-    return FlowState(arguments + [UNIT_FACT] * (layout.stack - len(arguments)), FLAG_BITS[0])
+    facts = arguments + [UNIT_FACT] * (layout.first_unseen - len(arguments)) + [FORGOTTEN_FACT] * len(layout.unseen)
+    return FlowState(facts, FLAG_BITS[0])
 
 
 def bounded(
@@ -91,7 +105,7 @@ def bounded(
     graph = environment.graph(code, entry)
     failures = environment.feedback(code).wrong_bounds
     if failures > 1 or not any(edge.back for block in graph.blocks.values() for edge in block.edges()):
-        return facts
+        return list(facts)
     written: set[int] = set()
     compared: set[int] = set()
     for block in graph.blocks.values():
@@ -120,18 +134,18 @@ def translate_call(
     filename: str,
 ) -> Unit:
     """Return the unit that runs calls of *code* with such arguments, plain or as a closure. Raises Refusal."""
-    layout = layout_of(code, instructions)
+    layout = full_layout(code, instructions)
     arguments = bounded(code, instructions, 0, arguments, environment)
-    typed = infer(code, instructions, 0, call_state(layout, arguments), environment, captured)
+    typed = infer(code, instructions, 0, call_state(layout, arguments), environment, captured, layout)
     names = [argument_name(index) for index in range(len(arguments))]
-    spots: list[Spot] = [
+    spots: list[Spot | None] = [
         Held(name, fact.mask if is_raw(fact) else 0) for name, fact in zip(names, arguments, strict=True)
     ]
-    spots += [Known(UNIT_FACT)] * (layout.stack - len(spots))
+    spots += [Known(UNIT_FACT)] * (layout.first_unseen - len(spots)) + [None] * len(layout.unseen)
     if captured is not None:
         names = [CLOSURE_LOCAL, *names]
     emitter = Emitter(code, instructions, typed, environment, 0, names, spots, 0, captured, filename)
-    emitter.bounded = [(spot, fact) for spot, fact in zip(spots, arguments, strict=False) if has_bounds(fact)]
+    emitter.bounded = [(spot, fact) for spot, fact in zip(spots, arguments, strict=False) if spot and has_bounds(fact)]
     return emitter.emit()
 
 
@@ -149,20 +163,23 @@ def translate_entry(
 
     *facts* are those of all places, in the order of the layout with the argument stack at the end.
     """
-    layout = layout_of(code, instructions)
+    layout = full_layout(code, instructions)
     facts = bounded(code, instructions, entry, facts, environment)
-    typed = infer(code, instructions, entry, FlowState(list(facts), FLAG_BITS[flag]), environment, captured)
-    spots: list[Spot] = []
+    facts[layout.first_unseen : layout.first_unseen] = [FORGOTTEN_FACT] * len(layout.unseen)
+    typed = infer(code, instructions, entry, FlowState(list(facts), FLAG_BITS[flag]), environment, captured, layout)
+    spots: list[Spot | None] = []
     names = list(FRAME_PARAMETERS)
     for place, fact in enumerate(facts):
         if fact.is_constant:
             spots.append(Known(fact))
+        elif fact is FORGOTTEN_FACT:
+            spots.append(None)
         else:
             name = layout.name(place)
             names.append(name)
             spots.append(Held(name, fact.mask if is_raw(fact) else 0))
     emitter = Emitter(code, instructions, typed, environment, entry, names, spots, flag, captured, filename)
-    emitter.bounded = [(spot, fact) for spot, fact in zip(spots, facts, strict=True) if has_bounds(fact)]
+    emitter.bounded = [(spot, fact) for spot, fact in zip(spots, facts, strict=True) if spot and has_bounds(fact)]
     return emitter.emit()
 
 

@@ -6,6 +6,7 @@ the spill slots that occur, then the argument stack from the bottom.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from stoffel.compiler.blocks import Block, Edge
@@ -16,15 +17,30 @@ FLAG_BITS: Final = {-1: 1, 0: 2, 1: 4}
 """Bits of a set of compare-flag values."""
 
 
+Subject = tuple[int, str]
+"""A field, as register of the object and name, or an upvalue of the running closure, as -1 and name."""
+
+
 class Layout:
     """The numbering of places for one entry into one function."""
 
-    __slots__ = ("registers", "slots", "stack", "steps")
+    __slots__ = ("first_unseen", "full", "registers", "slots", "stack", "steps", "unseen", "unseen_bits", "unseen_of")
 
-    def __init__(self, registers: int, slots: list[int]) -> None:
+    def __init__(self, registers: int, slots: list[int], subjects: Sequence[Subject] = ()) -> None:
         self.registers = registers
         self.slots = {slot: registers + index for index, slot in enumerate(slots)}
-        self.stack = registers + len(slots)
+        self.first_unseen = registers + len(slots)
+        self.unseen = {subject: self.first_unseen + index for index, subject in enumerate(subjects)}
+        """Places that the interpreter does not have: what is remembered of fields and upvalues."""
+        self.unseen_of: dict[int, list[int]] = {}
+        """Those of fields, by the register that holds the object."""
+        for (holder, _), place in self.unseen.items():
+            self.unseen_of.setdefault(holder, []).append(place)
+        self.full: Layout | None = None
+        """The layout with such places too, once it has been asked for."""
+        self.stack = self.first_unseen + len(subjects)
+        self.unseen_bits = ((1 << len(subjects)) - 1) << (self.first_unseen + 1)
+        """The same as a set of places (see ``stoffel.compiler.liveness``)."""
         self.steps: dict[int, Step] = {}
         """Instructions decoded so far, by index."""
 
@@ -32,6 +48,8 @@ class Layout:
         """Return the name of the Python local for *place*."""
         if place < self.registers:
             return f"r{place}"
+        if self.first_unseen <= place < self.stack:
+            return f"f{place - self.first_unseen}"
         if place < self.stack:
             return f"m{place - self.registers}"
         return f"s{place - self.stack}"

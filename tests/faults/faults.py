@@ -23,6 +23,7 @@ LIVENESS = "stoffel/compiler/liveness.py"
 SPOTS = "stoffel/compiler/spots.py"
 EMISSION = "stoffel/compiler/emission.py"
 BRANCHES = "stoffel/compiler/branches.py"
+REMEMBERED = "stoffel/compiler/remembered.py"
 COUNTING = "stoffel/compiler/counting.py"
 FORMS = "stoffel/compiler/forms.py"
 INFERENCE = "stoffel/compiler/inference.py"
@@ -189,6 +190,16 @@ FAULTS: tuple[Fault, ...] = (
         COUNTING,
         "            if node.target == loop.bound and",
         "            if False and",
+    ),
+    Fault("field remembered across calls", REMEMBERED, "if node.form in _FORGETTING:", "if False:"),
+    Fault(
+        "field remembered across aliases", REMEMBERED, "if holder >= 0 and (other == key", "if False and (other == key"
+    ),
+    Fault(
+        "field remembered of another object",
+        INFERENCE,
+        "            state.facts[unseen] = FORGOTTEN_FACT\n",
+        "            pass\n",
     ),
     Fault("guard dropped", EMISSION, "        self.leave_if(BEFORE, true=False)\n", "        writer.pop()\n"),
     Fault("guarded value not unboxed", EMISSION, "if kind in KIND_RANGES and is_raw(Fact(kind)):", "if False:"),

@@ -1,0 +1,113 @@
+"""What tables and closures are known to hold: fields and upvalues that were just read or written are not read again.
+
+A field of the object in a register, and an upvalue of the running closure, can have a place of its own, in which the
+value that was last read or written there is remembered (load elimination by value forwarding; Fink, Knobe and Sarkar,
+"Unified analysis of array and object references in strongly typed languages", 2000). Writing still writes. A place
+forgets when its register changes, when a field of that name is written through another register, which may hold the
+same object, and at every call of what may write to tables. The interpreter has no such places: leaving compiled code
+loses nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from stoffel.compiler.facts import FORGOTTEN, FORGOTTEN_FACT, PRIVATE, Fact
+from stoffel.compiler.typed import FlowState, Node, Subject
+from stoffel.isa.program import Instruction
+from stoffel.isa.table import Flow, OperandKind, Place
+
+if TYPE_CHECKING:
+    from stoffel.compiler.inference import Inference
+
+MOST: Final = 24
+"""Places for remembering in one function; the subjects used most often get them."""
+
+_FIELD_READERS: Final = frozenset({"get_field", "find_field"})
+_FORGETTING: Final = frozenset({"call", "closure_call", "any_closure_call", "foreign"})
+_BUILTINS: Final = frozenset({"get_field", "set_field", "get_upvalue", "set_upvalue"})
+
+
+def subjects(instructions: list[Instruction]) -> list[Subject]:
+    """Return what a function reads or writes more than once and may be worth remembering."""
+    found: Counter[Subject] = Counter()
+    texts: dict[int, str] = {}
+    pushed: list[int] = []
+    for instruction in instructions:
+        row, operands = instruction.op, instruction.operands
+        if row.flow is Flow.CALL:
+            name = operands[0]
+            if name in _BUILTINS and pushed:
+                key = texts.get(pushed[0 if name.endswith("upvalue") else min(1, len(pushed) - 1)])
+                holder = -1 if name.endswith("upvalue") else pushed[0]
+                if key is not None and holder != 0:
+                    found[holder, key] += 1
+            pushed = []
+        elif Place.STACK in row.writes:
+            pushed.append(operands[0])
+        else:
+            constant, target = row.position(OperandKind.CONSTANT), row.position(OperandKind.TARGET)
+            if constant is not None and target is not None and type(operands[constant]) is str:
+                texts[operands[target]] = operands[constant]
+    return [subject for subject, times in found.most_common(MOST) if times > 1]
+
+
+def before_call(inference: Inference, node: Node, facts: tuple[Fact, ...], state: FlowState, nodes: list[Node]) -> Node:
+    """Return the node of a call, or one that takes what is remembered instead; note what the call writes or forgets."""
+    layout = inference.layout
+    if node.form in _FORGETTING:
+        for kept in layout.unseen.values():
+            state.facts[kept] = FORGOTTEN_FACT
+        return node
+    place = _place(inference, node, facts, nodes)
+    if node.form in _FIELD_READERS or node.form == "get_upvalue":
+        if place is None or state.facts[place].mask & FORGOTTEN:
+            return node
+        return Node(node.index, "reuse", 0, (place,), facts=(state.facts[place],), result=state.facts[place])
+    if node.form == "set_field":
+        key = facts[1].constant
+        for (holder, other), field in layout.unseen.items():
+            if holder >= 0 and (other == key or type(key) is not str):
+                state.facts[field] = FORGOTTEN_FACT
+        _remember(place, node.sources[2], facts[2], node.index, state, nodes)
+    elif node.form == "set_upvalue":
+        _remember(place, node.sources[1], facts[1], node.index, state, nodes)
+    return node
+
+
+def after_call(inference: Inference, node: Node, facts: tuple[Fact, ...], state: FlowState, nodes: list[Node]) -> None:
+    """Remember what a call has read."""
+    if node.form in _FIELD_READERS or node.form == "get_upvalue":
+        _remember(_place(inference, node, facts, nodes[:-1]), 0, node.result, node.index, state, nodes)
+
+
+def _place(inference: Inference, node: Node, facts: tuple[Fact, ...], nodes: list[Node]) -> int | None:
+    """Return the place for the field or upvalue that a node reads or writes, if there is one."""
+    if node.form.endswith("upvalue"):
+        return inference.layout.unseen.get((-1, facts[0].constant))
+    if node.form not in _FIELD_READERS and node.form != "set_field":
+        return None
+    key = facts[1].constant
+    return inference.layout.unseen.get((_origin(nodes, node.sources[0]), key)) if type(key) is str else None
+
+
+def _origin(nodes: list[Node], place: int) -> int:
+    """Return the register whose present value is in the stack entry *place*, or -2."""
+    changed = set()
+    for node in reversed(nodes):
+        if node.target == place:
+            source = node.sources[0] if node.form == "copy" else -2
+            return -2 if source in changed else source
+        changed.add(node.target)
+    return -2
+
+
+def _remember(place: int | None, source: int, fact: Fact, index: int, state: FlowState, nodes: list[Node]) -> None:
+    if place is None:
+        return
+    if fact.mask & PRIVATE:
+        state.facts[place] = FORGOTTEN_FACT
+        return
+    state.facts[place] = fact
+    nodes.append(Node(index, "copy", place, (source,), result=fact))
