@@ -14,7 +14,7 @@ import opcode
 import sys
 from collections.abc import Callable
 from types import CodeType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from stoffel.compiler.names import LEAVE
 from stoffel.compiler.safepoints import BEFORE, DURING, Held, Length, Order, Site, Sum, Unit
@@ -346,6 +346,7 @@ def check_unit(unit: Unit) -> list[str]:
     if analysis.faults:
         return analysis.faults
     lines = _line_of_each(unit.code, analysis.instructions)
+    locals_of = _LocalsOfSites(unit.code)
     faults = []
     for index, instruction in enumerate(analysis.instructions):
         number = lines[index]
@@ -368,11 +369,12 @@ def check_unit(unit: Unit) -> list[str]:
             elif DURING in sites:
                 wanted.append(sites[DURING])
         for site in wanted:
-            faults.extend(
-                f"local {name} of a site of line {number} may be unassigned at {instruction.at}"
-                for name in _names_of(site)
-                if not analysis.is_assigned(index, name)
-            )
+            if locals_of.mask(site) & ~analysis.assigned[index]:
+                faults.extend(
+                    f"local {name} of a site of line {number} may be unassigned at {instruction.at}"
+                    for name in locals_of.names(site)
+                    if not analysis.is_assigned(index, name)
+                )
     return faults
 
 
@@ -397,10 +399,37 @@ def _way_left(code: CodeType, instructions: list[Instruction], index: int) -> in
     return value if type(value) is int else None
 
 
-def _names_of(site: Site) -> set[str]:
-    spots = list(site.spots)
-    if isinstance(site.flag, Order):
-        spots += [site.flag.left, site.flag.right]
-    elif isinstance(site.flag, Held):
-        spots.append(site.flag)
-    return {spot.name for spot in spots if isinstance(spot, Held | Length | Sum)}
+class _LocalsOfSites:
+    """The locals that the sites of one code object read: sites are many and long, and differ little."""
+
+    def __init__(self, code: CodeType) -> None:
+        self._bits = {name: 1 << index for index, name in enumerate(code.co_varnames)}
+        self._nowhere = 1 << len(code.co_varnames)
+        self._of_spot: dict[Any, int] = {}
+        self._of_site: dict[int, int] = {}
+
+    def mask(self, site: Site) -> int:
+        """Return the locals as a set of bits; a local that the code does not have is a bit that is never assigned."""
+        known = self._of_site.get(id(site))
+        if known is None:
+            known = 0
+            for spot in self._spots(site):
+                bit = self._of_spot.get(spot)
+                if bit is None:
+                    named = isinstance(spot, Held | Length | Sum)
+                    bit = self._of_spot[spot] = self._bits.get(spot.name, self._nowhere) if named else 0
+                known |= bit
+            self._of_site[id(site)] = known
+        return known
+
+    def names(self, site: Site) -> list[str]:
+        """Return the names of the locals."""
+        return sorted({spot.name for spot in self._spots(site) if isinstance(spot, Held | Length | Sum)})
+
+    def _spots(self, site: Site) -> set[Any]:
+        spots: set[Any] = set(site.spots)
+        if isinstance(site.flag, Order):
+            spots |= {site.flag.left, site.flag.right}
+        elif isinstance(site.flag, Held):
+            spots.add(site.flag)
+        return spots
