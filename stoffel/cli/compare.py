@@ -207,7 +207,7 @@ def _listing_at(program: Program, name: str, index: int) -> list[str]:
 
 def _report(outcomes: list[Outcome], differences: list[Difference | None]) -> list[str]:
     reference = outcomes[0]
-    rows = [("way", "time", "speed-up", "units", "exits", "lines", "tables", "end", "")]
+    rows = [("way", "time", "speed-up", "units", "kernels", "exits", "lines", "tables", "end", "")]
     for outcome, difference in zip(outcomes, differences, strict=True):
         verdict = "" if outcome is reference else ("same" if difference is None else f"DIFFERS: {difference.what}")
         rows.append(
@@ -216,6 +216,7 @@ def _report(outcomes: list[Outcome], differences: list[Difference | None]) -> li
                 f"{1000 * outcome.seconds:.2f} ms",
                 f"{_speedup(reference, outcome):.2f}",
                 str(outcome.units),
+                str(outcome.kernels),
                 str(outcome.exits),
                 str(len(outcome.lines)),
                 str(len(outcome.tables)),
@@ -223,7 +224,7 @@ def _report(outcomes: list[Outcome], differences: list[Difference | None]) -> li
                 verdict,
             )
         )
-    lines = [line.removeprefix("  ") for line in report.table(rows, left=(0, 7, 8))]
+    lines = [line.removeprefix("  ") for line in report.table(rows, left=(0, 8, 9))]
     lines += ["", _end(reference)]
     lines += [f"  {report.one_line(line)}" for line in reference.tables[:_SHOWN_TABLES]]
     if len(reference.tables) > _SHOWN_TABLES:

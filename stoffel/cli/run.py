@@ -11,12 +11,15 @@ from stoffel.cli.cache import CACHE, directory
 from stoffel.cli.files import program_name, read_program
 from stoffel.cli.options import Command, Option, Parsed
 from stoffel.errors import LoadError, VMError
+from stoffel.runtime.engine import MODES
 
 if TYPE_CHECKING:
     from stoffel.isa.program import Program
     from stoffel.runtime.vm import VirtualMachine
 
 DEFAULT_ENTRY: Final = "main"
+DEFAULT_MODE: Final = "off"
+BARE_MODE: Final = "auto"
 _LISTED: Final = 20
 
 
@@ -66,7 +69,7 @@ def run(parsed: Parsed) -> int:
     collected = _Collected() if "--json" in options else None
     sink = collected or _Stdout()
     machine = VirtualMachine(
-        jit=options.get("--jit", "off"),
+        jit=options.get("--jit", DEFAULT_MODE),
         output=sink,
         storage=options.get("--local-store"),
         cache=directory(options),
@@ -158,15 +161,17 @@ COMMAND: Final = Command(
         Option("--local-store", "Keep LocalStorage in the SQLite file PATH.", value="PATH"),
         Option(
             "--jit",
-            "Compile hot functions: off (unless given), auto (the bare flag) or always.",
+            f"How functions run: {DEFAULT_MODE} unless given, {BARE_MODE} for the bare flag; see below.",
             value="MODE",
-            implied="auto",
-            choices=("auto", "always", "off"),
+            implied=BARE_MODE,
+            choices=tuple(MODES),
         ),
         CACHE,
         Option("--stats", "Tell on standard error (with --json, under stats) what the compiler did."),
     ),
-    details=SYNTAX
+    details="\n".join(
+        ["Modes of --jit:", *(f"  {name:<10}  {mode.summary}" for name, mode in MODES.items()), "", SYNTAX]
+    )
     + """
 
 Exit status: 0 fine, 1 the program failed, 2 wrong command line, 3 the file is bad or refused,

@@ -1,12 +1,16 @@
-"""What the compiled tier did, as a table for people: the end of ``stoffel run --stats``."""
+"""What the compiled tiers did, as tables for people: the end of ``stoffel run --stats``."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from stoffel.cli import report
 
 _TITLES: Final = ("function", "tier", "units", "compile time", "code size", "loop entries")
+_KERNEL_TITLES: Final = ("kernel", "signature", "code", "runs", "left", "instructions")
+_SIGNATURE_WIDTH: Final = 60
+"""Longest signature of a kernel shown in the table."""
 
 
 def statistics_lines(statistics: dict[str, Any]) -> list[str]:
@@ -22,6 +26,7 @@ def statistics_lines(statistics: dict[str, Any]) -> list[str]:
         lines += report.table(rows, left=(0, 1))
     else:
         lines.append("  no function was worth compiling")
+    lines += _kernel_lines(functions)
     lines.append(f"  entered {_times(statistics['runs'])}")
     for reason, number in statistics["deoptimisations"].items():
         lines.append(f"  left {_times(number)}: {reason}")
@@ -32,6 +37,9 @@ def statistics_lines(statistics: dict[str, Any]) -> list[str]:
             lines.append(
                 f"  {report.one_line(name)} is left to the interpreter: {report.one_line(counters['refusal'])}"
             )
+        if counters["kernel_refusal"]:
+            which = "no other kernel" if counters["kernels"] else "no kernel"
+            lines.append(f"  {report.one_line(name)} has {which}: {report.one_line(counters['kernel_refusal'])}")
     return lines
 
 
@@ -44,6 +52,54 @@ def _row(name: str, counters: dict[str, Any]) -> tuple[str, ...]:
         report.count(counters["code_size"], "byte"),
         str(counters["loop_entries"]),
     )
+
+
+def _kernel_lines(functions: dict[str, Any]) -> list[str]:
+    """Return the table of the kernels, and what it took to have them ready."""
+    rows: list[tuple[str, ...]] = [_KERNEL_TITLES]
+    for name, counters in functions.items():
+        rows.extend(_kernel_row(report.one_line(name), kernel) for kernel in counters["kernels"])
+    if len(rows) == 1:
+        return []
+    seconds = sum(counters["kernel_seconds"] for counters in functions.values())
+    size = sum(counters["kernel_size"] for counters in functions.values())
+    return [
+        *report.table(rows, left=(0, 1, 2)),
+        f"  {report.count(len(rows) - 1, 'kernel')} ready in {1000 * seconds:.2f} ms, {report.count(size, 'byte')}",
+    ]
+
+
+def _kernel_row(name: str, kernel: dict[str, Any]) -> tuple[str, ...]:
+    entry = kernel["entry"]
+    signature = signature_text(kernel["types"], kernel["result"], full=entry is None)
+    if len(signature) > _SIGNATURE_WIDTH:
+        signature = signature[: _SIGNATURE_WIDTH - 3] + "..."
+    return (
+        f"{name} at instruction {entry}" if entry else name,
+        report.one_line(signature),
+        "cached" if kernel["cached"] else "built",
+        str(kernel["runs"]),
+        str(kernel["left"]),
+        str(kernel["instructions_run"]),
+    )
+
+
+def signature_text(codes: Sequence[str], result: str, *, full: bool = True) -> str:
+    """Return types of values and result of a kernel: ``(int64, list[float]) -> int64``.
+
+    Without *full* values are left out that are Unit, as most registers are at the start of a loop.
+    """
+    shown: Iterable[str] = codes if full else (code for code in codes if code != "nil")
+    return f"({', '.join(map(type_text, shown))}) -> {type_text(result)}"
+
+
+def type_text(code: str) -> str:
+    """Return the type that a code of the kernel tier names, written as in text assembly where it has a name there."""
+    if code.startswith("["):
+        return f"list[{type_text(code[1:])}]"
+    if code.startswith("="):
+        return f'"{code[1:]}"'
+    return {"opaque": "any", "?": "unknown"}.get(code, code)
 
 
 def _times(number: int) -> str:

@@ -52,6 +52,8 @@ WAYS: Final = (
     Way("always, exit at every safepoint", "always", 1),
     Way("always, exit at every 2nd", "always", 2),
     Way("always, exit at every 7th", "always", 7),
+    Way("kernels", "kernels"),
+    Way("kernels, exit at every safepoint", "kernels", 1),
 )
 """All ways; the first is what the others are compared with."""
 
@@ -60,7 +62,7 @@ class Inputs(NamedTuple):
     """What every way is given.
 
     A program, the function to run and its arguments, the *seed* of its randomness, the path of a LocalStorage that is
-    copied for each run (None for no storage), and a directory for the copy.
+    copied for each run (None for no storage), and a directory for the copy and for machine code.
     """
 
     program: Program
@@ -189,6 +191,11 @@ class Outcome:
         return sum(counters["units"] for counters in self.statistics.get("functions", {}).values())
 
     @property
+    def kernels(self) -> int:
+        """Kernels made."""
+        return sum(len(counters["kernels"]) for counters in self.statistics.get("functions", {}).values())
+
+    @property
     def exits(self) -> int:
         """Times that compiled code was left for the interpreter."""
         return sum(self.statistics.get("deoptimisations", {}).values())
@@ -221,7 +228,8 @@ def run(
         if hooks == BY_TURNS:
             (machine.enable_hook if len(outcome.lines) % 2 else machine.disable_hook)(identity)
 
-    machine = VirtualMachine(jit=way.jit, output=write, storage=store)
+    kept = Path(inputs.directory) / "kernels"
+    machine = VirtualMachine(jit=way.jit, output=write, storage=store, cache=kept)
     machine.state.random_bytes = random.Random(inputs.seed).randbytes  # noqa: S311 - the same bytes in every run
     if machine.state.tier is not None and way.every:
         machine.state.tier.every = way.every
@@ -250,13 +258,15 @@ def run(
 
 
 def load_translator() -> None:
-    """Load what the first translation would load, so that no way is charged for it."""
+    """Load what the first translation and the first kernel would load, so that no way is charged for it."""
     from stoffel.compiler.codeobjects import Writer, why_not
+    from stoffel.compiler.kernels import machine_code
 
     if why_not() is None:
         import stoffel.runtime.compiled  # noqa: F401 - loaded for the others
 
         Writer("loading", "<loading>", [])
+        machine_code.why_not()
 
 
 def observe(way: Way, inputs: Inputs, traces: tuple[str, ...], reference: Outcome | None) -> Outcome:

@@ -28,10 +28,12 @@ Kind = TypeVar("Kind")
 class VirtualMachine(TableAccess):
     """A Stoffel virtual machine with the standard library.
 
-    *jit* chooses how functions run: ``"off"`` (the reference interpreter), ``"auto"`` (hot functions are compiled) or
-    ``"always"``. *output* receives printed lines: None for standard output, an object with ``write``, or a callable
-    taking one line. *storage* is the backend of LocalStorage: None for none, a path of an SQLite file, ``":memory:"``,
-    or an object with ``store``, ``retrieve``, ``delete`` and ``exists``. *builtins* False leaves the library out.
+    *jit* chooses how functions run: ``"off"`` (the reference interpreter), ``"auto"`` (hot functions become CPython
+    code objects, hot numeric ones machine code, *kernels*), ``"always"`` (code objects at once, no kernels),
+    ``"no-kernels"`` (auto without kernels) or ``"kernels"`` (all that qualifies becomes a kernel at once).
+    *output* receives printed lines: None for standard output, an object with ``write``, or a callable taking one
+    line. *storage* is the backend of LocalStorage: None for none, a path of an SQLite file, ``":memory:"``, or an
+    object with ``store``, ``retrieve``, ``delete`` and ``exists``. *builtins* False leaves the library out.
     *cache* is the directory where machine code is kept between runs, ``"off"`` for none, or None for what
     STOFFEL_CACHE_DIR says, else for the place where the platform keeps caches; it is made when it is needed.
 
@@ -71,7 +73,7 @@ class VirtualMachine(TableAccess):
 
     @property
     def jit(self) -> str:
-        """How functions run: ``"off"``, ``"auto"`` or ``"always"``."""
+        """How functions run: the mode that the constructor was given."""
         return self._engine.mode
 
     @property
@@ -98,7 +100,8 @@ class VirtualMachine(TableAccess):
         """Return what the compiled tier did, as plain data.
 
         For every function its tier, units, compile time in seconds, code size in bytes, entries in mid-loop and the
-        sentence by which it was refused; for the machine the deoptimisations by reason.
+        sentence by which it was refused, its kernels with their types, runs and work, and why it has no kernel; for the
+        machine the deoptimisations by reason.
         """
         return self._engine.statistics(self._state)
 

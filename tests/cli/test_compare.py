@@ -80,8 +80,8 @@ def test_ways_that_agree_are_told_side_by_side(stoffel: Stoffel, loop: Path) -> 
     table = rows(out)
     assert list(table) == NAMES
     assert all("result 0" in line for line in table.values())
-    assert [line.endswith("same") for line in table.values()] == [False] + [True] * 5
-    assert out.endswith("\nresult 0\nall 6 ways agree\n")
+    assert [line.endswith("same") for line in table.values()] == [False] + [True] * 7
+    assert out.endswith("\nresult 0\nall 8 ways agree\n")
 
 
 def test_forced_exits_happen_at_the_safepoints_asked_for(stoffel: Stoffel, loop: Path) -> None:
@@ -91,12 +91,21 @@ def test_forced_exits_happen_at_the_safepoints_asked_for(stoffel: Stoffel, loop:
     }
     assert [exits[name] for name in NAMES[:3]] == [0, 0, 0]
     assert exits[NAMES[3]] > exits[NAMES[4]] > exits[NAMES[5]] > 0
+    assert exits["kernels, exit at every safepoint"] > 0
+
+
+def test_the_ways_with_kernels_make_them_and_the_others_do_not(stoffel: Stoffel, program: Write) -> None:
+    found = json.loads(stoffel("compare", program(SILENT), "1000", "--json").out)["ways"]
+    made = {
+        way["way"]: any(counters["kernels"] for counters in way["stats"].get("functions", {}).values()) for way in found
+    }
+    assert made == {name: name.startswith("kernels") for name in NAMES}
 
 
 def test_the_same_error_everywhere_is_agreement(stoffel: Stoffel, countdown: Path) -> None:
     status, out, err = stoffel("compare", countdown, "5")
     assert (status, err) == (0, "")
-    assert "\nerror Value: Division by zero (function down, instruction 8)\nall 6 ways agree\n" in out
+    assert "\nerror Value: Division by zero (function down, instruction 8)\nall 8 ways agree\n" in out
 
 
 def test_a_different_printed_line_is_shown_with_the_instruction_that_prints_it(
@@ -172,7 +181,7 @@ def test_events_are_counted_and_digested_the_same_way_in_every_run(stoffel: Stof
     assert first["agree"]
     assert traces[0][ways.THROUGHOUT]["events"] > 300
     assert all(trace[ways.BY_TURNS] == traces[0][ways.BY_TURNS] for trace in traces)
-    assert [ways.THROUGHOUT in trace for trace in traces] == [True] * 3 + [False] * 3
+    assert [ways.THROUGHOUT in trace for trace in traces] == [not way.every for way in ways.WAYS]
     assert json.loads(stoffel("compare", loop, "30", "--hooks", "--json").out)["ways"][0]["traces"] == traces[0]
 
 
@@ -315,7 +324,7 @@ def test_on_an_unknown_python_the_ways_agree_in_the_interpreter_and_the_reason_i
     status, out, err = stoffel("compare", loop, "10")
     assert (status, err.count("\n")) == (0, 1)
     assert err.startswith("stoffel: nothing is compiled: ")
-    assert out.endswith("all 6 ways agree\n")
+    assert out.endswith("all 8 ways agree\n")
 
 
 def test_contents_describe_everything_reachable_once() -> None:

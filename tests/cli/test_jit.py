@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from stoffel.cli.tiers import statistics_lines
+from stoffel.cli.tiers import signature_text, statistics_lines
 from stoffel.compiler import codeobjects
-from stoffel.runtime.engine import Engine
+from stoffel.runtime.engine import MODES, Engine
 from tests.cli.conftest import Outcome
 from tests.machines import SUM_BY_CALL
 
@@ -64,7 +64,16 @@ def test_json_without_statistics_has_no_such_key(stoffel: Stoffel, total: Path) 
 
 
 def test_deoptimisations_and_refusals_are_told_in_sentences() -> None:
-    function = {"units": 1, "compile_seconds": 0.0012, "code_size": 300, "loop_entries": 2}
+    function = {
+        "units": 1,
+        "compile_seconds": 0.0012,
+        "code_size": 300,
+        "loop_entries": 2,
+        "kernels": [],
+        "kernel_seconds": 0.0,
+        "kernel_size": 0,
+        "kernel_refusal": None,
+    }
     assert statistics_lines(
         {
             "mode": "auto",
@@ -87,6 +96,68 @@ def test_deoptimisations_and_refusals_are_told_in_sentences() -> None:
         "  5 activation records rebuilt",
         "  long name is left to the interpreter: the function has no instructions",
     ]
+
+
+def test_statistics_show_the_kernels_that_ran(stoffel: Stoffel, total: Path) -> None:
+    status, out, err = stoffel("run", total, "--jit=kernels", "--stats", "--cache=off", "1000")
+    lines = err.splitlines()
+    assert (status, out) == (0, "499500\n")
+    (title,) = [number for number, line in enumerate(lines) if line.split()[0] == "kernel"]
+    assert lines[title].split() == ["kernel", "signature", "code", "runs", "left", "instructions"]
+    name, *signature, code, runs, left, instructions = lines[title + 1].split()
+    assert (name, " ".join(signature), code, runs, left) == ("main", "(int64) -> int64", "built", "1", "0")
+    assert int(instructions) > 1000
+    assert lines[title + 2].startswith("  1 kernel ready in ")
+    assert [line.split()[:2] for line in lines[2:3]] == [["main", "kernel"]]
+
+
+def test_kernels_of_a_second_run_come_from_the_cache(stoffel: Stoffel, total: Path, tmp_path: Path) -> None:
+    for code in ("built", "cached"):
+        err = stoffel("run", total, "--jit=kernels", "--stats", f"--cache={tmp_path / 'kept'}", "1000").err
+        assert f"  {code} " in err
+
+
+def test_signatures_are_shown_in_types_of_the_language_and_cut_where_they_are_long() -> None:
+    assert signature_text(["int64", "[[float", "opaque", "=x", "[?"], "nil") == (
+        '(int64, list[list[float]], any, "x", list[unknown]) -> nil'
+    )
+    assert signature_text(["nil", "boolean", "nil"], "mixed", full=False) == "(boolean) -> mixed"
+    kernel = {
+        "entry": 12,
+        "types": ["int64"] * 40,
+        "result": "int64",
+        "cached": True,
+        "runs": 3,
+        "left": 1,
+        "instructions_run": 600,
+    }
+    counters = {
+        "tier": "kernel",
+        "units": 0,
+        "compile_seconds": 0.0,
+        "code_size": 0,
+        "loop_entries": 0,
+        "refusal": None,
+        "kernels": [kernel],
+        "kernel_seconds": 0.0305,
+        "kernel_size": 1200,
+        "kernel_refusal": "its runs are too short: 200 instructions on average",
+    }
+    lines = statistics_lines(
+        {"mode": "auto", "functions": {"f": counters}, "runs": 0, "deoptimisations": {}, "records_rebuilt": 0}
+    )
+    signature = ("(" + "int64, " * 40)[:57] + "..."
+    assert lines[4] == f"  f at instruction 12  {signature}  cached     3     1           600"
+    assert lines[5] == "  1 kernel ready in 30.50 ms, 1200 bytes"
+    assert lines[-1] == "  f has no other kernel: its runs are too short: 200 instructions on average"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_of_the_engine_can_be_asked_for_and_is_explained(
+    mode: str, stoffel: Stoffel, total: Path, tmp_path: Path
+) -> None:
+    assert stoffel("run", total, f"--jit={mode}", f"--cache={tmp_path}", "10") == (0, "45\n", "")
+    assert f"  {mode:<10}  {MODES[mode].summary}\n" in stoffel("run", "--help").out
 
 
 def test_on_an_unknown_python_everything_runs_and_one_sentence_says_why_nothing_is_compiled(

@@ -187,7 +187,8 @@ def test_an_unknown_compiler_mode_is_a_usage_error(stoffel: Stoffel, hello: Path
     assert stoffel("run", "--jit=fast", hello) == (
         2,
         "",
-        "stoffel run: --jit must be one of auto, always, off, not 'fast' (see stoffel run --help)\n",
+        "stoffel run: --jit must be one of off, auto, always, no-kernels, kernels, not 'fast'"
+        " (see stoffel run --help)\n",
     )
 
 
