@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
+import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,6 +20,19 @@ from stoffel.runtime.units import Units
 # that the tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Kernels are kept in a directory of this run, which its processes share: the user's own cache stays as it is. Set here
+# and not by a fixture, because the programs that are started while tests are collected are to have it too.
+CACHE = "STOFFEL_CACHE_DIR"
+_made_here = "PYTEST_XDIST_WORKER" not in os.environ
+if _made_here:
+    os.environ[CACHE] = tempfile.mkdtemp(prefix="stoffel-kernels-")
+
+
+def pytest_unconfigure() -> None:
+    if _made_here:
+        shutil.rmtree(Path(os.environ[CACHE]), ignore_errors=True)
+
 
 # A busy machine must not fail a test: no example is timed.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -61,6 +61,7 @@ def test_the_commands_of_a_document_print_what_is_shown(document: Path, workplac
         "PYTHONPATH": str(ROOT),
         "PYTHONDONTWRITEBYTECODE": "1",
         "LC_ALL": "C",
+        "STOFFEL_CACHE_DIR": str(workplace.parent / "kernels"),
     }
     for block in blocks(document, "console"):
         for piece in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:

@@ -113,7 +113,7 @@ def _append(writer: Writer, array: str, element: Type | None, value: str, leave:
 
 
 def _set_field(writer: Writer, operands: Operands, leave: str) -> str:
-    (kind, array), (_, key), (_, value) = operands
+    (kind, array), (_, key), (_, value) = operands[:3]
     element = element_of(kind)
     size = length(writer, array)
     at_end = writer.value(f"icmp eq i64 {key}, {size}")

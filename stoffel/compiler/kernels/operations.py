@@ -156,6 +156,8 @@ class Order:
     def holds(self, writer: Writer, flags: frozenset[int]) -> str:
         """Return the condition that the flag is one of *flags*."""
         name = _NAMES[flags]
+        if not name:
+            return "true"
         if not self._predicates:
             return among(writer, self.flag, flags)
         if self._predicates == "double":
@@ -171,12 +173,15 @@ _NAMES: Final = {
     frozenset({-1, 0}): "le",
     frozenset({0, 1}): "ge",
     frozenset({-1, 1}): "ne",
+    frozenset({-1, 0, 1}): "",
 }
 
 
 def among(writer: Writer, flag: str, flags: frozenset[int]) -> str:
-    """Return the condition that the compare flag *flag* is one of *flags*, one or two of the three."""
+    """Return the condition that the compare flag *flag* is one of *flags*."""
     name = _NAMES[flags]
+    if not name:
+        return "true"
     if name in ("eq", "ne"):
         return writer.value(f"icmp {name} i64 {flag}, 0")
     return writer.value(f"icmp s{name} i64 {flag}, 0")
