@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "stoffel.runtime.compiled": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
     "stoffel.runtime.units": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
     "stoffel.runtime.kernels": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler.kernels"),
+    "stoffel.runtime.kernel_builder": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
     "stoffel.runtime.kernel_tier": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
     "stoffel.cli": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
     "stoffel.__main__": ("stoffel.cli",),

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from stoffel.compiler import names, translator
-from stoffel.compiler.environment import Signature
+from stoffel.compiler.environment import LARGE, Signature
 from stoffel.compiler.facts import RAW, is_raw, kind_of
 from stoffel.compiler.safepoints import (
     AFTER,
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from stoffel.runtime.kernel_tier import KernelTier
     from stoffel.runtime.state import VMState
 
-HEAT_PER_INSTRUCTION: Final = 300
+HEAT_PER_INSTRUCTION: Final = 1000
 """Interpreted instructions that cost about as much as translating one."""
 HANDOVERS: Final = 3
 """Times that a unit may be left at an instruction that only the interpreter executes before it is given up."""
@@ -97,6 +97,7 @@ class CompiledTier:
         self._kernels_wanted = kernels
         self._cache = cache
         self._ticks = 0
+        self._finished = False
         self.units = Units(state, self.statistics, self._hand_over)
         self.units.namespace[names.LEAVE] = self._leave
         self.units.namespace[names.RECOVER] = self._recover
@@ -104,6 +105,7 @@ class CompiledTier:
         self._every = 0
         self._countdown = 0
         self._handovers: dict[Code, int] = {}
+        self._again: dict[Code, int] = {}
         self._boundary: FrameType | None = None
         self._room = -1
         self._deep = NEVER
@@ -120,8 +122,13 @@ class CompiledTier:
         self._ticks = ticks
         self.state.ask_attention()
 
+    def kernel_finished(self) -> None:
+        """Have finished kernels taken when next all records are there; called from the thread that makes them."""
+        self._finished = True
+        self.state.ask_attention()
+
     def _sample(self) -> None:
-        ticks, self._ticks = self._ticks, 0
+        ticks, self._ticks, self._finished = self._ticks, 0, False
         if self.kernels is None:
             self._load_kernels()
         if self.kernels is not None:
@@ -250,7 +257,7 @@ class CompiledTier:
 
         Returns False if it cannot; else the record has run to its end or was left again.
         """
-        if self._ticks:
+        if self._ticks or self._finished:
             self._sample()
         code = frame.code
         if not self._is_hot(code):
@@ -283,6 +290,8 @@ class CompiledTier:
         key = code, entry, frame.flag, _captured(frame), (*map(type, values), *private)
         function = self.units.entries.get(key)
         if function is None:
+            if not self._may_translate(code):
+                return False
             if key in self.units.entries or not self.units.compile_entry(key, values, private):
                 code.hot = NEVER
                 return False
@@ -395,6 +404,21 @@ class CompiledTier:
             code.hot = int(self.threshold * HEAT_PER_INSTRUCTION * size)
         return code.heat >= code.hot
 
+    def _may_translate(self, code: Code) -> bool:
+        """Return whether *code* may be translated for one more entry.
+
+        A long function that has been translated must run for as long as that takes before it is again: with hundreds
+        of loops in it, each left at a guess that failed, there would be no end to it.
+        """
+        size = len(code.function.instructions)
+        if size < LARGE:
+            return True
+        if code.heat < self._again.get(code, 0):
+            code.hot = self._again[code]
+            return False
+        self._again[code] = code.heat + HEAT_PER_INSTRUCTION * size
+        return True
+
     # Leaving
 
     def _leave(self, way: int) -> None:
@@ -455,7 +479,7 @@ class CompiledTier:
         self._drop(frame, unit, line.sites[BEFORE], REASONS[BEFORE])
 
     def _missed(self, unit: Unit, line: Line, site: Site, frame: FrameType) -> None:
-        """Learn from a guess that failed, and have the function compiled anew."""
+        """Learn from a guess that failed, and have the function compiled anew if that pays."""
         instruction = self.units.instructions_of(unit.function)[line.index]
         variables = frame.f_locals
         kinds = []
@@ -463,8 +487,10 @@ class CompiledTier:
             if operand.kind is OperandKind.SOURCE:
                 spot = site.spots[value]
                 kinds.append(kind_of(value_at(spot, variables)) if spot is not None else 0)
-        self.units.feedback(unit.function).miss(line.index, kinds)
-        self.units.forget(unit.function)
+        feedback = self.units.feedback(unit.function)
+        feedback.miss(line.index, kinds)
+        if feedback.is_due(len(unit.function.function.instructions)):
+            self.units.forget(unit.function)
 
     def _drop(self, frame: FrameType, unit: Unit, site: Site, reason: str) -> None:
         """Rebuild the records of all compiled frames, the innermost at *site*, and raise Left."""

@@ -10,20 +10,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import cache
-from hashlib import sha256
-from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.compiler import translator
 from stoffel.compiler.environment import Signature
 from stoffel.compiler.facts import RAW, is_raw, kind_of_class
+from stoffel.compiler.kernels.analysis import INSTRUCTION_LIMIT
 from stoffel.compiler.refusal import Refusal
-from stoffel.isa.scalars import FixedInteger, constant_key
+from stoffel.isa.scalars import FixedInteger
 from stoffel.isa.table import Flow
 from stoffel.runtime.code import Code
-from stoffel.runtime.foreign import ForeignFunction
+from stoffel.runtime.kernel_builder import Builder, Job, Preparation
 from stoffel.runtime.kernel_outcomes import KernelLeft, Mismatch
 from stoffel.runtime.kernels import (
     KINDS,
@@ -36,7 +33,6 @@ from stoffel.runtime.values import Value
 
 if TYPE_CHECKING:
     from stoffel.compiler.kernels.cache import Cache
-    from stoffel.compiler.kernels.lowering import Kernel
     from stoffel.runtime.compiled import CompiledTier
     from stoffel.runtime.frames import ActivationRecord
 
@@ -57,11 +53,14 @@ MISMATCHES: Final = 16
 class Candidate:
     """The kernels for one key: made, or the sentence why there is none."""
 
-    __slots__ = ("kernels", "refusal", "tried")
+    __slots__ = ("job", "kernels", "refusal", "subject", "tried")
+
+    subject: tuple[Code, int | None]
 
     def __init__(self) -> None:
         self.kernels: list[RunnableKernel] = []
         self.refusal: str | None = None
+        self.job: Job | None = None
         self.tried: set[tuple[str, ...]] = set()
 
 
@@ -82,14 +81,20 @@ class KernelTier:
         self._wanted: set[Code] = set()
         self._wanted_heads: set[tuple[Code, int]] = set()
         self._given_up: set[tuple[Code, Signature]] = set()
-        self._contents: dict[Code, str] = {}
+        self._standing_aside: set[tuple[Code, Signature]] = set()
+        self._jobs: dict[Job, Candidate] = {}
+        self.preparation = Preparation(tier.units)
+        self.builder = Builder(tier.kernel_finished)
         self.kernels.every = tier.every
         self.units.kernel_for = self._kernel_for
 
     # Sampling
 
     def sample(self, records: list[ActivationRecord], ticks: int) -> None:
-        """Want kernels of what is on the stack."""
+        """Take what is finished, and want kernels of what is on the stack; *ticks* is 0 if the clock has not ticked."""
+        self._collect()
+        if not ticks:
+            return
         self.may_build = self.eager or ticks > TICKS_BEFORE_BUILDING
         counts = Counter(record.code for record in records)
         looked_at: set[tuple[Code, int]] = set()
@@ -99,16 +104,18 @@ class KernelTier:
             if position and (in_loop or counts[code] > 1):
                 self._want(code)
             place = code, record.next_instruction
-            if place not in looked_at:
+            if len(self.units.instructions_of(code)) > INSTRUCTION_LIMIT:
+                in_loop = True
+            elif place not in looked_at:
                 looked_at.add(place)
                 heads = self._heads_around(*place)
                 self._wanted_heads.update((code, head) for head in heads)
                 in_loop = bool(heads)
 
     def _want(self, code: Code) -> None:
-        if code not in self._wanted:
-            self._wanted.add(code)
-            self.units.recall(code)
+        self._wanted.add(code)
+        self._standing_aside = {item for item in self._standing_aside if item[0] is not code}
+        self.units.recall(code)
 
     def _heads_around(self, code: Code, index: int) -> list[int]:
         """Return the targets of back-edges that jump over the instruction before *index*."""
@@ -174,8 +181,7 @@ class KernelTier:
 
     def _drop(self, candidate: Candidate, kernel: RunnableKernel, code: Code, sentence: str) -> None:
         candidate.kernels.remove(kernel)
-        candidate.refusal = sentence
-        self.statistics.no_kernel(code, sentence)
+        self._refuse(candidate, code, sentence)
 
     # Calls by compiled code
 
@@ -183,7 +189,7 @@ class KernelTier:
         """Return what stands for the unit of *callee* where kernels may run it, None if nothing speaks for that."""
         if signature.captured is not None or not (self.eager or callee in self._wanted):
             return None
-        if (callee, signature) in self._given_up:
+        if (callee, signature) in self._given_up or (callee, signature) in self._standing_aside:
             return None
         promised = self.units.result_of(callee, signature)
         raw = is_raw(promised)
@@ -218,8 +224,9 @@ class KernelTier:
                     if kind_of_class(type(result)) & promised.mask:
                         return int(result) if raw else result
                     raise AssertionError(f"a kernel of {callee.name} returns what inference excludes")
-            elif len(candidates) == 1:
-                self._given_up.add((callee, signature))
+            if not candidate.kernels and len(candidates) == 1:
+                # Compiled code calls the unit itself, until there is a kernel, or for good.
+                (self._given_up if candidate.refusal else self._standing_aside).add((callee, signature))
                 self.units.recall(callee)
             return self.units.run_unit(callee, signature, room, arguments)
 
@@ -230,48 +237,65 @@ class KernelTier:
     def _make(
         self, candidate: Candidate, code: Code, entry: int | None, values: Sequence[Value]
     ) -> RunnableKernel | None:
-        if candidate.refusal is not None or len(candidate.kernels) >= VARIANTS:
+        """Make a kernel for such values, at once if that is asked for, else have it made beside the run."""
+        if candidate.refusal is not None or candidate.job is not None or len(candidate.kernels) >= VARIANTS:
             return None
         codes = [code_of_value(value) for value in values]
-        if (shape := tuple(codes)) in candidate.tried:
+        shape = tuple(codes)
+        if shape in candidate.tried:
             return None
-        began = perf_counter()
         try:
-            key = self._key(code, entry, codes)
-            stored = self.store.get(key)
-            if stored is None and not self.may_build:
+            key = self.preparation.key(code, entry, codes)
+            stored = self.store.has(key)
+            if not stored and not self.may_build:
                 return None
-            candidate.tried.add(shape)
-            from stoffel.compiler.kernels import machine_code
-
-            if stored is None:
-                kernel = self.analyse(code, entry, codes)
-                object_code = machine_code.build(kernel.ir)
-                meta = _meta(kernel)
-                self.store.put(key, object_code, meta)
-            else:
-                object_code, meta = stored.object_code, stored.meta
-            from stoffel.compiler.kernels.lowering import SYMBOL
-
-            meta = {**meta, "cached": stored is not None, "entry": entry}
-            made = RunnableKernel(code.name, machine_code.load(object_code, SYMBOL), meta, self._sites(meta))
+            kernel = None if stored else self.preparation.analyse(code, entry, codes)
         except Refusal as refusal:
-            candidate.refusal = str(refusal)
-            self.statistics.no_kernel(code, str(refusal))
+            self._refuse(candidate, code, str(refusal))
             return None
+        candidate.tried.add(shape)
+        candidate.job = Job(key, kernel, self.store)
+        candidate.subject = code, entry
+        if not self.eager:
+            self._jobs[candidate.job] = candidate
+            self.builder.submit(candidate.job)
+            return None
+        candidate.job.run()
+        if candidate.job.loaded is None and candidate.job.refusal is None:
+            # What the cache had was of no use.
+            candidate.job = Job(key, self.preparation.analyse(code, entry, codes), self.store)
+            candidate.job.run()
+        return self._install(candidate)
+
+    def _refuse(self, candidate: Candidate, code: Code, sentence: str) -> None:
+        candidate.refusal = sentence
+        self.statistics.no_kernel(code, sentence)
+
+    def _install(self, candidate: Candidate) -> RunnableKernel | None:
+        """Take what came of the candidate's job."""
+        job, candidate.job = candidate.job, None
+        assert job is not None
+        code, entry = candidate.subject
+        if job.refusal is not None:
+            self._refuse(candidate, code, job.refusal)
+        if job.loaded is None:
+            candidate.tried.clear()
+            return None
+        meta = {**job.meta, "cached": job.kernel is None, "entry": entry}
+        made = RunnableKernel(code.name, job.loaded, meta, self._sites(meta))
         candidate.kernels.append(made)
-        self.statistics.made_kernel(code, made, perf_counter() - began, len(object_code))
+        self.statistics.made_kernel(code, made, job.seconds, job.size)
         return made
 
-    def analyse(self, code: Code, entry: int | None, codes: list[str]) -> Kernel:
-        """Return the kernel of a function for values of the types that *codes* name. Raises Refusal."""
-        from stoffel.compiler.kernels.analysis import Family
-        from stoffel.compiler.kernels.lowering import lower
-        from stoffel.compiler.kernels.types import type_of_code
-
-        family = Family(self.units, self.units.instructions_of)
-        main = family.analyse(code, entry, [type_of_code(item) for item in codes])
-        return lower(family, main, entry is not None)
+    def _collect(self) -> None:
+        """Take the kernels that are finished."""
+        while self.builder.finished:
+            candidate = self._jobs.pop(self.builder.finished.popleft())
+            self._install(candidate)
+            code, entry = candidate.subject
+            if entry is None:
+                self._standing_aside.clear()
+                self.units.recall(code)
 
     def _sites(self, meta: dict[str, Any]) -> list[RunnableSite]:
         sites = []
@@ -286,71 +310,9 @@ class KernelTier:
             sites.append(RunnableSite(known[0], known[1], resume, codes, places, outer))
         return sites
 
-    def _key(self, code: Code, entry: int | None, codes: list[str]) -> str:
-        """Return a text that is the same exactly where the same machine code may be used."""
-        digest = sha256(f"{_compiler_identity()} {code.name!r} {entry} {codes!r}".encode())
-        pending = [code]
-        seen = {code}
-        while pending:
-            item = pending.pop()
-            digest.update(self._content(item).encode("utf-8", "surrogatepass"))
-            for instruction in self.units.instructions_of(item):
-                if instruction.op.flow is Flow.CALL:
-                    name = instruction.operands[0]
-                    callee = self.units.resolve(name)
-                    if isinstance(callee, Code):
-                        if callee not in seen:
-                            seen.add(callee)
-                            pending.append(callee)
-                    else:
-                        standard = isinstance(callee, ForeignFunction) and callee.standard
-                        digest.update(f"{name!r} {standard}".encode("utf-8", "surrogatepass"))
-        return digest.hexdigest()
-
-    def _content(self, code: Code) -> str:
-        content = self._contents.get(code)
-        if content is None:
-            lines = [
-                f"{instruction.op.code} {[constant_key(item) for item in instruction.operands]!r}"
-                for instruction in self.units.instructions_of(code)
-            ]
-            head = f"{code.name!r} {code.parameters!r} {code.upvalue_names!r} {code.register_count}"
-            labels = sorted(code.function.labels.items())
-            content = self._contents[code] = f"{head} {labels!r} {lines!r}"
-        return content
-
-
-@cache
-def _compiler_identity() -> str:
-    """Return a digest of the sources that decide what machine code a function becomes: part of every key."""
-    from stoffel.compiler import blocks, kernels
-    from stoffel.isa import table
-
-    digest = sha256()
-    sources = [Path(str(module.__file__)) for module in (blocks, translator, table)]
-    for directory in kernels.__path__:
-        sources.extend(sorted(Path(directory).glob("*.py")))
-    for source in sources:
-        digest.update(source.read_bytes())
-    return digest.hexdigest()
-
 
 def _class_of(mask: int) -> type | None:
     for cls in KINDS.values():
         if kind_of_class(cls) == mask:
             return cls
     return None
-
-
-def _meta(kernel: Kernel) -> dict[str, Any]:
-    """Return what the cache keeps of a kernel besides its machine code."""
-    return {
-        "values": kernel.values,
-        "result": kernel.result,
-        "tags": kernel.tags,
-        "constants": kernel.constants,
-        "depth": kernel.depth,
-        "instructions": kernel.instructions,
-        "functions": kernel.functions,
-        "sites": [[site.function, site.resume, site.codes, site.places, site.outer] for site in kernel.sites],
-    }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from stoffel.runtime.compiled import CompiledTier
 
-TICKS: Final = (0.1, 0.25, 0.6, 1.2, 2.4, 5.0, 10.0)
+TICKS: Final = (0.2, 0.25, 0.6, 1.2, 2.4, 5.0, 10.0)
 """Seconds between the samples. Later ones are for programs that come to their hot part late."""
 
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from stoffel.compiler.environment import Environment
     from stoffel.compiler.typed import Layout
 
-INSTRUCTION_LIMIT: Final = 2500
+INSTRUCTION_LIMIT: Final = 1500
 """Instructions of all instances of one kernel: more take too long to compile."""
 INSTANCE_LIMIT: Final = 32
 """Instances of one kernel: calls with ever new types of arguments end there."""

@@ -123,6 +123,10 @@ class Cache:
             _touch(path)
         return entry
 
+    def has(self, key: str) -> bool:
+        """Return whether there is a file for *key*; whether it is of use only :meth:`get` tells."""
+        return self.directory is not None and os.path.exists(self._path(key))
+
     def put(self, key: str, object_code: bytes, meta: dict[str, Any]) -> bool:
         """Store *object_code*, just made on this host, and *meta* under *key*; return whether that was possible.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -157,13 +157,17 @@ def _optimised(ir: str) -> Iterator[tuple[Any, Any]]:
         raise Refusal(f"LLVM refuses the code: {_one_line(error)}") from None
 
 
-def build(ir: str) -> bytes:
+def build(ir: str, wanted: Callable[[], bool] = lambda: True) -> bytes:
     """Return object code for this computer, made from the LLVM IR of one module, verified and optimised.
+
+    *wanted* is asked half-way whether to go on; Refusal is raised if it says no.
 
     The IR names no target. It may call what LLVM itself may call (``memcpy``, ``memset``, ``fmod`` and other functions
     of the C library). Raises Refusal for IR that LLVM does not accept.
     """
     with _optimised(ir) as (module, machine):
+        if not wanted():
+            raise Refusal("the machine code is not wanted any more")
         code: bytes = machine.emit_object(module)
         return code
 

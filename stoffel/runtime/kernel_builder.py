@@ -1,0 +1,225 @@
+"""Making kernels: from a function and the values it is entered with to machine code, at once or beside the run.
+
+The machine's own thread analyses, which takes milliseconds; what takes longer (loading llvmlite, LLVM itself, the cache
+on disk) is a job that another thread can do, so that a program whose end is near loses next to nothing.
+"""
+
+from __future__ import annotations
+
+import atexit
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from stoffel.compiler import translator
+from stoffel.compiler.refusal import Refusal
+from stoffel.isa.scalars import constant_key
+from stoffel.isa.table import Flow
+from stoffel.runtime.code import Code
+from stoffel.runtime.foreign import ForeignFunction
+
+if TYPE_CHECKING:
+    from stoffel.compiler.kernels.cache import Cache
+    from stoffel.compiler.kernels.lowering import Kernel
+    from stoffel.compiler.kernels.machine_code import Loaded
+    from stoffel.runtime.units import Units
+
+
+class Job:
+    """What is to be done for one kernel, and what came of it.
+
+    *kernel* is None if the cache should have it. Afterwards ``loaded`` and ``meta`` are there, or ``refusal`` says why
+    not; neither if the cache did not have it after all.
+    """
+
+    def __init__(self, key: str, kernel: Kernel | None, store: Cache) -> None:
+        self.key = key
+        self.kernel = kernel
+        self.store = store
+        self.loaded: Loaded | None = None
+        self.meta: dict[str, Any] = {}
+        self.refusal: str | None = None
+        self.size = 0
+        self.seconds = 0.0
+
+    def run(self, wanted: Callable[[], bool] = lambda: True) -> None:
+        """Do it; *wanted* is asked between the steps whether it still makes sense."""
+        began = perf_counter()
+        try:
+            self._run(wanted)
+        except Refusal as refusal:
+            self.refusal = str(refusal)
+        self.seconds = perf_counter() - began
+
+    def _run(self, wanted: Callable[[], bool]) -> None:
+        from stoffel.compiler.kernels import machine_code
+        from stoffel.compiler.kernels.lowering import SYMBOL
+
+        reason = machine_code.why_not()
+        if reason is not None:
+            _say_once(reason)
+            raise Refusal(reason)
+        if not wanted():
+            return
+        if self.kernel is None:
+            stored = self.store.get(self.key)
+            if stored is None:
+                return
+            object_code, self.meta = stored.object_code, stored.meta
+        else:
+            object_code = machine_code.build(self.kernel.ir, wanted)
+            self.meta = _meta(self.kernel)
+            self.store.put(self.key, object_code, self.meta)
+        self.size = len(object_code)
+        if wanted():
+            self.loaded = machine_code.load(object_code, SYMBOL)
+
+
+_said = False
+_at_work: set[Builder] = set()
+"""Builders whose thread is running."""
+
+
+def is_at_work() -> bool:
+    """Return whether a kernel is being made beside the run: a normal end of the process waits for it."""
+    return bool(_at_work)
+
+
+def _say_once(reason: str) -> None:
+    global _said
+    if not _said:
+        _said = True
+        sys.stderr.write(f"stoffel: no kernels are made: {reason}\n")
+
+
+class Builder:
+    """Does jobs in a thread of its own, one after the other; *done* is called in that thread after each."""
+
+    def __init__(self, done: Callable[[], None]) -> None:
+        self.finished: deque[Job] = deque()
+        self._done = done
+        self._waiting: deque[Job] = deque()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+
+    def submit(self, job: Job) -> None:
+        """Have *job* done; it is in ``finished`` then."""
+        with self._lock:
+            self._waiting.append(job)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="stoffel kernels", daemon=True)
+                self._thread.start()
+                _at_work.add(self)
+                atexit.register(self._stop, self._thread)
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting or self._stopping:
+                    self._thread = None
+                    _at_work.discard(self)
+                    break
+                job = self._waiting.popleft()
+            job.run(lambda: not self._stopping)
+            self.finished.append(job)
+            self._done()
+        atexit.unregister(self._stop)
+
+    def _stop(self, thread: threading.Thread) -> None:
+        """Wait for the step in progress: LLVM must not be at work while the process is taken down."""
+        self._stopping = True
+        thread.join()
+
+
+class Preparation:
+    """Keys and analyses of the functions of one machine."""
+
+    def __init__(self, units: Units) -> None:
+        self.units = units
+        self._contents: dict[Code, str] = {}
+
+    def key(self, code: Code, entry: int | None, codes: list[str]) -> str:
+        """Return a text that is the same exactly where the same machine code may be used.
+
+        Raises Refusal for a function that is too large for a kernel.
+        """
+        from stoffel.compiler.kernels.analysis import INSTRUCTION_LIMIT
+
+        size = len(self.units.instructions_of(code))
+        if size > INSTRUCTION_LIMIT:
+            raise Refusal(f"'{code.name}' has {size} instructions, more than the {INSTRUCTION_LIMIT} of a kernel")
+        digest = sha256(f"{_compiler_identity()} {code.name!r} {entry} {codes!r}".encode())
+        pending = [code]
+        seen = {code}
+        while pending:
+            item = pending.pop()
+            digest.update(self._content(item).encode("utf-8", "surrogatepass"))
+            for instruction in self.units.instructions_of(item):
+                if instruction.op.flow is Flow.CALL:
+                    name = instruction.operands[0]
+                    callee = self.units.resolve(name)
+                    if not isinstance(callee, Code):
+                        standard = isinstance(callee, ForeignFunction) and callee.standard
+                        digest.update(f"{name!r} {standard}".encode("utf-8", "surrogatepass"))
+                    elif callee not in seen and len(self.units.instructions_of(callee)) <= INSTRUCTION_LIMIT:
+                        seen.add(callee)
+                        pending.append(callee)
+        return digest.hexdigest()
+
+    def _content(self, code: Code) -> str:
+        content = self._contents.get(code)
+        if content is None:
+            lines = [
+                f"{instruction.op.code} {[constant_key(item) for item in instruction.operands]!r}"
+                for instruction in self.units.instructions_of(code)
+            ]
+            head = f"{code.name!r} {code.parameters!r} {code.upvalue_names!r} {code.register_count}"
+            labels = sorted(code.function.labels.items())
+            content = self._contents[code] = f"{head} {labels!r} {lines!r}"
+        return content
+
+    def analyse(self, code: Code, entry: int | None, codes: list[str]) -> Kernel:
+        """Return the kernel of a function for values of the types that *codes* name. Raises Refusal."""
+        from stoffel.compiler.kernels.analysis import Family
+        from stoffel.compiler.kernels.lowering import lower
+        from stoffel.compiler.kernels.types import type_of_code
+
+        family = Family(self.units, self.units.instructions_of)
+        main = family.analyse(code, entry, [type_of_code(item) for item in codes])
+        return lower(family, main, entry is not None)
+
+
+@cache
+def _compiler_identity() -> str:
+    """Return a digest of the sources that decide what machine code a function becomes: part of every key."""
+    from stoffel.compiler import blocks, kernels
+    from stoffel.isa import table
+
+    digest = sha256()
+    sources = [Path(str(module.__file__)) for module in (blocks, translator, table)]
+    for directory in kernels.__path__:
+        sources.extend(sorted(Path(directory).glob("*.py")))
+    for source in sources:
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def _meta(kernel: Kernel) -> dict[str, Any]:
+    """Return what the cache keeps of a kernel besides its machine code."""
+    return {
+        "values": kernel.values,
+        "result": kernel.result,
+        "tags": kernel.tags,
+        "constants": kernel.constants,
+        "depth": kernel.depth,
+        "instructions": kernel.instructions,
+        "functions": kernel.functions,
+        "sites": [[site.function, site.resume, site.codes, site.places, site.outer] for site in kernel.sites],
+    }
