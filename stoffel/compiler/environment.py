@@ -9,6 +9,11 @@ from stoffel.compiler.facts import Fact
 from stoffel.runtime.code import Code
 from stoffel.runtime.foreign import ForeignFunction
 
+LARGE = 2000
+"""Instructions of a function from which on it is translated in the cheaper way: without guesses about the bounds of
+integers, and without narrowing the ranges that loops widened."""
+INSTRUCTIONS_PER_MISS = 400
+"""Instructions whose translation costs about as much as being left at a guess that has failed some more times."""
 MISSES_BEFORE_GENERIC = 3
 """Guesses at one instruction that may fail, each time corrected, before it is written without a guess."""
 
@@ -16,13 +21,14 @@ MISSES_BEFORE_GENERIC = 3
 class Feedback:
     """What was seen where guesses in one VM function failed."""
 
-    __slots__ = ("_absent", "_generic", "_kinds", "_misses", "wrong_bounds")
+    __slots__ = ("_absent", "_generic", "_kinds", "_misses", "_open", "wrong_bounds")
 
     def __init__(self) -> None:
         self._generic: set[int] = set()
         self._absent: set[int] = set()
         self._kinds: dict[tuple[int, int], int] = {}
         self._misses: dict[int, int] = {}
+        self._open = 0
         self.wrong_bounds = 0
         """Times that a value which entered was not within the bounds guessed for it."""
 
@@ -47,9 +53,20 @@ class Feedback:
         for position, kind in enumerate(kinds):
             key = index, position
             self._kinds[key] = self._kinds.get(key, 0) | kind
+        self._open += 1
         self._misses[index] = self._misses.get(index, 0) + 1
         if self._misses[index] >= MISSES_BEFORE_GENERIC:
             self._generic.add(index)
+
+    def is_due(self, size: int) -> bool:
+        """Return whether a function of *size* instructions is to be compiled anew for the guesses that have failed.
+
+        A long function is left more often before that, so that what is learned is worth its translation.
+        """
+        if self._open * INSTRUCTIONS_PER_MISS < size:
+            return False
+        self._open = 0
+        return True
 
 
 class Signature(NamedTuple):

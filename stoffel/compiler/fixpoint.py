@@ -18,8 +18,8 @@ from stoffel.compiler.ordering import weak_topological_order
 from stoffel.compiler.refusal import Refusal
 from stoffel.compiler.typed import FlowState, TypedBlock
 
-VISITS_BEFORE_WIDENING: Final = 3
-"""Visits of a loop's head that follow what happens exactly; then ranges that still grow are widened."""
+VISITS_BEFORE_WIDENING: Final = 1
+"""Visits of a loop's head that follow exactly what happens; then ranges that still grow are widened."""
 _CHUNK: Final = 64
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from stoffel.compiler import opened, ranges
 from stoffel.compiler.blocks import END, Block, Graph
 from stoffel.compiler.decoding import CALL, CONSTANT, MOVE, OPERATION, PEEK, PUSH, RETURN, Step, decode
+from stoffel.compiler.environment import LARGE
 from stoffel.compiler.facts import (
     ANY,
     BOOL,
@@ -93,7 +94,7 @@ class Inference:
         fixpoint = Fixpoint(self.graph, self.entry, self.layout.stack, self._execute, self._effects)
         fixpoint.run()
         order = self.graph.order()
-        if fixpoint.widened:
+        if fixpoint.widened and len(self.graph.instructions) < LARGE:
             result, self.result = self.result, IMPOSSIBLE
             found = narrowed(order, fixpoint.entries, start, self._execute)
             if found is not None:

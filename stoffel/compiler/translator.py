@@ -9,7 +9,7 @@ from typing import Final
 
 from stoffel.compiler import ranges, remembered
 from stoffel.compiler.emission import Emitter
-from stoffel.compiler.environment import Environment
+from stoffel.compiler.environment import LARGE, Environment
 from stoffel.compiler.facts import (
     FORGOTTEN_FACT,
     I64,
@@ -32,7 +32,7 @@ from stoffel.isa.program import Instruction
 from stoffel.isa.table import ROWS, OperandKind
 from stoffel.runtime.code import Code
 
-_SLOTS: Final = {row.name: row.position(OperandKind.SLOT) for row in ROWS if row.position(OperandKind.SLOT) is not None}
+_SLOTS: Final = {row.name: position for row in ROWS if (position := row.position(OperandKind.SLOT)) is not None}
 
 REGISTER_LIMIT = 4096
 """Registers of a function that is translated; every one of them is described at every safepoint."""
@@ -104,7 +104,11 @@ def bounded(
     """
     graph = environment.graph(code, entry)
     failures = environment.feedback(code).wrong_bounds
-    if failures > 1 or not any(edge.back for block in graph.blocks.values() for edge in block.edges()):
+    if (
+        failures > 1
+        or len(instructions) >= LARGE
+        or not any(edge.back for block in graph.blocks.values() for edge in block.edges())
+    ):
         return list(facts)
     written: set[int] = set()
     compared: set[int] = set()

@@ -32,6 +32,7 @@ class WarmUp:
         self.kernels = kernels
         self.cache = cache
         self.statistics = Statistics()
+        self._counted: list[Code] = []
 
     def load(self) -> CompiledTier:
         """Make the compiled tier, give it to the machine and return it."""
@@ -39,6 +40,9 @@ class WarmUp:
 
         tier = CompiledTier(self.state, self.threshold, self.kernels, self.cache)
         self.state.tier = tier
+        for code in self._counted:
+            # From now on the length of a function decides.
+            code.hot = NEVER
         if self.state.attention:
             tier.ask_attention()
         return tier
@@ -80,4 +84,5 @@ class WarmUp:
     def _is_hot(self, code: Code) -> bool:
         if code.hot == NEVER:
             code.hot = int(self.threshold * HEAT_OF_LOADING)
+            self._counted.append(code)
         return code.heat >= code.hot
