@@ -7,7 +7,7 @@ nothing is ever assembled for it.
 from __future__ import annotations
 
 import sys
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
@@ -60,6 +60,21 @@ _BINARY: Final = {
 
 _IF_TRUE: Final = "POP_JUMP_FORWARD_IF_TRUE" if _OLD else "POP_JUMP_IF_TRUE"
 _IF_FALSE: Final = "POP_JUMP_FORWARD_IF_FALSE" if _OLD else "POP_JUMP_IF_FALSE"
+
+
+_MAKER: Final = (lambda: lambda: None).__code__
+_PLACE: Final = next(index for index, value in enumerate(_MAKER.co_consts) if isinstance(value, CodeType))
+
+
+def function_of(code: CodeType, namespace: dict[str, Any]) -> FunctionType:
+    """Return a Python function that runs *code* with these globals.
+
+    It is made as Python makes the functions of a program: since 3.13 calls of functions made in any other way are not
+    specialised, which takes a third longer.
+    """
+    constants = (*_MAKER.co_consts[:_PLACE], code, *_MAKER.co_consts[_PLACE + 1 :])
+    made: FunctionType = FunctionType(_MAKER.replace(co_consts=constants), namespace)()
+    return made
 
 
 class Writer:

@@ -87,7 +87,6 @@ class Emitter:
         self.lines: list[Line] = []
         self.line_is_stale = False
         self.last_index = len(self.instructions) - 1
-        self.needed_in = analyse(typed)
         self.labels = {start: self.writer.label() for start in typed.blocks}
         self.placed: set[int] = set()
         self.inherited: dict[int, tuple[list[Spot | None], int | Order | Held | None]] = {}
@@ -98,6 +97,10 @@ class Emitter:
         """Labels to be placed together with a block's own."""
         self.ranks = {start: rank for rank, start in enumerate(typed.blocks)}
         self.predecessors = self._count_predecessors()
+        self.calls = any(node.form in CALLING for typed in self.typed.blocks.values() for node in typed.nodes)
+        self.counted_at = self._where_counted() if self.calls else END
+        """The block at whose start the record is counted: calls come after it only, and returns before it need none."""
+        self.needed_in = analyse(typed, self.counted_at)
         self.needed = 0
         self.compare_line = 0
         self.current = END
@@ -118,6 +121,26 @@ class Emitter:
                     # A back-edge meets the way in, however many of them there are.
                     counts[edge.target] += 2 if edge.target in counts and self._retreats(typed, edge) else 1
         return counts
+
+    def _where_counted(self) -> int:
+        blocks = self.typed.blocks
+        calling = {start for start, typed in blocks.items() if any(node.form in CALLING for node in typed.nodes)}
+        leading: set[int] = set()
+        found = set(calling)
+        while found != leading:
+            leading = set(found)
+            for start in reversed(blocks):
+                typed = blocks[start]
+                if any(edge is not None and edge.target in found for edge in (typed.taken, typed.next)):
+                    found.add(start)
+        start = next(iter(blocks))
+        while start not in calling and not self.predecessors[start] > 1:
+            typed = blocks[start]
+            ways = [edge for edge in (typed.taken, typed.next) if edge is not None and edge.target in leading]
+            if len(ways) != 1 or ways[0].back or self.predecessors[ways[0].target] != 1:
+                break
+            start = ways[0].target
+        return start
 
     def _retreats(self, typed: TypedBlock, edge: Edge) -> bool:
         return self.ranks[edge.target] <= self.ranks[typed.block.start]
@@ -194,17 +217,16 @@ class Emitter:
 
     def emit(self) -> Unit:
         """Write everything and return the unit."""
-        calls = any(node.form in CALLING for typed in self.typed.blocks.values() for node in typed.nodes)
         self.new_line(self.entry)
         self.spots.places = list(self.entry_spots)
         self.spots.flag = self.entry_flag
         self.site(ENTRY, self.entry)
         self.site(DEPTH, self.entry)
         self._check_bounds()
-        if calls:
-            self._enter()
         starts = list(self.typed.blocks)
         first = starts[0]
+        if self.counted_at == first:
+            self._enter()
         if self.predecessors[first] == 0:
             self.inherited[first] = self.spots.places, self.spots.flag
         else:
@@ -232,7 +254,7 @@ class Emitter:
             of_kinds(result.mask),
             tuple(self.arguments),
             raw,
-            calls,
+            self.calls,
             self.captured,
         )
 
@@ -320,6 +342,11 @@ class Emitter:
                 fact = typed.entry.facts[place]
                 if fact.is_constant and places[place] is not None:
                     self.spots.places[place] = Known(fact)
+        if start == self.counted_at and start != next(iter(self.typed.blocks)):
+            self.new_line(typed.block.body[0] if typed.block.body else start)
+            self.site(ENTRY, start)
+            self.site(DEPTH, start)
+            self._enter()
         needed_after = self.needed_after = after_each(typed, self.needed_in, self.typed.layout.unseen_bits)
         loop = self.counted.get(start)
         self.current = start

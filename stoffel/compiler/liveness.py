@@ -48,8 +48,8 @@ def at_end(typed: TypedBlock, needed_in: dict[int, int], unseen: int = 0) -> int
     return needed
 
 
-def analyse(function: TypedFunction) -> dict[int, int]:
-    """Return what is needed at the start of every block."""
+def analyse(function: TypedFunction, left_at: int = END) -> dict[int, int]:
+    """Return what is needed at the start of every block; the interpreter may take over at the start of *left_at*."""
     unseen = function.layout.unseen_bits
     needed_in: dict[int, int] = dict.fromkeys(function.blocks, 0)
     waiting = list(function.blocks)
@@ -68,6 +68,8 @@ def analyse(function: TypedFunction) -> dict[int, int]:
         needed = _before_branch(typed, needed_in, unseen)
         for node in reversed(typed.nodes):
             needed = before(node, needed, unseen)
+        if start == left_at:
+            needed |= ~unseen
         if needed != needed_in[start]:
             needed_in[start] = needed
             for predecessor in predecessors[start]:

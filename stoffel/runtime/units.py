@@ -10,10 +10,11 @@ import gc
 import math
 from collections.abc import Callable
 from time import perf_counter
-from types import CodeType, FunctionType
+from types import CodeType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from stoffel.compiler import blocks, names, translator
+from stoffel.compiler.codeobjects import function_of
 from stoffel.compiler.environment import Feedback, Signature
 from stoffel.compiler.facts import (
     ANY,
@@ -185,7 +186,7 @@ class Units:
                 self.namespace[name] = self._compile_on_call(*key)
 
     def _install(self, unit: Unit, name: str) -> Callable[..., Value]:
-        function = FunctionType(unit.code, self.namespace, unit.function.name)
+        function = function_of(unit.code, self.namespace)
         self.namespace[name] = function
         self.by_code[unit.code] = unit
         return function
