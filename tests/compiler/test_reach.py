@@ -20,7 +20,7 @@ from stoffel.runtime.compiled import REASONS, CompiledTier
 from .generators import make_case
 from .oracle import run, way_for
 
-PROGRAMS = 20_000
+PROGRAMS = 6000
 """Most programs that are run, the first of those in ``test_differential.py``; no more once everything is reached."""
 REFUSALS = (
     "argument stack has no static shape at instruction",

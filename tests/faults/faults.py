@@ -27,6 +27,7 @@ REMEMBERED = "stoffel/compiler/remembered.py"
 COUNTING = "stoffel/compiler/counting.py"
 FORMS = "stoffel/compiler/forms.py"
 INFERENCE = "stoffel/compiler/inference.py"
+FIXPOINT = "stoffel/compiler/fixpoint.py"
 OPENED = "stoffel/compiler/opened.py"
 SOLVER = "stoffel/compiler/solver.py"
 SAFEPOINTS = "stoffel/compiler/safepoints.py"
@@ -121,20 +122,23 @@ FAULTS: tuple[Fault, ...] = (
     Fault("constants outlive an assignment", BLOCKS, "known.pop(operands[target], None)", "pass"),
     # Liveness
     Fault(
-        "registers lost where code leaves", LIVENESS, "return EVERYTHING if node.leaves else needed", "return needed"
+        "registers lost where code leaves",
+        LIVENESS,
+        "return needed | ~unseen if node.leaves else needed",
+        "return needed",
     ),
     Fault(
         "registers lost at back-edges",
         LIVENESS,
-        "        if edge.back:\n            needed = EVERYTHING",
-        "        if edge.back:\n            needed |= needed_in.get(edge.target, 0)",
+        "needed |= ~unseen | needed_in.get(edge.target, 0)",
+        "needed |= needed_in.get(edge.target, 0)",
     ),
     Fault("second operand not alive", LIVENESS, "for place in node.sources:", "for place in node.sources[:1]:"),
     Fault("flag not alive before a branch", LIVENESS, "return needed | FLAG if", "return needed if"),
     Fault(
         "registers lost after foreign calls",
         LIVENESS,
-        'result.append(needed if not (node.form == "foreign" and node.leaves) else EVERYTHING)',
+        'result.append(needed | ~unseen if node.form == "foreign" and node.leaves else needed)',
         "result.append(needed)",
     ),
     Fault("result register not alive at the end", LIVENESS, "needed |= bit(0)", "needed |= 0"),
@@ -212,8 +216,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "result lands in an unrelated copy",
         EMISSION,
-        'after.form == "copy" and after.sources[0] == node.target and',
-        'after.form == "copy" and',
+        'if after.form != "copy" or after.sources[0] != node.target:',
+        'if after.form != "copy":',
     ),
     Fault(
         "moves of an edge in the wrong order", EMISSION, "for _, wanted in reversed(moves):", "for _, wanted in moves:"
@@ -278,15 +282,15 @@ FAULTS: tuple[Fault, ...] = (
         "(~facts[0].high, ~facts[0].low)",
         "(~facts[0].low, ~facts[0].high)",
     ),
-    Fault("flags of one way only", INFERENCE, "known.flag |= state.flag", "known.flag = state.flag"),
+    Fault("flags of one way only", FIXPOINT, "known.flag |= state.flag", "known.flag = state.flag"),
     Fault("float division is trusted", INFERENCE, 'None, zero_divisor or operation == "MOD"', "None, False"),
     Fault(
         "result of the last return only",
         INFERENCE,
-        "self.result = join(self.result, facts[operands[0]])",
-        "self.result = facts[operands[0]]",
+        "self.result = join(self.result, fact)",
+        "self.result = fact",
     ),
-    Fault("stacks of different height meet", INFERENCE, "if len(known.facts) != len(state.facts):", "if False:"),
+    Fault("stacks of different height meet", FIXPOINT, "if len(known.facts) != len(state.facts):", "if False:"),
     Fault(
         "comparison knows too much",
         INFERENCE,
@@ -296,8 +300,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a constant NaN is compared inline",
         INFERENCE,
-        "if type(fact.constant) is float):",
-        "if type(fact.constant) is str):",
+        "if left.constant != left.constant or right.constant != right.constant:",
+        "if left.constant != left.constant and right.constant != right.constant:",
     ),
     # Calls
     Fault("a length is at least one", OPENED, "of_range(I64, 0, I64_MAX)", "of_range(I64, 1, I64_MAX)"),
