@@ -170,8 +170,8 @@ class KernelTier:
                     self._drop(candidate, kernel, code, "it is called with arrays of other types too often")
                 continue
             least = LEAST_WORK_IF_EAGER if self.eager else LEAST_WORK
-            if kernel.entries % TRIAL == 0 and kernel.work < kernel.entries * least:
-                average = kernel.work // kernel.entries
+            if kernel.entries % TRIAL == 0 and kernel.work < kernel.entries * least and not self.kernels.every:
+                average = max(kernel.work // kernel.entries, 0)
                 self._drop(candidate, kernel, code, f"its runs are too short: {average} instructions on average")
             return result
         made = self._make(candidate, code, entry, values)

@@ -436,7 +436,9 @@ class Kernels:
             interruption = error
         self._running.remove(memory)
         kernel.entries += 1
-        kernel.work += state[buffer.USED] + buffer.FUEL_PER_SLICE - max(state[buffer.FUEL], 0)
+        # A kernel that was left at a poll has used up its slice, and no other has begun.
+        unused = state[buffer.FUEL]
+        kernel.work += state[buffer.USED] + (buffer.FUEL_PER_SLICE - unused if unused >= 0 else 0)
         kernel.work -= WORK_PER_ARRAY * len(run.entered)
         created = state[buffer.CREATED]
         if created:
