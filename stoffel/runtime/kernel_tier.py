@@ -22,13 +22,8 @@ from stoffel.isa.table import Flow
 from stoffel.runtime.code import Code
 from stoffel.runtime.kernel_builder import Builder, Job, Preparation
 from stoffel.runtime.kernel_outcomes import KernelLeft, Mismatch
-from stoffel.runtime.kernels import (
-    KINDS,
-    Kernels,
-    RunnableKernel,
-    RunnableSite,
-    code_of_value,
-)
+from stoffel.runtime.kernel_run import KINDS, RunnableSite, code_of_value
+from stoffel.runtime.kernels import Kernels, RunnableKernel
 from stoffel.runtime.values import Value
 
 if TYPE_CHECKING:

@@ -25,9 +25,12 @@ from stoffel.compiler.kernels.types import (
     Known,
     Mixed,
     Opaque,
+    RecordOf,
+    Row,
     Scalar,
     Type,
     join,
+    same_after_unifying,
 )
 from stoffel.compiler.refusal import Refusal
 from stoffel.errors import VMError
@@ -118,6 +121,7 @@ class Instance:
         self.entries: dict[int, State] = {}
         self.blocks: dict[int, TypedBlock] = {}
         self.cells: dict[int, Cell] = {}
+        self.rows: dict[int, Row] = {}
         self.callers: set[Instance] = set()
         self.callees: list[Instance] = []
         self.parameters: list[Type] = types[: len(code.parameters)]
@@ -283,9 +287,7 @@ class Family:
 
 
 def _unified(one: Type, other: Type) -> bool:
-    if isinstance(one, ArrayOf) and isinstance(other, ArrayOf):
-        return one.cell.unify(other.cell)
-    return one.code == other.code
+    return same_after_unifying(one, other) or one.code == other.code
 
 
 def _sentence(action: Action) -> str:
@@ -452,6 +454,8 @@ class Flowing:
                 return _leave(index, opened)
             if opened is builtins.NEW_ARRAY:
                 opened = ArrayOf(self.instance.cells.setdefault(index, Cell()))
+            elif opened is builtins.NEW_OBJECT:
+                opened = RecordOf(self.instance.rows.setdefault(index, Row()))
             return Action(index, "builtin", 0, sources, given, opened, name)
         if callee is None:
             return _leave(index, f"call of '{name}', which the interpreter resolves")
@@ -472,8 +476,8 @@ def _leave(index: int, sentence: str) -> Action:
 def _words(kind: Type) -> str:
     if isinstance(kind, Known):
         return "a string"
-    if isinstance(kind, ArrayOf):
-        return "an array"
+    if isinstance(kind, ArrayOf | RecordOf):
+        return "an array" if isinstance(kind, ArrayOf) else "an object"
     if isinstance(kind, Opaque):
         return "a value that is no number"
     return {"nil": "Unit", "mixed": "a value of several types"}.get(kind.code, kind.code)

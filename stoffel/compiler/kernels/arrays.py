@@ -1,4 +1,4 @@
-"""The builtins that work on arrays, in LLVM IR.
+"""The builtins that kernels have, in LLVM IR: those on arrays, and the few others.
 
 An array is the address of its header (``buffer``); a header never moves, its elements may. What has no short form
 (an index out of range, a gap, an element of another type) leaves the kernel before anything has changed.
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from stoffel.compiler.kernels import buffer
+from stoffel.compiler.kernels import buffer, objects
 from stoffel.compiler.kernels.builtins import BUILTINS
 from stoffel.compiler.kernels.support import LENGTH_RANGE, TBAA_ELEMENTS, UNLIKELY
-from stoffel.compiler.kernels.types import BOOL, FLOAT, ArrayOf, Type
+from stoffel.compiler.kernels.types import BOOL, FLOAT, ArrayOf, RecordOf, Type
 from stoffel.compiler.kernels.writer import Writer
 from stoffel.isa.table import complete
 
@@ -38,7 +38,7 @@ def _memory(element: Type | None) -> tuple[str, str]:
         return "i8", TBAA_ELEMENTS["bool"]
     if element is FLOAT:
         return "double", TBAA_ELEMENTS["float"]
-    if isinstance(element, ArrayOf):
+    if isinstance(element, ArrayOf | RecordOf):
         return "ptr", TBAA_ELEMENTS["array"]
     return "i64", TBAA_ELEMENTS["int"]
 
@@ -89,6 +89,8 @@ def _store(writer: Writer, address: str, element: Type | None, value: str) -> No
 
 
 def _get_field(writer: Writer, operands: Operands, leave: str) -> str:
+    if isinstance(operands[0][0], RecordOf):
+        return objects.get_field(writer, operands, leave)
     (kind, array), (_, key) = operands[:2]
     element = element_of(kind)
     index = _index(writer, array, key, leave)
@@ -113,6 +115,8 @@ def _append(writer: Writer, array: str, element: Type | None, value: str, leave:
 
 
 def _set_field(writer: Writer, operands: Operands, leave: str) -> str:
+    if isinstance(operands[0][0], RecordOf):
+        return objects.set_field(writer, operands, leave)
     (kind, array), (_, key), (_, value) = operands[:3]
     element = element_of(kind)
     size = length(writer, array)
@@ -145,9 +149,13 @@ def _or_leave(writer: Writer, array: str, leave: str) -> str:
 
 
 def _create_array(writer: Writer, operands: Operands, leave: str) -> str:
-    if operands:
-        writer.unless(writer.value(f"icmp slt i64 {operands[0][1]}, 0"), leave)
+    if len(operands) > 1:
+        writer.unless(writer.value(f"icmp slt i64 {operands[1][1]}, 0"), leave)
     return _or_leave(writer, writer.value("call ptr @new_array(ptr %S)"), leave)
+
+
+def _create_object(writer: Writer, operands: Operands, leave: str) -> str:
+    return objects.create_object(writer, operands[0][0], leave)
 
 
 def _repeat(writer: Writer, operands: Operands, leave: str) -> str:
@@ -178,6 +186,7 @@ LOWERINGS: Final[dict[str, Lowering]] = complete(
         "assert": _assert,
         "copy": _copy,
         "create_array": _create_array,
+        "create_object": _create_object,
         "get_field": _get_field,
         # An element that is there is an array; what is not there is created by the interpreter.
         "get_or_create_array_field": _get_field,
@@ -190,5 +199,7 @@ LOWERINGS: Final[dict[str, Lowering]] = complete(
 )
 """How each builtin is written, by name."""
 
-EFFECTS: Final = frozenset({"append", "array_push", "array_repeat", "copy", "create_array", "set_field"})
-"""Builtins that must not be executed twice: they change an array or take an id."""
+CREATORS: Final = frozenset({"create_array", "create_object"})
+"""Builtins that are written with the type of what they create as a first operand."""
+EFFECTS: Final = CREATORS | {"append", "array_push", "array_repeat", "copy", "set_field"}
+"""Builtins that must not be executed twice: they change a table or take an id."""

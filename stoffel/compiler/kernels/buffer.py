@@ -32,7 +32,10 @@ from typing import Final
     FMOD,
     FLAG,
     TAG,
-) = range(23)
+    ARENA,
+    ARENA_END,
+    CHUNKS,
+) = range(26)
 """Words of the state buffer.
 
 STATUS: 0 if the kernel returned, 1 if it left. RESULT: what it returned; TAG: of what type that is, where a function
@@ -41,11 +44,12 @@ suspended Python thread state while the interpreter lock is released. FUEL: what
 the end what is left. USED: fuel used in slices that have ended. FRAMES: where the next frame record goes. CREATED:
 number of arrays created. CHAIN: first of the headers made by the kernel. BUDGET: bytes that it may still allocate.
 IS_MAIN: 1 in the thread that handles signals. DEPTH: native calls that may be nested. SLICE: fuel of a slice. MODE: 0
-to run, 1 to free what CHAIN holds. MALLOC to FMOD: addresses of functions. FLAG: the compare flag for an entry in
-mid-function.
+to run, 1 to free what CHAIN and CHUNKS hold. MALLOC to FMOD: addresses of functions. FLAG: the compare flag for an
+entry in mid-function. ARENA to ARENA_END: memory for objects; CHUNKS: the last piece of it, whose first word is the one
+before.
 """
 
-VALUES: Final = 24
+VALUES: Final = 32
 """First word of the values that a kernel is entered with."""
 
 (
@@ -59,6 +63,16 @@ VALUES: Final = 24
 """Words of an array's header. DATA: address of the elements. OWNED: 1 if the kernel has allocated them. NUMBER: how
 many arrays this kernel had created before. NEXT: the header made before this one."""
 
+(
+    MASK,
+    IDENTITY,
+    FIELDS,
+) = range(3)
+"""Words of an object. MASK: a bit for each field that it has, in the order in which it got them. IDENTITY: as NUMBER of
+an array. FIELDS: the first of its fields."""
+
+CHUNK_BYTES: Final = 1 << 16
+"""Size of a piece of memory for objects."""
 HEADER_WORDS: Final = 8
 HEADER_BYTES: Final = HEADER_WORDS * 8
 

@@ -14,11 +14,13 @@ from stoffel.compiler.kernels.types import (
     Known,
     Mixed,
     Opaque,
+    RecordOf,
+    Row,
     Scalar,
     Type,
 )
 from stoffel.isa.scalars import INTEGER_KINDS
-from stoffel.runtime.values import TYPE_NAMES, Array
+from stoffel.runtime.values import TYPE_NAMES, Array, Object
 
 Arguments = tuple[Type, ...]
 Result = Type | str
@@ -26,6 +28,8 @@ Result = Type | str
 
 NEW_ARRAY: Final = ArrayOf(Cell())
 """Stands for the type of a new array, of whose elements nothing is known yet."""
+NEW_OBJECT: Final = RecordOf(Row())
+"""Stands for the type of a new object, of whose fields nothing is known yet."""
 
 
 def _create_array(given: Arguments) -> Result:
@@ -34,19 +38,35 @@ def _create_array(given: Arguments) -> Result:
     return NEW_ARRAY
 
 
+def _create_object(given: Arguments) -> Result:  # noqa: ARG001 - arguments are ignored
+    return NEW_OBJECT
+
+
 def _element(name: str, given: Arguments, count: int) -> Type | str:
     """Return the element type of the array that the first argument must be, or a sentence."""
     if len(given) != count:
         return f"{name} with {len(given)} arguments"
     array = given[0]
     if not isinstance(array, ArrayOf):
-        return f"{name} of what is no array of numbers"
+        return f"{name} of what is no array of numbers or tables"
     if name.endswith("_field") and given[1] is not I64:
         return f"{name} with a key that is no I64"
     return array
 
 
+def _key(given: Arguments) -> str | None:
+    """Return the key of a field access to an object, None if it is not one string known at compile time."""
+    key = given[1] if len(given) > 1 else None
+    return key.value if isinstance(key, Known) and type(key.value) is str else None
+
+
 def _get_field(given: Arguments) -> Result:
+    if given and isinstance(given[0], RecordOf):
+        key = _key(given)
+        if key is None:
+            return "get_field of an object with a key that is not known"
+        cell = given[0].row.fields.get(key)
+        return (cell and cell.content) or "get_field of a field that was never set"
     array = _element("get_field", given[:2], 2)
     if isinstance(array, str):
         return array
@@ -74,6 +94,11 @@ def _stored(name: str, array: Type, value: Type) -> str | None:
 
 
 def _set_field(given: Arguments) -> Result:
+    if len(given) > 2 and isinstance(given[0], RecordOf):
+        key = _key(given)
+        if key is None:
+            return "set_field of an object with a key that is not known"
+        return UNIT if given[0].row.admit(key, given[2]) else f"set_field of {given[2].code} in a field of an object"
     array = _element("set_field", given[:3], 3)
     if isinstance(array, str):
         return array
@@ -121,8 +146,8 @@ def _type(given: Arguments) -> Result:
     if len(given) != 1 or isinstance(given[0], Mixed | Opaque):
         return "type of a value that is not known"
     kind = given[0]
-    if isinstance(kind, ArrayOf):
-        return Known(TYPE_NAMES[Array])
+    if isinstance(kind, ArrayOf | RecordOf):
+        return Known(TYPE_NAMES[Array if isinstance(kind, ArrayOf) else Object])
     return Known(TYPE_NAMES[str if isinstance(kind, Known) else kind.cls])  # type: ignore[attr-defined]
 
 
@@ -134,6 +159,7 @@ BUILTINS: Final[dict[str, Callable[[Arguments], Result]]] = {
     "assert": _assert,
     "copy": _copy,
     "create_array": _create_array,
+    "create_object": _create_object,
     "get_field": _get_field,
     "get_or_create_array_field": _get_or_create,
     "len": _length("len"),

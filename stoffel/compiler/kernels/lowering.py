@@ -418,7 +418,10 @@ class FunctionLowering:
         self.writer.store(INTEGER, -1, order.flag)
 
     def _builtin(self, action: Action) -> None:
-        value = arrays.LOWERINGS[action.detail](self.writer, self._operands(action), self._way_back())
+        operands = self._operands(action)
+        if action.detail in arrays.CREATORS:
+            operands = ((action.result, ""), *operands)
+        value = arrays.LOWERINGS[action.detail](self.writer, operands, self._way_back())
         if action.result.bank != NOWHERE:
             self.writer.store(action.result.bank, action.target, value)
 

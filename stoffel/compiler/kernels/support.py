@@ -116,6 +116,46 @@ none:
   ret ptr null
 }
 
+define internal ptr @new_object(ptr %S, i64 %size) inlinehint {
+  %arena_p = getelementptr inbounds i64, ptr %S, i64 ARENA
+  %arena = load i64, ptr %arena_p, !tbaa !3
+  %end_p = getelementptr inbounds i64, ptr %S, i64 ARENA_END
+  %end = load i64, ptr %end_p, !tbaa !3
+  %rest = add i64 %arena, %size
+  %full = icmp ugt i64 %rest, %end
+  br i1 %full, label %more, label %fits, !prof !0
+more:
+  %chunk = call ptr @allocate(ptr %S, i64 CHUNK_BYTES)
+  %failed = icmp eq ptr %chunk, null
+  br i1 %failed, label %none, label %some
+some:
+  %chunks_p = getelementptr inbounds i64, ptr %S, i64 CHUNKS
+  %chunks = load i64, ptr %chunks_p, !tbaa !3
+  store i64 %chunks, ptr %chunk, !tbaa !5
+  %chunk_i = ptrtoint ptr %chunk to i64
+  store i64 %chunk_i, ptr %chunks_p, !tbaa !3
+  %limit = add i64 %chunk_i, CHUNK_BYTES
+  store i64 %limit, ptr %end_p, !tbaa !3
+  %start = add i64 %chunk_i, 8
+  %behind = add i64 %start, %size
+  br label %fits
+fits:
+  %at = phi i64 [ %arena, %0 ], [ %start, %some ]
+  %next = phi i64 [ %rest, %0 ], [ %behind, %some ]
+  store i64 %next, ptr %arena_p, !tbaa !3
+  %object = inttoptr i64 %at to ptr
+  store i64 0, ptr %object, !tbaa !19
+  %created_p = getelementptr inbounds i64, ptr %S, i64 CREATED
+  %created = load i64, ptr %created_p, !tbaa !3
+  %identity_p = getelementptr inbounds i64, ptr %object, i64 IDENTITY
+  store i64 %created, ptr %identity_p, !tbaa !19
+  %created1 = add i64 %created, 1
+  store i64 %created1, ptr %created_p, !tbaa !3
+  ret ptr %object
+none:
+  ret ptr null
+}
+
 ; Makes room for one more element; returns false if that is not to be had.
 define internal i1 @grow(ptr %S, ptr %h, i64 %item) noinline {
   %capacity_p = getelementptr inbounds i64, ptr %h, i64 CAPACITY
@@ -292,6 +332,19 @@ one:
   br label %loop
 done:
   store i64 0, ptr %chain_p, !tbaa !3
+  %chunks_p = getelementptr inbounds i64, ptr %S, i64 CHUNKS
+  %last = load ptr, ptr %chunks_p, !tbaa !3
+  br label %pieces
+pieces:
+  %c = phi ptr [ %last, %done ], [ %before, %piece ]
+  %none = icmp eq ptr %c, null
+  br i1 %none, label %out, label %piece
+piece:
+  %before = load ptr, ptr %c, !tbaa !5
+  call void %free(ptr %c)
+  br label %pieces
+out:
+  store i64 0, ptr %chunks_p, !tbaa !3
   ret void
 }
 
@@ -321,6 +374,14 @@ declare double @llvm.fabs.f64(double)
 !14 = !{!"frames", !1, i64 0}
 !15 = !{!14, !14, i64 0}
 !16 = !{i64 0, i64 9223372036854775807}
+!18 = !{!"objects", !1, i64 0}
+!19 = !{!18, !18, i64 0}
+!20 = !{!"integer fields", !1, i64 0}
+!21 = !{!20, !20, i64 0}
+!22 = !{!"float fields", !1, i64 0}
+!23 = !{!22, !22, i64 0}
+!24 = !{!"table fields", !1, i64 0}
+!25 = !{!24, !24, i64 0}
 !17 = !{!"branch_weights", i32 100000, i32 1}
 """
 
@@ -330,7 +391,7 @@ def _fill(template: str) -> str:
     for name in sorted(names, key=len, reverse=True):
         template = template.replace(f"i64 {name}\n", f"i64 {vars(buffer)[name]}\n")
         template = template.replace(f"i64 {name})", f"i64 {vars(buffer)[name]})")
-    return template
+    return template.replace(", CHUNK_BYTES\n", f", {buffer.CHUNK_BYTES}\n")
 
 
 SUPPORT: Final = _fill(_TEMPLATE)
@@ -341,5 +402,8 @@ TBAA_STATE: Final = "!tbaa !3"
 TBAA_HEADER: Final = "!tbaa !5"
 TBAA_FRAMES: Final = "!tbaa !15"
 LENGTH_RANGE: Final = "!range !16"
+TBAA_OBJECT: Final = "!tbaa !19"
+TBAA_FIELDS: Final = {"i64": "!tbaa !21", "double": "!tbaa !23", "ptr": "!tbaa !25"}
+"""The same for fields of objects, by their LLVM type."""
 TBAA_ELEMENTS: Final = {"int": "!tbaa !7", "float": "!tbaa !9", "bool": "!tbaa !11", "array": "!tbaa !13"}
 """Type-based alias classes: no two of them overlap in memory."""

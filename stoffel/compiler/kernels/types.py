@@ -22,6 +22,10 @@ NOWHERE: Final = ""
 """Bank of types with one value, which is held nowhere."""
 
 
+FIELD_LIMIT: Final = 48
+"""Fields of an object that a kernel works on: one word has a bit for each."""
+
+
 class Type:
     """A type; ``bank`` says where its values are held, ``code`` names it."""
 
@@ -115,7 +119,7 @@ MIXED: Final = Mixed()
 
 
 class Cell:
-    """The element type of arrays: unknown at first, then one type for good (a node of a union-find forest)."""
+    """The type of elements or of a field: unknown at first, then one type for good (a node of a union-find forest)."""
 
     __slots__ = ("_content", "_parent")
 
@@ -133,14 +137,14 @@ class Cell:
 
     @property
     def content(self) -> Type | None:
-        """Return the element type, None while it is unknown."""
+        """Return the type, None while it is unknown."""
         return self.root._content
 
     def admit(self, item: Type) -> bool:
-        """Make *item* the element type; return False if that contradicts what it is already, or cannot be stored."""
+        """Make *item* the type; return False if that contradicts what it is already, or cannot be stored."""
         root = self.root
         if root._content is None:
-            if not is_element(item) or (isinstance(item, ArrayOf) and item.contains(root)):
+            if not is_element(item) or _mentions(item, root):
                 return False
             root._content = item
             return True
@@ -152,7 +156,7 @@ class Cell:
         if mine is theirs:
             return True
         if mine._content is None:
-            if isinstance(theirs._content, ArrayOf) and theirs._content.contains(mine):
+            if theirs._content is not None and _mentions(theirs._content, mine):
                 return False
             mine._parent = theirs
             return True
@@ -161,6 +165,56 @@ class Cell:
         if not same_after_unifying(mine._content, theirs._content):
             return False
         mine._parent = theirs
+        return True
+
+
+class Row:
+    """The fields that objects are seen to have, in the order in which they get them (also a union-find node)."""
+
+    __slots__ = ("_fields", "_parent")
+
+    def __init__(self, fields: dict[str, Cell] | None = None) -> None:
+        self._fields: dict[str, Cell] = {} if fields is None else fields
+        self._parent: Row | None = None
+
+    @property
+    def root(self) -> Row:
+        """Return the row that stands for all that are unified with this one."""
+        row = self
+        while row._parent is not None:
+            row = row._parent
+        return row
+
+    @property
+    def fields(self) -> dict[str, Cell]:
+        """Return the types of the fields by name."""
+        return self.root._fields
+
+    def admit(self, name: str, item: Type) -> bool:
+        """Let field *name* hold *item*; return False if that contradicts what it is already, or cannot be stored."""
+        root = self.root
+        cell = root._fields.get(name)
+        if cell is not None:
+            return cell.admit(item) and not _mentions(item, root)
+        if len(root._fields) >= FIELD_LIMIT or not is_element(item) or _mentions(item, root):
+            return False
+        root._fields[name] = Cell(item)
+        return True
+
+    def unify(self, other: Row) -> bool:
+        """Make two rows one, with the fields of both; return False if fields contradict each other."""
+        mine, theirs = self.root, other.root
+        if mine is theirs:
+            return True
+        for name, cell in theirs._fields.items():
+            known = mine._fields.get(name)
+            if known is None:
+                if len(mine._fields) >= FIELD_LIMIT or (cell.content is not None and _mentions(cell.content, mine)):
+                    return False
+                mine._fields[name] = cell
+            elif not known.unify(cell):
+                return False
+        theirs._parent = mine
         return True
 
 
@@ -184,24 +238,56 @@ class ArrayOf(Type):
         """Return the name of the type for the runtime."""
         return f"[{'?' if self.element is None else self.element.code}"
 
-    def contains(self, cell: Cell) -> bool:
-        """Return whether *cell* occurs in the type."""
-        if self.cell.root is cell:
+
+class RecordOf(Type):
+    """Objects whose fields have string keys known at compile time."""
+
+    __slots__ = ("row",)
+
+    bank = POINTER
+
+    def __init__(self, row: Row) -> None:
+        self.row = row
+
+    @property
+    def code(self) -> str:
+        """Return the name of the type for the runtime: each field's name behind its length, then its type."""
+        fields = (
+            f"{len(name)}:{name}{'?' if cell.content is None else cell.content.code}"
+            for name, cell in self.row.fields.items()
+        )
+        return "{" + ",".join(fields) + "}"
+
+
+def _mentions(kind: Type, node: Cell | Row) -> bool:
+    """Return whether a cell or row occurs in a type, which would then be infinite."""
+    if isinstance(kind, ArrayOf):
+        if kind.cell.root is node:
             return True
-        return isinstance(self.element, ArrayOf) and self.element.contains(cell)
+        return kind.element is not None and _mentions(kind.element, node)
+    if isinstance(kind, RecordOf):
+        if kind.row.root is node:
+            return True
+        return any(
+            cell.root is node or (cell.content is not None and _mentions(cell.content, node))
+            for cell in kind.row.fields.values()
+        )
+    return False
 
 
 def is_element(item: Type) -> bool:
-    """Return whether arrays of *item* have typed storage."""
-    return isinstance(item, ArrayOf) or (isinstance(item, Scalar) and item is not UNIT)
+    """Return whether arrays and objects of the kernel can hold values of a type."""
+    return isinstance(item, ArrayOf | RecordOf) or (isinstance(item, Scalar) and item is not UNIT)
 
 
 def same_after_unifying(one: Type, other: Type) -> bool:
-    """Return whether two types are the same, unifying the element types of arrays."""
+    """Return whether two types are the same, unifying what tables hold."""
     if one is other:
         return True
     if isinstance(one, ArrayOf) and isinstance(other, ArrayOf):
         return one.cell.unify(other.cell)
+    if isinstance(one, RecordOf) and isinstance(other, RecordOf):
+        return one.row.unify(other.row)
     return isinstance(one, Known) and isinstance(other, Known) and one.value == other.value
 
 
@@ -216,13 +302,46 @@ def join(one: Type, other: Type) -> Type:
 
 def type_of_code(code: str) -> Type:
     """Return the type that *code* names: the inverse of ``Type.code``."""
-    if code.startswith("["):
-        return ArrayOf(Cell(None if code == "[?" else type_of_code(code[1:])))
     if code.startswith("="):
         return Known(code[1:])
     if code in ("opaque", "mixed"):
         return OPAQUE if code == "opaque" else MIXED
-    return _BY_NAME[code]
+    kind, end = _parse(code, 0)
+    if kind is None or end != len(code):
+        raise ValueError(f"{code!r} names no type")
+    return kind
+
+
+def _parse(code: str, start: int) -> tuple[Type | None, int]:
+    """Return the type whose code begins at *start*, None for an unknown one, and where it ends."""
+    first = code[start]
+    if first == "?":
+        return None, start + 1
+    if first == "[":
+        element, end = _parse(code, start + 1)
+        return ArrayOf(Cell(element)), end
+    if first == "{":
+        fields, end = fields_of(code, start)
+        return RecordOf(Row({name: Cell(_parse(item, 0)[0]) for name, item in fields})), end
+    end = start
+    while end < len(code) and code[end] not in ",}":
+        end += 1
+    return _BY_NAME[code[start:end]], end
+
+
+def fields_of(code: str, start: int = 0) -> tuple[list[tuple[str, str]], int]:
+    """Return names and codes of the fields of the record type whose code begins at *start*, and where that ends."""
+    fields: list[tuple[str, str]] = []
+    position = start + 1
+    while code[position] != "}":
+        if code[position] == ",":
+            position += 1
+        colon = code.index(":", position)
+        begin = colon + 1 + int(code[position:colon])
+        _, end = _parse(code, begin)
+        fields.append((code[colon + 1 : begin], code[begin:end]))
+        position = end
+    return fields, position + 1
 
 
 _BY_NAME: Final = {scalar.name: scalar for scalar in SCALARS.values()}

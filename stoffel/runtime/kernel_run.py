@@ -1,0 +1,371 @@
+"""One run of a kernel: values of the machine into its memory, and back.
+
+Arrays are given to a kernel as headers that point at their typed storage, objects as records of words. Tables that it
+has created become tables of the machine when they are reached from a result or a register; all others are freed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from array import array as Buffer  # noqa: N812 - an array is a value of the machine here
+from typing import TYPE_CHECKING, Any, Final
+
+from stoffel.compiler.kernels import buffer
+from stoffel.compiler.kernels.types import FIELD_LIMIT, SCALARS, fields_of
+from stoffel.runtime import elements
+from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
+from stoffel.runtime.kernel_outcomes import Mismatch
+from stoffel.runtime.values import Array, Object, TypedArray, Value
+
+if TYPE_CHECKING:
+    from stoffel.runtime.code import Code
+    from stoffel.runtime.kernels import RunnableKernel
+    from stoffel.runtime.state import VMState
+
+KINDS: Final = {scalar.name: cls for cls, scalar in SCALARS.items()}
+"""Python class by the code of a scalar type."""
+CODES: Final = {cls: scalar.name for cls, scalar in SCALARS.items()}
+OPAQUE: Final = "opaque"
+NESTING: Final = 4
+"""Depth to which arrays of arrays are typed."""
+_HEADERS: Final = 64
+
+_Word = ctypes.c_int64
+
+
+def code_of_value(value: Value, depth: int = 0) -> str:
+    """Return the code of the type with which a value enters a kernel."""
+    scalar = CODES.get(type(value))
+    if scalar is not None:
+        return scalar
+    if type(value) is TypedArray:
+        return "[" + (CODES[value.kind] if len(value.buffer) else "?")
+    if type(value) is Array and depth < NESTING:
+        if not value.items:
+            return "[?"
+        first = code_of_value(value.items[0], depth + 1)
+        return OPAQUE if first in ("nil", OPAQUE) else f"[{first}"
+    if type(value) is Object and depth < NESTING and len(value.fields) <= FIELD_LIMIT:
+        fields = []
+        for name, item in value.fields.items():
+            code = code_of_value(item, depth + 1)
+            if type(name) is not str or code in ("nil", OPAQUE):
+                return OPAQUE
+            fields.append(f"{len(name)}:{name}{code}")
+        return "{" + ",".join(fields) + "}"
+    return OPAQUE
+
+
+_FIELDS: Final[dict[str, list[tuple[str, str]]]] = {}
+
+
+def _fields_of(code: str) -> list[tuple[str, str]]:
+    """Return names and codes of the fields of a record type."""
+    fields = _FIELDS.get(code)
+    if fields is None:
+        fields = _FIELDS[code] = fields_of(code)[0]
+    return fields
+
+
+class RunnableSite:
+    """A site with what the interpreter needs of its function."""
+
+    __slots__ = ("code", "codes", "outer", "places", "resume", "slots")
+
+    def __init__(
+        self, code: Code, slots: list[int], resume: int, codes: list[str], places: list[str], outer: bool
+    ) -> None:
+        self.code = code
+        self.slots = slots
+        self.outer = outer
+        self.resume = resume
+        self.codes = codes
+        self.places = places
+
+
+class Memory:
+    """One state buffer with its frame records and headers; taken from a pool for each run."""
+
+    __slots__ = ("address", "doubles", "frames", "frames_address", "headers", "headers_address", "state")
+
+    def __init__(self) -> None:
+        words = buffer.VALUES + 4096
+        self.state = (_Word * words)()
+        self.address = ctypes.addressof(self.state)
+        self.doubles = (ctypes.c_double * words).from_buffer(self.state)
+        self.headers = (_Word * (_HEADERS * buffer.HEADER_WORDS))()
+        self.headers_address = ctypes.addressof(self.headers)
+        self.frames = (_Word * 0)()
+        self.frames_address = 0
+        library = ctypes.pythonapi
+        for index, function in (
+            (buffer.MALLOC, library.PyMem_RawMalloc),
+            (buffer.FREE, library.PyMem_RawFree),
+            (buffer.SAVE_THREAD, library.PyEval_SaveThread),
+            (buffer.RESTORE_THREAD, library.PyEval_RestoreThread),
+            (buffer.CHECK_SIGNALS, library.PyErr_CheckSignals),
+            (buffer.FMOD, _fmod()),
+        ):
+            self.state[index] = ctypes.cast(function, ctypes.c_void_p).value or 0
+        self.state[buffer.SLICE] = buffer.FUEL_PER_SLICE
+
+    def make_room(self, words: int) -> None:
+        """Make room for so many words of frame records."""
+        if len(self.frames) < words:
+            self.frames = (_Word * words)()
+            self.frames_address = ctypes.addressof(self.frames)
+
+
+def _fmod() -> Any:
+    from ctypes.util import find_library
+
+    try:
+        return ctypes.CDLL(None).fmod
+    except (AttributeError, OSError, TypeError):
+        return ctypes.CDLL(find_library("m") or find_library("msvcrt")).fmod
+
+
+class Run:
+    """One run of a kernel: which header stands for which array."""
+
+    __slots__ = ("base", "entered", "holds", "kernel", "made", "memory", "opaques", "outer", "state", "tables", "views")
+
+    def __init__(self, state: VMState, kernel: RunnableKernel, memory: Memory, outer: ActivationRecord | None) -> None:
+        self.state = state
+        self.kernel = kernel
+        self.memory = memory
+        self.outer = outer
+        self.tables: dict[int, Array | Object] = {}
+        """Tables of the machine by the address of what stands for them."""
+        self.made: dict[int, tuple[int, str]] = {}
+        """Address of the header and code, by id() of the array: one array has one header."""
+        self.entered: list[tuple[int, Any, str, bytes]] = []
+        """Headers that the kernel was given: address, array, code, and what its rows were if it is one of arrays."""
+        self.holds: list[Any] = []
+        """What must live until the end of the run."""
+        self.views: list[memoryview] = []
+        self.opaques: list[Value] = []
+        self.base = 0
+
+    # Entering
+
+    def give(self, index: int, code: str, value: Value) -> None:
+        """Put a value into the state buffer. Raises Mismatch."""
+        if code == "float":
+            self.memory.doubles[buffer.VALUES + index] = value
+        elif code == OPAQUE:
+            self.memory.state[buffer.VALUES + index] = len(self.opaques)
+            self.opaques.append(value)
+        elif code[0] in "[{":
+            self.memory.state[buffer.VALUES + index] = self._address(code, value)
+        elif code != "nil":
+            self.memory.state[buffer.VALUES + index] = value
+
+    def _address(self, code: str, table: Value) -> int:
+        """Return the address of what stands for a table."""
+        known = self.made.get(id(table))
+        if known is None:
+            return self._header(code, table) if code[0] == "[" else self._fields(code, table)
+        if known[1] != code:
+            raise Mismatch
+        return known[0]
+
+    def _fields(self, code: str, record: Value) -> int:
+        if type(record) is not Object:
+            raise Mismatch
+        described = _fields_of(code)
+        count = len(record.fields)
+        words = (_Word * (buffer.FIELDS + len(described)))()
+        if count > len(described) or list(record.fields) != [name for name, _ in described[:count]]:
+            raise Mismatch
+        words[buffer.MASK] = (1 << count) - 1
+        address = ctypes.addressof(words)
+        self._enter(address, record, code)
+        self.holds.append(words)
+        for number, ((_, kind), value) in enumerate(zip(described, record.fields.values(), strict=False)):
+            words[buffer.FIELDS + number] = self._word(kind, value)
+        self.entered.append((address, record, code, bytes(words)))
+        return address
+
+    def _word(self, code: str, value: Value) -> int:
+        """Return the word for a field. Raises Mismatch for a value of another type."""
+        if code[0] in "[{":
+            return self._address(code, value)
+        if CODES.get(type(value)) != code:
+            raise Mismatch
+        if code == "float":
+            return _Word.from_buffer(ctypes.c_double(value)).value
+        return int(value)
+
+    def _enter(self, address: int, table: Array | Object, code: str) -> None:
+        self.tables[address] = table
+        self.made[id(table)] = address, code
+
+    def _header(self, code: str, array: Value) -> int:
+        kind = KINDS.get(code[1:])
+        before = b""
+        if kind is not None:
+            if not isinstance(array, Array) or elements.specialise(array, kind) is not kind:
+                raise Mismatch
+            data, length = array.buffer.buffer_info()
+            # A buffer that is exported keeps its size and place, whatever another thread does.
+            self.views.append(memoryview(array.buffer))
+        else:
+            if type(array) is TypedArray and not len(array.buffer):
+                array.generalise()
+            if type(array) is not Array:
+                raise Mismatch
+            if code == "[?":
+                if array.items:
+                    raise Mismatch
+                data = length = 0
+            else:
+                rows = Buffer("q", [self._address(code[1:], item) for item in array.items])
+                data, length = rows.buffer_info()
+                before = rows.tobytes()
+                self.holds.append(rows)
+        address = self._new_header(data, length)
+        self._enter(address, array, code)
+        self.entered.append((address, array, code, before))
+        return address
+
+    def _new_header(self, data: int, length: int) -> int:
+        position = len(self.entered)
+        words: Any
+        if position < _HEADERS:
+            words = self.memory.headers
+            start = position * buffer.HEADER_WORDS
+            address = self.memory.headers_address + start * 8
+        else:
+            words = (_Word * buffer.HEADER_WORDS)()
+            start = 0
+            address = ctypes.addressof(words)
+            self.holds.append(words)
+        words[start + buffer.DATA] = data
+        words[start + buffer.LENGTH] = length
+        words[start + buffer.CAPACITY] = length
+        words[start + buffer.OWNED] = 0
+        return address
+
+    # Leaving
+
+    def take(self, code: str, word: int) -> Value:
+        """Return the value that a word stands for."""
+        if code == "int64":
+            return word
+        if code == "float":
+            return ctypes.c_double.from_buffer(_Word(word)).value
+        if code == "boolean":
+            return word != 0
+        if code[0] in "[{":
+            return self._table_at(word, code)
+        if code == OPAQUE:
+            return self.kernel.constants[-1 - word] if word < 0 else self.opaques[word]
+        if code == "uint64":
+            word &= (1 << 64) - 1
+        return int.__new__(KINDS[code], word)
+
+    def _table_at(self, address: int, code: str) -> Array | Object:
+        """Return the table at an address, which becomes one of the machine if the kernel has created it."""
+        table = self.tables.get(address)
+        if table is not None:
+            return table
+        return self._array_at(address, code) if code[0] == "[" else self._object_at(address, code)
+
+    def _object_at(self, address: int, code: str) -> Object:
+        words = (_Word * (buffer.FIELDS + len(_fields_of(code)))).from_address(address)
+        record = self.tables[address] = Object(self.base + words[buffer.IDENTITY])
+        self._set_fields(record, words, code)
+        return record
+
+    def _set_fields(self, record: Object, words: Any, code: str) -> None:
+        described = _fields_of(code)[: words[buffer.MASK].bit_length()]
+        for position, (name, kind) in enumerate(described, buffer.FIELDS):
+            record.fields[name] = self.take(kind, words[position])
+
+    def _array_at(self, address: int, code: str) -> Array:
+        header = (_Word * buffer.HEADER_WORDS).from_address(address)
+        identity = self.base + header[buffer.NUMBER]
+        data, length = header[buffer.DATA], header[buffer.LENGTH]
+        kind = KINDS.get(code[1:])
+        if kind is None or not length:
+            array = self.tables[address] = Array(identity, [])
+            if length:
+                array.items.extend(self._rows_at(data, length, code))
+            return array
+        storage: Buffer[Any] = Buffer(elements.FORMATS[kind])
+        storage.frombytes(ctypes.string_at(data, length * storage.itemsize))
+        typed = self.tables[address] = elements.typed(identity, kind, storage)
+        return typed
+
+    def _rows_at(self, data: int, length: int, code: str) -> list[Array | Object]:
+        return [self._table_at(address, code[1:]) for address in (_Word * length).from_address(data)]
+
+    def finish(self) -> None:
+        """Give the arrays that the kernel was entered with what it has made of them."""
+        self.release_views()
+        for address, array, code, before in self.entered:
+            if code[0] == "{":
+                words = (_Word * (buffer.FIELDS + len(_fields_of(code)))).from_address(address)
+                if bytes(words) != before:
+                    self._set_fields(array, words, code)
+                continue
+            header = (_Word * buffer.HEADER_WORDS).from_address(address)
+            data, length = header[buffer.DATA], header[buffer.LENGTH]
+            if code[1:] not in KINDS:
+                if length and ctypes.string_at(data, length * 8) != before:
+                    array.items[:] = self._rows_at(data, length, code)
+            elif header[buffer.OWNED]:
+                elements.replace_buffer(array, data, length)
+            if header[buffer.OWNED]:
+                ctypes.pythonapi.PyMem_RawFree(ctypes.c_void_p(data))
+
+    def release_views(self) -> None:
+        for view in self.views:
+            view.release()
+
+    def records(self) -> list[ActivationRecord]:
+        """Return the records of the native calls that were left, oldest first."""
+        memory = self.memory
+        end = (memory.state[buffer.FRAMES] - memory.frames_address) // 8
+        position = 0
+        result = []
+        while position < end:
+            record, position = self._record(memory.frames, position)
+            result.append(record)
+        result.reverse()
+        return result
+
+    def _record(self, words: Any, position: int) -> tuple[ActivationRecord, int]:
+        """Return the record that the frame record at *position* stands for, and where the next one is."""
+        site = self.kernel.sites[words[position]]
+        flag = words[position + 1]
+        arguments, position = self._values(site.codes, words, position + 2)
+        values, position = self._values(site.places, words, position)
+        count = site.code.register_count
+        record = self.outer if site.outer else None
+        if record is None:
+            record = ActivationRecord(self.state, site.code, arguments, NO_UPVALUES, None)
+        record.registers[:] = values[:count]
+        if site.slots:
+            record.spill = dict(zip(site.slots, values[count:], strict=False))
+        record.stack = values[count + len(site.slots) :]
+        record.flag = flag
+        record.jump(site.resume)
+        return record, position
+
+    def _values(self, codes: list[str], words: Any, position: int) -> tuple[list[Value], int]:
+        values: list[Value] = []
+        for code in codes:
+            if code == "nil":
+                values.append(None)
+            elif code[0] == "=":
+                values.append(code[1:])
+            elif code == "mixed":
+                tagged = self.kernel.tags[words[position]]
+                values.append(None if tagged == "nil" else self.take(tagged, words[position + 1]))
+                position += 2
+            else:
+                values.append(self.take(code, words[position]))
+                position += 1
+        return values, position
