@@ -74,6 +74,8 @@ def run(parsed: Parsed) -> int:
         storage=options.get("--local-store"),
         cache=directory(options),
     )
+    if "--stats" in options:
+        machine.count_calls()
     try:
         machine.load(program)
     except VMError as error:

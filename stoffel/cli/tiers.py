@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from stoffel.cli import report
 
-_TITLES: Final = ("function", "tier", "units", "compile time", "code size", "loop entries")
+_TITLES: Final = ("function", "tier", "calls", "units", "compile time", "code size", "loop entries")
 _KERNEL_TITLES: Final = ("kernel", "signature", "code", "runs", "left", "instructions")
 _SIGNATURE_WIDTH: Final = 60
 """Longest signature of a kernel shown in the table."""
@@ -21,7 +21,8 @@ def statistics_lines(statistics: dict[str, Any]) -> list[str]:
         return [f"compiled tier: {statistics['mode']}, but this Python is not one that it knows"]
     lines = [f"compiled tier: {statistics['mode']}"]
     functions = statistics["functions"]
-    if functions:
+    told = ("units", "refusal", "kernels", "kernel_refusal")
+    if any(counters[what] for counters in functions.values() for what in told):
         rows = [_TITLES, *(_row(name, counters) for name, counters in functions.items())]
         lines += report.table(rows, left=(0, 1))
     else:
@@ -47,6 +48,7 @@ def _row(name: str, counters: dict[str, Any]) -> tuple[str, ...]:
     return (
         report.one_line(name),
         counters["tier"],
+        "-" if counters["calls"] is None else str(counters["calls"]),
         str(counters["units"]),
         f"{1000 * counters['compile_seconds']:.2f} ms",
         report.count(counters["code_size"], "byte"),

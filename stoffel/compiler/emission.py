@@ -106,6 +106,8 @@ class Emitter:
         self.current = END
         self.needed_after: list[int] = []
         self.passed_on = False
+        self.counter = ""
+        """Global to be called at the start, if any: counts calls."""
         self.bounded: list[tuple[Spot, Fact]] = []
         """What enters with bounds that have to be checked."""
         self.increments = {
@@ -222,6 +224,10 @@ class Emitter:
         self.spots.flag = self.entry_flag
         self.site(ENTRY, self.entry)
         self.site(DEPTH, self.entry)
+        if self.counter:
+            self.writer.begin_call(self.counter)
+            self.writer.end_call(0)
+            self.writer.pop()
         self._check_bounds()
         starts = list(self.typed.blocks)
         first = starts[0]

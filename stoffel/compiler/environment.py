@@ -94,5 +94,8 @@ class Environment(Protocol):
     def graph(self, code: Code, entry: int) -> Graph:
         """Return the blocks of *code* from one entry."""
 
+    def counter_name(self, code: Code) -> str:
+        """Return the name of the global that counts calls of *code*, "" if they are not counted."""
+
     def feedback(self, code: Code) -> Feedback:
         """Return what was seen in *code*."""

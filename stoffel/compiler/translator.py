@@ -150,6 +150,7 @@ def translate_call(
         names = [CLOSURE_LOCAL, *names]
     emitter = Emitter(code, instructions, typed, environment, 0, names, spots, 0, captured, filename)
     emitter.bounded = [(spot, fact) for spot, fact in zip(spots, arguments, strict=False) if spot and has_bounds(fact)]
+    emitter.counter = environment.counter_name(code)
     return emitter.emit()
 
 

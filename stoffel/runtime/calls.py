@@ -42,6 +42,8 @@ def call_function(frame: ActivationRecord, callee: Code) -> bool:
         outcome = state.tier.call(frame, callee, arguments)
         if outcome is not None:
             return outcome
+    if state.tier is not None and state.tier.statistics.counts_calls:
+        state.tier.statistics.called(callee)
     state.records.append(ActivationRecord(state, callee, arguments, upvalues, None))
     return True
 
@@ -140,6 +142,8 @@ def enter_closure(state: VMState, closure: Closure, arguments: list[Value], *, a
     check_depth(state, callee)
     if announce and state.hooked:
         state.fire(BeforeFunctionCall(CallTarget("closure", callee.name), tuple(arguments)))
+    if state.tier is not None:
+        state.tier.statistics.called(callee)
     state.records.append(ActivationRecord(state, callee, arguments, list(closure.upvalues), closure))
 
 
@@ -176,4 +180,6 @@ def entry(state: VMState, name: str, arguments: list[Value]) -> Code:
             ErrorKind.RUNTIME,
         )
     check_depth(state, callee)
+    if state.tier is not None:
+        state.tier.statistics.called(callee)
     return callee

@@ -88,11 +88,16 @@ class CompiledTier:
     """Runs the units of one machine. *threshold* scales the heat at which functions are compiled; 0 means at once."""
 
     def __init__(
-        self, state: VMState, threshold: float, kernels: str = "", cache: str | os.PathLike[str] | None = None
+        self,
+        state: VMState,
+        threshold: float,
+        kernels: str = "",
+        cache: str | os.PathLike[str] | None = None,
+        statistics: Statistics | None = None,
     ) -> None:
         self.state = state
         self.threshold = threshold
-        self.statistics = Statistics()
+        self.statistics = statistics or Statistics()
         self.kernels: KernelTier | None = None
         self._kernels_wanted = kernels
         self._cache = cache
@@ -221,6 +226,7 @@ class CompiledTier:
             except Mismatch:
                 pass
             else:
+                self.statistics.called(callee)
                 if type(outcome) is KernelLeft:
                     self._take_over(outcome)
                     return True

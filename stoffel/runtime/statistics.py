@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ class FunctionStatistics:
     """Counters of one VM function."""
 
     __slots__ = (
+        "calls",
         "code_size",
         "compile_seconds",
         "entries",
@@ -26,6 +28,7 @@ class FunctionStatistics:
     )
 
     def __init__(self) -> None:
+        self.calls = 0
         self.units = 0
         self.compile_seconds = 0.0
         self.code_size = 0
@@ -47,19 +50,35 @@ class FunctionStatistics:
 class Statistics:
     """Counters of one machine."""
 
-    __slots__ = ("deoptimisations", "functions", "records", "runs")
+    __slots__ = ("counts_calls", "deoptimisations", "functions", "records", "runs")
 
     def __init__(self) -> None:
         self.functions: dict[str, FunctionStatistics] = {}
         self.deoptimisations: dict[str, int] = {}
         self.records = 0
         self.runs = 0
+        self.counts_calls = False
+        """Whether every call is counted. That takes code in every unit, so it is not done unless somebody asks."""
 
     def _of(self, code: Code) -> FunctionStatistics:
         found = self.functions.get(code.name)
         if found is None:
             found = self.functions[code.name] = FunctionStatistics()
         return found
+
+    def called(self, code: Code) -> None:
+        """Count a call that no unit counts: by the interpreter or the host, or of a kernel."""
+        if self.counts_calls:
+            self._of(code).calls += 1
+
+    def counter(self, code: Code) -> Callable[[], None]:
+        """Return what the units of *code* call at their start."""
+        counters = self._of(code)
+
+        def count() -> None:
+            counters.calls += 1
+
+        return count
 
     def compiled(self, code: Code, unit: Unit, seconds: float) -> None:
         """Count a translation."""
@@ -98,6 +117,7 @@ class Statistics:
             "functions": {
                 name: {
                     "tier": counters.tier,
+                    "calls": counters.calls if self.counts_calls else None,
                     "units": counters.units,
                     "compile_seconds": counters.compile_seconds,
                     "code_size": counters.code_size,

@@ -370,6 +370,15 @@ class Units:
 
         return compile_and_run
 
+    def counter_name(self, code: Code) -> str:
+        """Return the name of the global that counts calls of *code*, "" if they are not counted."""
+        if not self.statistics.counts_calls:
+            return ""
+        name = f"count {code.name}"
+        if name not in self.namespace:
+            self.namespace[name] = self.statistics.counter(code)
+        return name
+
     def feedback(self, code: Code) -> Feedback:
         """Return what was seen in *code*."""
         feedback = self._feedback.get(code)

@@ -96,12 +96,21 @@ class VirtualMachine(TableAccess):
     def output(self, output: Any) -> None:
         self._state.write_line = open_sink(output)
 
+    def count_calls(self) -> None:
+        """From now on count the calls of every function, for :meth:`jit_statistics`; compiled calls get slower.
+
+        What is compiled already does not count, so call this before the first run. Nothing is counted with jit "off",
+        and of calls between kernels only those that enter a kernel from outside are.
+        """
+        if self._state.tier is not None:
+            self._state.tier.statistics.counts_calls = True
+
     def jit_statistics(self) -> dict[str, Any]:
         """Return what the compiled tier did, as plain data.
 
-        For every function its tier, units, compile time in seconds, code size in bytes, entries in mid-loop and the
-        sentence by which it was refused, its kernels with their types, runs and work, and why it has no kernel; for the
-        machine the deoptimisations by reason.
+        For every function its tier, calls (None unless :meth:`count_calls` has asked for them), units, compile time in
+        seconds, code size in bytes, entries in mid-loop and the sentence by which it was refused, its kernels with
+        their types, runs and work, and why it has no kernel; for the machine the deoptimisations by reason.
         """
         return self._engine.statistics(self._state)
 

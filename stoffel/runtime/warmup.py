@@ -38,7 +38,7 @@ class WarmUp:
         """Make the compiled tier, give it to the machine and return it."""
         from stoffel.runtime.compiled import CompiledTier
 
-        tier = CompiledTier(self.state, self.threshold, self.kernels, self.cache)
+        tier = CompiledTier(self.state, self.threshold, self.kernels, self.cache, self.statistics)
         self.state.tier = tier
         for code in self._counted:
             # From now on the length of a function decides.

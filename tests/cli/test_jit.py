@@ -28,8 +28,9 @@ def test_statistics_go_to_standard_error_after_the_result(stoffel: Stoffel, tota
     lines = err.splitlines()
     assert (status, out) == (0, "45\n")
     assert lines[0] == "compiled tier: always"
-    assert lines[1].split() == ["function", "tier", "units", "compile", "time", "code", "size", "loop", "entries"]
+    assert lines[1].split() == "function tier calls units compile time code size loop entries".split()
     assert [line.split()[0] for line in lines[2:4]] == ["main", "sum"]
+    assert [line.split()[3] for line in lines[2:4]] == ["1", "1"]
     assert "  entered once" in lines
 
 
@@ -65,6 +66,7 @@ def test_json_without_statistics_has_no_such_key(stoffel: Stoffel, total: Path) 
 
 def test_deoptimisations_and_refusals_are_told_in_sentences() -> None:
     function = {
+        "calls": 7,
         "units": 1,
         "compile_seconds": 0.0012,
         "code_size": 300,
@@ -87,9 +89,9 @@ def test_deoptimisations_and_refusals_are_told_in_sentences() -> None:
         }
     ) == [
         "compiled tier: auto",
-        "  function   tier         units  compile time  code size  loop entries",
-        "  f          code object      1       1.20 ms  300 bytes             2",
-        "  long name  interpreter      1       1.20 ms  300 bytes             2",
+        "  function   tier         calls  units  compile time  code size  loop entries",
+        "  f          code object      7      1       1.20 ms  300 bytes             2",
+        "  long name  interpreter      7      1       1.20 ms  300 bytes             2",
         "  entered 7 times",
         "  left once: a guess failed",
         "  left 2 times: call depth",
@@ -133,6 +135,7 @@ def test_signatures_are_shown_in_types_of_the_language_and_cut_where_they_are_lo
     }
     counters = {
         "tier": "kernel",
+        "calls": None,
         "units": 0,
         "compile_seconds": 0.0,
         "code_size": 0,

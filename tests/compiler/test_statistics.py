@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
+
+import pytest
 
 from stoffel import VirtualMachine
 from stoffel.runtime.compiled import REASONS
+from stoffel.runtime.statistics import Statistics
+from tests.compiler.generators import make_case
+from tests.compiler.oracle import COMPILED, Way, run
 from tests.machines import SUM_BY_CALL, loaded
 
 
@@ -84,6 +90,7 @@ def test_refusals_are_kept_as_sentences() -> None:
     assert machine.execute("main") == 100
     assert machine.jit_statistics()["functions"]["main"] == {
         "tier": "interpreter",
+        "calls": None,
         "units": 0,
         "compile_seconds": 0.0,
         "code_size": 0,
@@ -106,3 +113,69 @@ def test_statistics_are_plain_data() -> None:
 def test_the_manual_explains_every_reason() -> None:
     manual = (Path(__file__).parents[2] / "docs" / "deopt.md").read_text(encoding="utf-8")
     assert [reason for reason in REASONS.values() if f"| {reason} |" not in manual] == []
+
+
+def calls(machine: VirtualMachine) -> dict[str, int]:
+    return {name: counters["calls"] for name, counters in machine.jit_statistics()["functions"].items()}
+
+
+RECURSION = """
+function down(n)
+    MOV r1, r0
+    LDI r2, 0
+    CMP r1, r2
+    JMPEQ done
+    LDI r3, 1
+    SUB r4, r1, r3
+    PUSHARG r4
+    CALL down
+done:
+    RET r1
+end
+"""
+
+
+@pytest.mark.parametrize("mode", ["always", "no-kernels"])
+@pytest.mark.parametrize("every", [0, 1, 7])
+@pytest.mark.parametrize("depth", [0, 5, 3000])
+def test_calls_are_counted_in_whatever_tier_they_run(mode: str, every: int, depth: int) -> None:
+    machine = loaded(VirtualMachine(jit=mode), RECURSION)
+    machine.count_calls()
+    assert machine.state.tier is not None
+    machine.state.tier.every = every
+    assert machine.execute("down", depth) == depth
+    assert calls(machine) == {"down": depth + 1}
+    assert machine.execute("down", 2) == 2
+    assert calls(machine) == {"down": depth + 4}
+
+
+def test_nobody_asks_so_nobody_counts() -> None:
+    machine = loaded(VirtualMachine(jit="always"), RECURSION)
+    machine.execute("down", 5)
+    assert calls(machine) == {"down": None}
+
+
+def test_without_a_compiled_tier_there_is_nothing_to_count_with() -> None:
+    machine = loaded(VirtualMachine(jit="off"), RECURSION)
+    machine.count_calls()
+    machine.execute("down", 5)
+    assert machine.jit_statistics() == {"mode": "off"}
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_all_tiers_count_the_same_calls(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closures, callbacks, functions with upvalues, hooks that come on in mid-run, errors, limits of depth."""
+    create = Statistics.__init__
+
+    def counting(self: Statistics) -> None:
+        create(self)
+        self.counts_calls = True
+
+    monkeypatch.setattr(Statistics, "__init__", counting)
+    for number in range(4):
+        case = make_case(random.Random(4 * seed + number))
+        machines: list[VirtualMachine] = []
+        for way in (Way("interpreted", "no-kernels", threshold=1e15), *COMPILED):
+            run(case, way, inspect=machines.append)
+        expected, *found = map(calls, machines)
+        assert [counted for counted in found if counted != expected] == []
