@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import is_not
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from stoffel.compiler.blocks import END, Edge
 from stoffel.compiler.branches import branch
@@ -54,6 +54,10 @@ from stoffel.runtime.code import Code
 if TYPE_CHECKING:
     from stoffel.compiler.codeobjects import Label
     from stoffel.compiler.environment import Environment
+
+
+_FAR: Final = 12
+"""Nodes that are looked at to choose a local."""
 
 
 class Emitter:
@@ -422,12 +426,34 @@ class Emitter:
         if node.target < 0 or position + 1 >= len(typed.nodes):
             return -1
         layout = self.typed.layout
-        for after in typed.nodes[position + 1 : position + 3]:
+        if layout.unseen:
+            holders = {node.target}
+            for ahead, after in enumerate(typed.nodes[position + 1 : position + _FAR], position + 2):
+                if after.form == "copy" and after.sources[0] in holders:
+                    if layout.first_unseen <= after.target < layout.stack:
+                        if self._changes_first(typed, ahead, node.target, after.target):
+                            return after.target
+                        break
+                    holders.add(after.target)
+                elif after.target in holders:
+                    break
+        for ahead, after in enumerate(typed.nodes[position + 1 : position + 3], position + 2):
             if after.form != "copy" or after.sources[0] != node.target:
                 break
-            if not layout.first_unseen <= after.target:
+            if not layout.first_unseen <= after.target < layout.stack:
+                if after.target >= layout.stack or self._changes_first(typed, ahead, after.target, node.target):
+                    return -1
                 return after.target
         return -1
+
+    def _changes_first(self, typed: TypedBlock, position: int, place: int, other: int) -> bool:
+        """Return whether *place* is computed anew before *other*: then that should keep the local that both share."""
+        for node in typed.nodes[position : position + _FAR]:
+            if node.target == other:
+                return False
+            if node.target == place:
+                return node.form not in ("copy", "constant")
+        return False
 
     def _guard(self, place: int, kind: int) -> None:
         writer = self.writer

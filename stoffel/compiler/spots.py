@@ -170,13 +170,20 @@ class Spots:
         if type(flag) is Held:
             return
         if type(flag) is Order:
-            self.load(flag.left, raw=True)
-            self.load(flag.right, raw=True)
-            writer.compare(">")
-            self.load(flag.left, raw=True)
-            self.load(flag.right, raw=True)
-            writer.compare("<")
-            writer.binary("SUB")
+            # Comparisons that are followed by jumps are the ones that CPython makes quick.
+            done = writer.label()
+            others = [("<", -1, writer.label()), (">", 1, writer.label())]
+            for operator, _, label in others:
+                self.load(flag.left, raw=True)
+                self.load(flag.right, raw=True)
+                writer.compare(operator)
+                writer.if_true(label)
+            writer.constant(0)
+            for _, value, label in others:
+                writer.jump(done)
+                writer.place(label)
+                writer.constant(value)
+            writer.place(done)
         else:
             assert type(flag) is int, "the compare flag is read but was not kept"
             writer.constant(flag)
