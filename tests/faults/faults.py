@@ -151,7 +151,7 @@ FAULTS: tuple[Fault, ...] = (
         "                self.places[place] = moved",
     ),
     Fault("a free local that the flag uses", SPOTS, " and not self._flag_uses(own):", ":"),
-    Fault("flag made from a wrong comparison", SPOTS, 'writer.compare(">")', 'writer.compare(">=")'),
+    Fault("flag made from a wrong comparison", SPOTS, '("<", -1, writer.label())', '("<=", -1, writer.label())'),
     Fault("raw value escapes unboxed", SPOTS, "if spot.raw and not raw:", "if spot.raw and raw:"),
     Fault(
         "evicted value forgets that it is raw",
