@@ -185,6 +185,13 @@ class Preparation:
             content = self._contents[code] = f"{head} {labels!r} {lines!r}"
         return content
 
+    def places_read(self, code: Code, entry: int) -> list[int]:
+        """Return the places whose values matter where a record is taken over."""
+        from stoffel.compiler.kernels.reading import places_read
+
+        layout = translator.layout_of(code, self.units.instructions_of(code))
+        return places_read(self.units.graph(code, entry), layout)
+
     def analyse(self, code: Code, entry: int | None, codes: list[str]) -> Kernel:
         """Return the kernel of a function for values of the types that *codes* name. Raises Refusal."""
         from stoffel.compiler.kernels.analysis import Family

@@ -28,6 +28,8 @@ CODES: Final = {cls: scalar.name for cls, scalar in SCALARS.items()}
 OPAQUE: Final = "opaque"
 NESTING: Final = 4
 """Depth to which arrays of arrays are typed."""
+VALUE_LIMIT: Final = 2048
+"""Values that a kernel can be entered with: those of all registers and spill slots in mid-function."""
 _HEADERS: Final = 64
 
 _Word = ctypes.c_int64
@@ -89,7 +91,7 @@ class Memory:
     __slots__ = ("address", "doubles", "frames", "frames_address", "headers", "headers_address", "state")
 
     def __init__(self) -> None:
-        words = buffer.VALUES + 4096
+        words = buffer.VALUES + VALUE_LIMIT
         self.state = (_Word * words)()
         self.address = ctypes.addressof(self.state)
         self.doubles = (ctypes.c_double * words).from_buffer(self.state)

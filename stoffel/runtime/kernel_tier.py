@@ -22,9 +22,9 @@ from stoffel.isa.table import Flow
 from stoffel.runtime.code import Code
 from stoffel.runtime.kernel_builder import Builder, Job, Preparation
 from stoffel.runtime.kernel_outcomes import KernelLeft, Mismatch
-from stoffel.runtime.kernel_run import KINDS, RunnableSite, code_of_value
+from stoffel.runtime.kernel_run import KINDS, OPAQUE, VALUE_LIMIT, RunnableSite, code_of_value
 from stoffel.runtime.kernels import Kernels, RunnableKernel
-from stoffel.runtime.values import Value
+from stoffel.runtime.values import Array, TypedArray, Value
 
 if TYPE_CHECKING:
     from stoffel.compiler.kernels.cache import Cache
@@ -48,9 +48,10 @@ MISMATCHES: Final = 16
 class Candidate:
     """The kernels for one key: made, or the sentence why there is none."""
 
-    __slots__ = ("job", "kernels", "refusal", "subject", "tried")
+    __slots__ = ("expects", "job", "kernels", "refusal", "subject", "tried")
 
     subject: tuple[Code, int | None]
+    expects: tuple[type, ...] | None
 
     def __init__(self) -> None:
         self.kernels: list[RunnableKernel] = []
@@ -73,6 +74,9 @@ class KernelTier:
         self.may_build = eager
         self._calls: dict[tuple[Code, tuple[type, ...]], Candidate] = {}
         self._entries: dict[tuple[Code, int, tuple[type, ...]], Candidate] = {}
+        self._read: dict[tuple[Code, int], list[int]] = {}
+        self._made: set[Code] = set()
+        self._ticks = 0
         self._wanted: set[Code] = set()
         self._wanted_heads: set[tuple[Code, int]] = set()
         self._given_up: set[tuple[Code, Signature]] = set()
@@ -86,46 +90,57 @@ class KernelTier:
     # Sampling
 
     def sample(self, records: list[ActivationRecord], ticks: int) -> None:
-        """Take what is finished, and want kernels of what is on the stack; *ticks* is 0 if the clock has not ticked."""
+        """Take what is finished, and want a kernel of what is on the stack; *ticks* is 0 if the clock has not ticked.
+
+        One is wanted at a time, the outermost, because it contains what it calls. If it cannot be made, the next
+        sample looks further in.
+        """
         self._collect()
         if not ticks:
             return
-        self.may_build = self.eager or ticks > TICKS_BEFORE_BUILDING
+        if ticks > TICKS_BEFORE_BUILDING and not self.may_build:
+            self.may_build = True
+            # What the cache did not have has not been tried.
+            self._wanted.clear()
+            self._wanted_heads.clear()
+        self._ticks = ticks
         counts = Counter(record.code for record in records)
         looked_at: set[tuple[Code, int]] = set()
         in_loop = False
         for position, record in enumerate(records):
-            code = record.code
-            if position and (in_loop or counts[code] > 1):
-                self._want(code)
-            place = code, record.next_instruction
+            place = code, index = record.code, record.next_instruction
+            if place in looked_at:
+                continue
+            looked_at.add(place)
+            if position and (in_loop or counts[code] > 1) and code not in self._wanted:
+                self._wanted.add(code)
+                self._standing_aside = {item for item in self._standing_aside if item[0] is not code}
+                self.units.recall(code)
+                return
             if len(self.units.instructions_of(code)) > INSTRUCTION_LIMIT:
                 in_loop = True
-            elif place not in looked_at:
-                looked_at.add(place)
-                heads = self._heads_around(*place)
-                self._wanted_heads.update((code, head) for head in heads)
-                in_loop = bool(heads)
+                continue
+            head = self._head_around(code, index)
+            in_loop = in_loop or head is not None
+            if head is not None and (code, head) not in self._wanted_heads:
+                self._wanted_heads.add((code, head))
+                return
 
-    def _want(self, code: Code) -> None:
-        self._wanted.add(code)
-        self._standing_aside = {item for item in self._standing_aside if item[0] is not code}
-        self.units.recall(code)
-
-    def _heads_around(self, code: Code, index: int) -> list[int]:
-        """Return the targets of back-edges that jump over the instruction before *index*."""
+    def _head_around(self, code: Code, index: int) -> int | None:
+        """Return where the outermost loop around an instruction begins, None if there is none."""
         heads = []
         for position, instruction in enumerate(self.units.instructions_of(code)):
             if instruction.op.flow is Flow.JUMP:
                 target = code.function.labels[instruction.operands[0]]
                 if target <= index <= position + 1:
                     heads.append(target)
-        return heads
+        return min(heads, default=None)
 
     # Running
 
     def call(self, callee: Code, key: tuple[type, ...], arguments: list[Value], room: int) -> Value | KernelLeft | None:
         """Run a call by the interpreter as a kernel; raises Mismatch if there is none for it."""
+        key = _ordinary(key)
         candidate = self._calls.get((callee, key))
         if candidate is None:
             if not (self.eager or callee in self._wanted):
@@ -136,14 +151,19 @@ class KernelTier:
     def enter(self, record: ActivationRecord, entry: int, values: list[Value], room: int) -> Value | KernelLeft:
         """Take over a record at a loop head as a kernel; raises Mismatch if there is none for it."""
         code = record.code
-        key = code, entry, tuple(map(type, values))
+        if record.stack:
+            raise Mismatch
+        read = self._read.get((code, entry))
+        if read is None:
+            if not (self.eager or (code, entry) in self._wanted_heads):
+                raise Mismatch
+            read = self._read[code, entry] = self.preparation.places_read(code, entry)
+        key = code, entry, _ordinary(tuple([type(values[place]) for place in read]))
         candidate = self._entries.get(key)
         if candidate is None:
             if not (self.eager or (code, entry) in self._wanted_heads):
                 raise Mismatch
             candidate = self._entries[key] = Candidate()
-        if record.stack:
-            raise Mismatch
         return self._run(candidate, code, entry, values, room, record)
 
     def _run(
@@ -158,6 +178,8 @@ class KernelTier:
         for kernel in candidate.kernels:
             if room < kernel.depth:
                 raise Mismatch
+            if kernel.expects is not None and kernel.expects != _ordinary(tuple(map(type, values))):
+                continue
             try:
                 result = self.kernels.run(kernel, values, room, outer)
             except Mismatch:
@@ -182,7 +204,7 @@ class KernelTier:
 
     def _kernel_for(self, callee: Code, signature: Signature) -> Callable[..., Value] | None:
         """Return what stands for the unit of *callee* where kernels may run it, None if nothing speaks for that."""
-        if signature.captured is not None or not (self.eager or callee in self._wanted):
+        if signature.captured is not None or not (self.eager or callee in self._wanted or callee in self._made):
             return None
         if (callee, signature) in self._given_up or (callee, signature) in self._standing_aside:
             return None
@@ -198,7 +220,7 @@ class KernelTier:
             candidates[()] = self._calls.setdefault((callee, tuple(classes)), Candidate())
 
         def run(room: int, *arguments: Value) -> Value:
-            key = () if raw_arguments else tuple(map(type, arguments))
+            key = () if raw_arguments else _ordinary(tuple(map(type, arguments)))
             candidate = candidates.get(key)
             if candidate is None:
                 candidate = candidates[key] = self._calls.setdefault((callee, key), Candidate())
@@ -235,7 +257,18 @@ class KernelTier:
         """Make a kernel for such values, at once if that is asked for, else have it made beside the run."""
         if candidate.refusal is not None or candidate.job is not None or len(candidate.kernels) >= VARIANTS:
             return None
+        if len(values) > VALUE_LIMIT:
+            self._refuse(candidate, code, f"{len(values)} registers and slots, more than the {VALUE_LIMIT} of a kernel")
+            return None
         codes = [code_of_value(value) for value in values]
+        expects = None
+        if entry is not None:
+            if candidate.tried:
+                # The second time what is not read is of other types: from now on they shall not matter.
+                read = set(self._read[code, entry])
+                codes = [item if place in read else OPAQUE for place, item in enumerate(codes)]
+            else:
+                expects = _ordinary(tuple(map(type, values)))
         shape = tuple(codes)
         if shape in candidate.tried:
             return None
@@ -251,6 +284,7 @@ class KernelTier:
         candidate.tried.add(shape)
         candidate.job = Job(key, kernel, self.store)
         candidate.subject = code, entry
+        candidate.expects = expects
         if not self.eager:
             self._jobs[candidate.job] = candidate
             self.builder.submit(candidate.job)
@@ -265,6 +299,9 @@ class KernelTier:
     def _refuse(self, candidate: Candidate, code: Code, sentence: str) -> None:
         candidate.refusal = sentence
         self.statistics.no_kernel(code, sentence)
+        if not self.eager:
+            # Something further in may do.
+            self.tier.tick(self._ticks)
 
     def _install(self, candidate: Candidate) -> RunnableKernel | None:
         """Take what came of the candidate's job."""
@@ -278,7 +315,9 @@ class KernelTier:
             return None
         meta = {**job.meta, "cached": job.kernel is None, "entry": entry}
         made = RunnableKernel(code.name, job.loaded, meta, self._sites(meta))
+        made.expects = candidate.expects
         candidate.kernels.append(made)
+        self._made.add(code)
         self.statistics.made_kernel(code, made, job.seconds, job.size)
         return made
 
@@ -304,6 +343,11 @@ class KernelTier:
                 known = layouts[name] = code, list(slots)
             sites.append(RunnableSite(known[0], known[1], resume, codes, places, outer))
         return sites
+
+
+def _ordinary(classes: tuple[type, ...]) -> tuple[type, ...]:
+    """Return *classes* without a distinction of how arrays are stored."""
+    return tuple([Array if cls is TypedArray else cls for cls in classes]) if TypedArray in classes else classes
 
 
 def _class_of(mask: int) -> type | None:

@@ -52,6 +52,7 @@ class RunnableKernel:
         "depth",
         "entries",
         "entry",
+        "expects",
         "frame_words",
         "function",
         "left",
@@ -81,6 +82,7 @@ class RunnableKernel:
         self.nesting = max(NATIVE_STACK // size, 8) if self.depth == 0 else self.depth
         self.cached: bool = meta["cached"]
         self.entry: int | None = meta["entry"]
+        self.expects: tuple[type, ...] | None = None
         self.entries = 0
         self.left = 0
         self.mismatches = 0
