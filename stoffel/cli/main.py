@@ -12,7 +12,7 @@ from stoffel.cli import report, status
 if TYPE_CHECKING:
     from stoffel.cli.options import Command
 
-COMMANDS: Final = ("run", "compare", "asm", "dis", "check", "info", "cache")
+COMMANDS: Final = ("run", "compare", "explain", "asm", "dis", "check", "info", "cache")
 """Names of the commands; each is a module of this package with a ``COMMAND``."""
 
 TRACEBACK_VARIABLE: Final = "STOFFEL_TRACEBACK"

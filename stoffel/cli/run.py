@@ -148,9 +148,14 @@ def hints(program: Program, entry: str, error: VMError) -> list[str]:
         from stoffel.cli.info import signature
 
         return [f"  the entry is {report.one_line(signature(program.functions[entry]))}"]
+    return [f"  choose one of its functions with --entry: {names_of(program)}"]
+
+
+def names_of(program: Program) -> str:
+    """Return the names of the functions of a program, of very many only the first ones."""
     names = [report.one_line(function.name) for function in program.functions]
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return [f"  choose one of its functions with --entry: {', '.join(names[:_LISTED])}{more}"]
+    return f"{', '.join(names[:_LISTED])}{more}"
 
 
 COMMAND: Final = Command(

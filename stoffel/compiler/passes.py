@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from stoffel.compiler import translator
+from stoffel.compiler.blocks import END
 from stoffel.compiler.environment import Environment
 from stoffel.compiler.facts import kind_of, of_kinds
 from stoffel.compiler.liveness import FLAG, analyse, bit
 from stoffel.compiler.safepoints import AFTER, BEFORE, BOUNDS, DEPTH, DURING, ENTRY, HANDOVER, NEXT, TAKEN, Unit
-from stoffel.compiler.typed import TypedFunction
+from stoffel.compiler.typed import TypedBlock, TypedFunction
+from stoffel.isa.program import Instruction
 from stoffel.runtime.code import Code
 from stoffel.runtime.values import Value
 
@@ -69,3 +71,37 @@ def format_sites(unit: Unit) -> str:
         ways = ", ".join(f"{_WAYS[way]} -> {site.resume}" for way, site in sorted(line.sites.items()))
         lines.append(f"line {number}: {line.text.strip():<24} {ways}".rstrip())
     return "\n".join(lines)
+
+
+def format_simplified(instructions: Sequence[Instruction], typed: TypedFunction) -> str:
+    """Return the blocks that are left after jump threading, with what each instruction sets and how it is written.
+
+    What follows an instruction is the place that it sets with the fact about it, and in brackets the form.
+    """
+    lines = []
+    for start, block in typed.blocks.items():
+        lines.append(f"block {start}:")
+        for node in block.nodes:
+            target = f"{typed.layout.name(node.target)}: {node.result}" if node.target >= 0 else ""
+            checks = "".join(
+                f", checks {typed.layout.name(node.sources[position])} is {of_kinds(kind)}"
+                for position, kind in node.guards
+            )
+            text = str(instructions[node.index])
+            lines.append(f"  {node.index:5}  {text:<28} {target:<36} ({node.form}{checks})")
+        lines.append(f"         {_ending(block)}")
+    return "\n".join(lines)
+
+
+_ORDERS: Final = {-1: "less", 0: "equal", 1: "greater"}
+
+
+def _ending(typed: TypedBlock) -> str:
+    """Return where control goes after a block; ^ marks a jump backwards."""
+    if typed.taken is not None and typed.next is not None:
+        orders = " or ".join(_ORDERS[order] for order in sorted(typed.block.branch or ()))
+        return f"if {orders} goto {typed.taken} else {typed.next}"
+    only = typed.taken or typed.next
+    if only is None or only.target == END:
+        return "return"
+    return f"goto {only}"

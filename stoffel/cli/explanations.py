@@ -1,0 +1,283 @@
+"""How fast each function of a program can become, and what is in the way: the work of ``stoffel explain``."""
+
+from __future__ import annotations
+
+import dis
+import io
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from stoffel.cli.recorder import Recorder, Seen, seen
+from stoffel.compiler import liveness, translator
+from stoffel.compiler.facts import ANY, CLASS, UNIT, UNIT_FACT, of_kinds
+from stoffel.compiler.kernels.analysis import Action, Family, Instance
+from stoffel.compiler.kernels.lowering import Kernel, lower
+from stoffel.compiler.kernels.types import SCALARS, type_of_code
+from stoffel.compiler.passes import format_simplified
+from stoffel.compiler.refusal import Refusal
+from stoffel.isa.scalars import INTEGER_KINDS
+from stoffel.isa.table import Flow
+from stoffel.runtime.code import Code
+from stoffel.runtime.kernel_run import OPAQUE
+from stoffel.runtime.vm import VirtualMachine
+
+if TYPE_CHECKING:
+    from stoffel.compiler.safepoints import Unit
+    from stoffel.compiler.typed import TypedFunction
+    from stoffel.isa.program import Program
+    from stoffel.isa.types import Type
+    from stoffel.runtime.units import Units
+
+KERNEL: Final = "kernel"
+LOOPS: Final = "code object, loops as kernels"
+CODE_OBJECT: Final = "code object"
+INTERPRETER: Final = "interpreter"
+
+_TOO_DEEP: Final = "calls are nested too deeply to be analysed"
+_CLOSURE: Final = "it is called as a closure, and kernels take plain calls only"
+_UNKNOWN: Final = "the types of its arguments are not known (give arguments, or --run)"
+_UNKNOWN_PLACES: Final = "the types there show only when it runs (--run)"
+
+
+class Place(NamedTuple):
+    """An instruction that a sentence is about."""
+
+    function: str
+    instruction: int
+    text: str
+
+
+class Region(NamedTuple):
+    """A function (*entry* None) or a loop as a kernel: its kernel, or why there is none.
+
+    *places* are name and code of type of what it is entered with; *leaves* say where it hands over to the interpreter.
+    """
+
+    entry: int | None
+    places: tuple[tuple[str, str], ...]
+    kernel: Kernel | None
+    refusal: str | None
+    place: Place | None
+    leaves: tuple[tuple[str, Place], ...]
+
+
+class Explanation(NamedTuple):
+    """What becomes of one function.
+
+    *types* are those of its arguments (None if they are not known), *source* says where they are from, *others* is the
+    number of other combinations of types seen. *refusal* says why there is no code object, *place* where.
+    """
+
+    code: Code
+    types: Seen | None
+    source: str
+    others: int
+    unit: Unit | None
+    typed: TypedFunction | None
+    refusal: str | None
+    place: Place | None
+    call: Region
+    loops: tuple[Region, ...]
+
+    @property
+    def tier(self) -> str:
+        """The fastest tier that is open to the function."""
+        if self.call.kernel is not None:
+            return KERNEL
+        if self.unit is None:
+            return INTERPRETER
+        return LOOPS if any(loop.kernel is not None for loop in self.loops) else CODE_OBJECT
+
+    @property
+    def simplified(self) -> str:
+        """Blocks with threaded jumps and the types of what each instruction sets; empty without a code object."""
+        return "" if self.typed is None else format_simplified(self.code.instructions(), self.typed)
+
+    @property
+    def disassembly(self) -> str:
+        """The CPython code; empty without a code object."""
+        if self.unit is None:
+            return ""
+        shown = io.StringIO()
+        dis.dis(self.unit.code, file=shown)
+        return shown.getvalue().strip("\n")
+
+
+class Explainer:
+    """Explains the functions of a program; *recorder* has seen it run, if it has run. Raises VMError to load it."""
+
+    def __init__(self, program: Program, recorder: Recorder | None = None) -> None:
+        self.machine = VirtualMachine(jit="always", cache="off")
+        self.machine.load(program)
+        tier: Any = self.machine.state.tier
+        self.units: Units | None = None if tier is None else tier.units
+        self.recorder = recorder
+
+    def explain(self, name: str, arguments: Sequence[Any] | None = None) -> Explanation:
+        """Explain one function, called with *arguments* or else as it was seen or is declared to be called."""
+        code = self.machine.state.functions[name]
+        assert type(code) is Code
+        assert self.units is not None
+        types, source, others = self._types(code, arguments)
+        kinds = (ANY,) * code.arity if types is None else types.kinds
+        unit, typed, refusal = self._translate(code, kinds)
+        instance: Instance | None = None
+        if code.upvalue_names or types is None:
+            call = Region(None, (), None, _CLOSURE if code.upvalue_names else _UNKNOWN, None, ())
+        else:
+            call, instance = self._region(code, None, types.codes)
+        loops = [self._loop(code, head, instance, typed) for head in self._heads(code)]
+        place = None if refusal is None else _place_in(code, refusal)
+        return Explanation(code, types, source, others, unit, typed, refusal, place, call, tuple(loops))
+
+    # Types
+
+    def _types(self, code: Code, arguments: Sequence[Any] | None) -> tuple[Seen | None, str, int]:
+        if arguments is not None:
+            return seen(list(arguments)), "given", 0
+        counter = self.recorder.calls.get(code.name) if self.recorder is not None else None
+        if counter:
+            return counter.most_common(1)[0][0], "seen", len(counter) - 1
+        samples = [self._sample(kind) for kind in code.function.parameter_types]
+        if any(sample is _NO_SAMPLE for sample in samples):
+            return None, "not declared", 0
+        return seen(samples), "declared", 0
+
+    def _sample(self, kind: Type) -> Any:
+        """Return a value of a declared type, or ``_NO_SAMPLE`` if the type says too little."""
+        if kind.kind == "integer":
+            for cls, integer in INTEGER_KINDS.items():
+                if (integer.maximum.bit_length() + (integer.minimum < 0), integer.minimum < 0) == (
+                    kind.width,
+                    kind.signed,
+                ):
+                    return cls(0)
+            return _NO_SAMPLE
+        if kind.kind == "list":
+            element = self._sample(kind.arguments[0])
+            return element if element is _NO_SAMPLE else self.machine.create_array([element])
+        if kind.kind in ("dict", "object", "generic"):
+            return self.machine.create_object()
+        return _SAMPLES.get(kind.kind, _NO_SAMPLE)
+
+    # Code objects
+
+    def _translate(self, code: Code, kinds: Iterable[int]) -> tuple[Unit | None, TypedFunction | None, str | None]:
+        assert self.units is not None
+        instructions = self.units.instructions_of(code)
+        captured = code.upvalue_names or None
+        facts = [UNIT_FACT if kind == UNIT else of_kinds(kind) for kind in kinds]
+        try:
+            unit = translator.translate_call(code, instructions, facts, captured, self.units, f"<{code.name}>")
+            layout = translator.layout_of(code, instructions)
+            state = translator.call_state(layout, translator.bounded(code, instructions, 0, facts, self.units))
+            return unit, translator.infer(code, instructions, 0, state, self.units, captured), None
+        except Refusal as refusal:
+            return None, None, str(refusal)
+        except RecursionError:
+            return None, None, _TOO_DEEP
+
+    # Kernels
+
+    def _region(self, code: Code, entry: int | None, codes: Sequence[str]) -> tuple[Region, Instance | None]:
+        """Return the kernel for one entry, and the analysed instance of *code* as far as the analysis came."""
+        assert self.units is not None
+        layout = translator.layout_of(code, self.units.instructions_of(code))
+        names = code.parameters if entry is None else [layout.name(place) for place in range(len(codes))]
+        places = tuple(zip(names, codes, strict=True))
+        family = Family(self.units, self.units.instructions_of)
+        try:
+            main = family.analyse(code, entry, [type_of_code(item) for item in codes])
+            kernel = lower(family, main, entry is not None)
+        except (Refusal, RecursionError) as problem:
+            sentence = str(problem) if isinstance(problem, Refusal) else _TOO_DEEP
+            region = Region(entry, places, None, sentence, _place_of(sentence, family), ())
+            return region, family.instances[0] if family.instances else None
+        leaves = {
+            (action.detail, _place(instance, action)): None
+            for instance in family.instances
+            for action in instance.leaves()
+        }
+        return Region(entry, places, kernel, None, None, tuple(leaves)), main
+
+    def _heads(self, code: Code) -> list[int]:
+        """Return the targets of the jumps backwards."""
+        labels = code.function.labels
+        return sorted(
+            {
+                labels[instruction.operands[0]]
+                for index, instruction in enumerate(code.instructions())
+                if instruction.op.flow is Flow.JUMP and labels[instruction.operands[0]] <= index
+            }
+        )
+
+    def _loop(self, code: Code, head: int, instance: Instance | None, typed: TypedFunction | None) -> Region:
+        counter = self.recorder.loops.get((code.name, head)) if self.recorder is not None else None
+        codes: Sequence[str] | None
+        if code.upvalue_names:
+            return Region(head, (), None, _CLOSURE, None, ())
+        if counter:
+            codes = counter.most_common(1)[0][0].codes
+        else:
+            codes = _codes_at_back_edge(instance, head) or _codes_by_inference(typed, head)
+        if codes is None:
+            return Region(head, (), None, _UNKNOWN_PLACES, None, ())
+        if self.units is not None and len(codes) > translator.layout_of(code, self.units.instructions_of(code)).stack:
+            return Region(head, (), None, "values are on the argument stack there", None, ())
+        return self._region(code, head, codes)[0]
+
+
+_NO_SAMPLE: Final = object()
+_INTEGERS: Final = {kind.type_name: cls(0) for cls, kind in INTEGER_KINDS.items()}
+_SAMPLES: Final = {"float": 0.0, "string": "", "bool": False, "nil": None, "void": None}
+
+
+def _codes_at_back_edge(instance: Instance | None, head: int) -> list[str] | None:
+    """Return the types with which control comes back to *head*, as far as kernels' analysis came there."""
+    if instance is None:
+        return None
+    for typed in instance.blocks.values():
+        for edge in typed.edges():
+            if edge.back and edge.target == head:
+                codes = [kind.code for kind in typed.after.types]
+                return [OPAQUE if code == "mixed" or code[0] == "=" else code for code in codes]
+    return None
+
+
+def _codes_by_inference(typed: TypedFunction | None, head: int) -> list[str] | None:
+    """Return the types at *head* by the translator's inference, None if it does not settle one that is needed."""
+    if typed is None or head not in typed.blocks:
+        return None
+    needed = liveness.analyse(typed)[head]
+    codes = []
+    for place, fact in enumerate(typed.blocks[head].entry.facts):
+        scalar = SCALARS.get(CLASS.get(fact.mask, object))
+        if scalar is not None:
+            codes.append(scalar.code)
+        elif needed & liveness.bit(place):
+            return None
+        else:
+            codes.append(OPAQUE)
+    return codes
+
+
+def _place(instance: Instance, action: Action) -> Place:
+    return Place(instance.code.name, action.at, str(instance.instructions[action.at]))
+
+
+def _place_of(sentence: str, family: Family) -> Place | None:
+    """Return the instruction that a refusal of the kernel tier is about, if it is about one."""
+    for instance in family.instances:
+        for action in instance.leaves():
+            if sentence.startswith(f"{action.detail} at instruction {action.at}"):
+                return _place(instance, action)
+    return None
+
+
+def _place_in(code: Code, sentence: str) -> Place | None:
+    """Return the instruction that a refusal of the translator names, if it names one."""
+    _, found, rest = sentence.partition(" at instruction ")
+    number = rest.split()[0] if rest else ""
+    if not (found and number.isdigit()):
+        return None
+    return Place(code.name, int(number), str(code.instructions()[int(number)]))
