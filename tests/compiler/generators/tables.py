@@ -44,7 +44,7 @@ def array(body: Body, nesting: int) -> None:
 def record(body: Body, nesting: int) -> None:
     chooser = body.chooser
     target = OBJECTS[0]
-    choice = chooser.randrange(8)
+    choice = chooser.randrange(9)
     key = body.load(body.key())
     if choice < 3:
         body.call("set_field", target, key, chooser.choice((*INTEGERS, *ANYTHING, *FLOATING)))
@@ -54,6 +54,9 @@ def record(body: Body, nesting: int) -> None:
     elif choice == 6:
         body.call("create_object")
         body.emit("MOV", target, SCRATCH)
+    elif choice == 7:
+        body.call("get_or_create_array_field", target, key)
+        body.emit("MOV", chooser.choice((*ANYTHING, *ARRAYS)), SCRATCH)
     else:
         body.call("contains", target, key)
         body.emit("MOV", BOOLEANS[0], SCRATCH)
