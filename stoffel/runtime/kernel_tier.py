@@ -127,14 +127,17 @@ class KernelTier:
                 return
 
     def _head_around(self, code: Code, index: int) -> int | None:
-        """Return where the outermost loop around an instruction begins, None if there is none."""
+        """Return where the innermost loop around an instruction begins, None if there is none.
+
+        It is where the interpreter comes first; a kernel from there contains the loops around it as well.
+        """
         heads = []
         for position, instruction in enumerate(self.units.instructions_of(code)):
             if instruction.op.flow is Flow.JUMP:
                 target = code.function.labels[instruction.operands[0]]
                 if target <= index <= position + 1:
                     heads.append(target)
-        return min(heads, default=None)
+        return max(heads, default=None)
 
     # Running
 
@@ -263,8 +266,9 @@ class KernelTier:
         codes = [code_of_value(value) for value in values]
         expects = None
         if entry is not None:
-            if candidate.tried:
-                # The second time what is not read is of other types: from now on they shall not matter.
+            if candidate.tried or not self.eager:
+                # Where what is not read has other types each time, they shall not matter: a tag more in each loop
+                # costs less than a kernel that does not fit when it is ready.
                 read = set(self._read[code, entry])
                 codes = [item if place in read else OPAQUE for place, item in enumerate(codes)]
             else:

@@ -42,8 +42,9 @@ class RunnableKernel:
     """A kernel in memory, bound to one machine.
 
     ``values`` and ``result`` are codes of types; ``depth`` is 0 if native calls can nest without a bound. ``entry`` is
-    the instruction at which it takes over a record, None if it runs calls. ``work`` is the fuel used so far, about one
-    unit for each VM instruction; ``left`` counts runs that ended in leaving.
+    the instruction at which it takes over a record, None if it runs calls; ``expects`` the classes of all values
+    then, None if those that are not read do not matter. ``work`` is the fuel used so far, about one unit for each VM
+    instruction; ``left`` counts runs that ended in leaving.
     """
 
     __slots__ = (
