@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     from stoffel.runtime.kernel_tier import KernelTier
     from stoffel.runtime.state import VMState
 
-HEAT_PER_INSTRUCTION: Final = 1000
-"""Interpreted instructions that cost about as much as translating one."""
+HEAT_PER_INSTRUCTION: Final = 150
+"""Interpreted instructions after which a function is translated, for each of its own: half the cost of translating one."""
 HANDOVERS: Final = 3
 """Times that a unit may be left at an instruction that only the interpreter executes before it is given up."""
 RESERVE: Final = 60
