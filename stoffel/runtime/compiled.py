@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
 
 HEAT_PER_INSTRUCTION: Final = 150
-"""Interpreted instructions after which a function is translated, for each of its own: half the cost of translating one."""
+"""Interpreted instructions, for each of its own, after which a function is translated: half the cost of that."""
 HANDOVERS: Final = 3
 """Times that a unit may be left at an instruction that only the interpreter executes before it is given up."""
 RESERVE: Final = 60
