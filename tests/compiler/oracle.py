@@ -46,6 +46,16 @@ COMPILED: Final = (
     Way("auto, warm later", "auto", threshold=2e-4),
 )
 
+KERNELS: Final = Way("kernels", "kernels")
+KERNELS_LEFT: Final = (
+    Way("kernels left at every safepoint", "kernels", 1),
+    Way("kernels, then left at every 2nd safepoint", "kernels", then=2),
+    Way("kernels left at every 3rd safepoint", "kernels", 3),
+    Way("kernels, then left at every safepoint", "kernels", then=1),
+    Way("kernels left at every 7th safepoint", "kernels", 7),
+)
+"""Kernels for all that qualifies; making machine code takes so long that these have fewer programs."""
+
 
 def way_for(seed: int) -> Way:
     """Return the way for the program made from *seed*: ways take turns, so that many programs have all of them."""

@@ -9,8 +9,10 @@ Differences are reduced to a small listing before they are printed. Exit status 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import sys
+import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
@@ -22,10 +24,13 @@ from stoffel.compiler.checker import check_unit
 from stoffel.compiler.safepoints import Unit
 from stoffel.runtime.units import Units
 from tests.compiler.generators import make_case
+from tests.compiler.generators.numeric import make_numeric_case
 from tests.compiler.minimising import minimised
-from tests.compiler.oracle import COMPILED, compare, way_for
+from tests.compiler.oracle import COMPILED, KERNELS, KERNELS_LEFT, compare, way_for
 
 CHUNK = 100
+KERNELS_EVERY = 20
+"""Every so many-th program is run in kernels, and most of these are numeric ones; machine code takes long to make."""
 
 
 def refuse_unsafe(unit: Unit) -> None:
@@ -35,12 +40,22 @@ def refuse_unsafe(unit: Unit) -> None:
         raise AssertionError(f"unsafe code object for {unit.function.name}: {'; '.join(faults[:5])}")
 
 
+def keep(directory: str) -> None:
+    """Have this process keep kernels in *directory*."""
+    os.environ["STOFFEL_CACHE_DIR"] = directory
+
+
 def examine(first: int, count: int, reduce: bool, whole: bool) -> list[tuple[int, str]]:
     """Return seed and report of every difference among *count* programs."""
     found = []
     Units.inspect = staticmethod(refuse_unsafe)
     for seed in range(first, first + count):
-        difference = compare(make_case(random.Random(seed)), COMPILED if whole else [way_for(seed)])
+        if seed % KERNELS_EVERY == 0:
+            forced = KERNELS_LEFT[seed // KERNELS_EVERY % len(KERNELS_LEFT)]
+            make = make_numeric_case if seed // KERNELS_EVERY % 4 else make_case
+            difference = compare(make(random.Random(seed)), [KERNELS, *(KERNELS_LEFT if whole else [forced])])
+        else:
+            difference = compare(make_case(random.Random(seed)), COMPILED if whole else [way_for(seed)])
         if difference is not None:
             found.append((seed, (minimised(difference) if reduce else difference).report()))
     return found
@@ -60,7 +75,11 @@ def main(argv: list[str]) -> int:
     starts = range(options.seed, last, CHUNK)
     counts = [min(CHUNK, last - start) for start in starts]
     different = done = 0
-    with ProcessPoolExecutor(options.jobs) as pool:
+    # Kernels are kept for the ways that follow, and away from the user's own.
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        ProcessPoolExecutor(options.jobs, initializer=keep, initargs=(directory,)) as pool,
+    ):
         results = pool.map(examine, starts, counts, repeat(not options.no_reduce), repeat(options.all_ways))
         for start, count, found in zip(starts, counts, results, strict=True):
             done += count
