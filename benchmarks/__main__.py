@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,13 +17,24 @@ from typing import Any, Final
 from benchmarks import comparison, plot
 from benchmarks.catalogue import BENCHMARKS, BY_NAME, LEVELS
 from benchmarks.rounds import NORMAL, QUICK
-from benchmarks.sections import Options, SkippedError, deoptimisation, hooks, instructions, startup, translation, whole
+from benchmarks.sections import (
+    Options,
+    SkippedError,
+    deoptimisation,
+    hooks,
+    instructions,
+    kernels,
+    startup,
+    translation,
+    whole,
+)
 from benchmarks.ways import PEER_WAYS, WAYS, Way, missing
 
 SECTIONS: Final[dict[str, ModuleType]] = {
     "instructions": instructions,
     "hooks": hooks,
     "translation": translation,
+    "kernels": kernels,
     "deoptimisation": deoptimisation,
     "startup": startup,
     "whole": whole,
@@ -223,6 +235,9 @@ def _section(module: ModuleType, options: Options) -> dict[str, Any]:
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        # Machine code that an earlier run, or the user's own programs, have left is no part of what is measured.
+        with tempfile.TemporaryDirectory(prefix="stoffel-cache-") as directory:
+            os.environ["STOFFEL_CACHE_DIR"] = directory
+            sys.exit(main())
     except KeyboardInterrupt:
         sys.exit(130)

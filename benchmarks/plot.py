@@ -22,6 +22,7 @@ _COLOURS: Final = {
     "auto": "#17becf",
     "always": "#d62728",
     "no-kernels": "#ff9896",
+    "kernels": "#8c564b",
     "python": "#1f77b4",
     "pypy": "#9467bd",
     "numba": "#2ca02c",

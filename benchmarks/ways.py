@@ -31,8 +31,9 @@ class Way(NamedTuple):
 
 
 INTERPRETER: Final = Way("interpreter", "the reference interpreter (jit off)")
-ALWAYS: Final = Way("always", "jit always, warmed up")
+ALWAYS: Final = Way("always", "code objects (jit always), warmed up")
 AUTO: Final = Way("auto", "jit auto, warmed up")
+KERNELS: Final = Way("kernels", "machine code (jit kernels), warmed up")
 NO_KERNELS_WAY: Final = Way("no-kernels", "jit without kernels, warmed up")
 PYTHON: Final = Way("python", "the same algorithm written by hand in Python, this Python")
 PYPY: Final = Way("pypy", "the same Python on PyPy")
@@ -41,7 +42,19 @@ C: Final = Way("c", "gcc -O2 with overflow checks")
 LUA: Final = Way("lua", "Lua")
 LUAJIT: Final = Way("luajit", "LuaJIT")
 
-WAYS: Final[tuple[Way, ...]] = (INTERPRETER, AUTO, ALWAYS, NO_KERNELS_WAY, PYTHON, PYPY, NUMBA, C, LUA, LUAJIT)
+WAYS: Final[tuple[Way, ...]] = (
+    INTERPRETER,
+    AUTO,
+    ALWAYS,
+    NO_KERNELS_WAY,
+    KERNELS,
+    PYTHON,
+    PYPY,
+    NUMBA,
+    C,
+    LUA,
+    LUAJIT,
+)
 PEER_WAYS: Final[tuple[Way, ...]] = (PYPY, NUMBA, C, LUA, LUAJIT)
 """The ways that need something installed besides this project."""
 
@@ -50,6 +63,7 @@ JIT_OF: Final[dict[str, str]] = {
     AUTO.name: "auto",
     ALWAYS.name: "always",
     NO_KERNELS_WAY.name: "no-kernels",
+    KERNELS.name: "kernels",
 }
 """The machine's ``jit`` setting of each of its own ways."""
 
@@ -96,7 +110,7 @@ def missing(way: str) -> str:
     """Return why *way* cannot be measured here, in a sentence; empty if it can."""
     if way in (ALWAYS.name, AUTO.name):
         return "" if has_translator() else NO_TRANSLATOR
-    if way == NO_KERNELS_WAY.name:
+    if way in (NO_KERNELS_WAY.name, KERNELS.name):
         return "" if has_kernels() else NO_KERNELS
     if way == NUMBA.name:
         return "" if importlib.util.find_spec("numba") else "numba is not installed for this Python"

@@ -53,7 +53,17 @@ def test_a_quick_run_of_one_program_writes_json_and_a_picture(tmp_path) -> None:
     assert program["ratios"]["interpreter/python"] == (
         program["ways"]["interpreter"]["best"] / program["ways"]["python"]["best"]
     )
-    assert set(data["sections"]) == {"instructions", "hooks", "translation", "deoptimisation", "startup", "whole"}
+    assert set(data["sections"]) == {
+        "instructions",
+        "hooks",
+        "translation",
+        "kernels",
+        "deoptimisation",
+        "startup",
+        "whole",
+    }
+    assert data["sections"]["kernels"]["programs"][0]["cold"]["kernels"] >= 1
+    assert "kernels" in program["ways"]
     assert data["sections"]["instructions"]["programs"][0]["instructions"] == count("gcd", "O0", 700)
     assert ElementTree.parse(picture).getroot().tag == "{http://www.w3.org/2000/svg}svg"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["found.json", "found.svg"]

@@ -156,7 +156,7 @@ def test_a_loop_behind_what_no_kernel_can_do_is_a_kernel_of_its_own(stoffel: Sto
 def test_a_named_function_is_shown_with_its_code(stoffel: Stoffel, typed: Path) -> None:
     out = stoffel("explain", typed, "late").out
     assert list(explained(out)) == ["late"]
-    assert '\n  Simplified code:\n    block 0:\n          0  MOV r3, r0' in out
+    assert "\n  Simplified code:\n    block 0:\n          0  MOV r3, r0" in out
     assert "  ADD r1, r1, r2 " in out
     assert "goto ^6" in out
     assert "\n  CPython code:\n" in out

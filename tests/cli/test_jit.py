@@ -28,7 +28,18 @@ def test_statistics_go_to_standard_error_after_the_result(stoffel: Stoffel, tota
     lines = err.splitlines()
     assert (status, out) == (0, "45\n")
     assert lines[0] == "compiled tier: always"
-    assert lines[1].split() == "function tier calls units compile time code size loop entries".split()
+    assert lines[1].split() == [
+        "function",
+        "tier",
+        "calls",
+        "units",
+        "compile",
+        "time",
+        "code",
+        "size",
+        "loop",
+        "entries",
+    ]
     assert [line.split()[0] for line in lines[2:4]] == ["main", "sum"]
     assert [line.split()[3] for line in lines[2:4]] == ["1", "1"]
     assert "  entered once" in lines
