@@ -19,7 +19,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.faults.faults import FAULTS, Fault
+from tests.faults.faults import FAULTS as CODE_FAULTS
+from tests.faults.faults import Fault
+from tests.faults.kernel_faults import KERNEL_FAULTS
+
+FAULTS = (*CODE_FAULTS, *KERNEL_FAULTS)
 
 ROOT = Path(__file__).resolve().parents[2]
 WANTED = 0.95
@@ -36,6 +40,13 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("tests/compiler", "-k", "differential or reach or visibility"),
 )
 """What runs after the tests of the faulty module itself, quickest first."""
+KERNEL_STAGES: tuple[tuple[str, ...], ...] = (
+    ("tests/compiler/kernels", "-k", "operations or arrays or objects"),
+    ("tests/runtime/test_kernels.py",),
+    ("tests/compiler/kernels", "-k", "alike"),
+    ("tests/runtime", "-k", "kernels or elements or typed_arrays"),
+)
+"""The same for faults in kernels."""
 PROGRAMS = "4000"
 """Generated programs of the selection: a fifth of those in the ordinary suite."""
 
@@ -43,11 +54,12 @@ PROGRAMS = "4000"
 def stages_of(fault: Fault | None, tree: Path) -> list[list[str]]:
     """Return the pytest commands of the fast selection."""
     base = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", "--tb=line"]
-    stages = [*STAGES]
+    of_kernels = fault in KERNEL_FAULTS
+    stages = [*KERNEL_STAGES] if of_kernels else [*STAGES]
     if fault is not None:
         source = Path(fault.file)
         own = Path("tests", *source.parts[1:-1], f"test_{source.name}")
-        if (tree / own).exists():
+        if not of_kernels and (tree / own).exists():
             stages.insert(0, (str(own),))
     return [[*base, *stage] for stage in stages]
 

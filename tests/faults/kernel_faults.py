@@ -1,0 +1,161 @@
+"""The faults that are planted in kernels: analysis, lowering, storage, running and leaving."""
+
+from __future__ import annotations
+
+from tests.faults.faults import Fault
+
+TYPES = "stoffel/compiler/kernels/types.py"
+ANALYSIS = "stoffel/compiler/kernels/analysis.py"
+OPERATIONS = "stoffel/compiler/kernels/operations.py"
+ARRAYS = "stoffel/compiler/kernels/arrays.py"
+LOWERING = "stoffel/compiler/kernels/lowering.py"
+SUPPORT = "stoffel/compiler/kernels/support.py"
+RUN = "stoffel/runtime/kernel_run.py"
+KERNELS = "stoffel/runtime/kernels.py"
+TIER = "stoffel/runtime/kernel_tier.py"
+ELEMENTS = "stoffel/runtime/elements.py"
+
+KERNEL_FAULTS: tuple[Fault, ...] = (
+    Fault(
+        "elements of two kinds in one array",
+        TYPES,
+        "    return isinstance(one, Known) and isinstance(other, Known) and one.value == other.value",
+        "    return isinstance(one, Scalar) and isinstance(other, Scalar) and one.bank == other.bank",
+    ),
+    Fault(
+        "a flag known on one way only", ANALYSIS, "if known.flag is not None and known.flag != state.flag:", "if False:"
+    ),
+    Fault(
+        "shifts of different widths",
+        ANALYSIS,
+        'if operation in ("SHL", "SHR"):\n        return None',
+        'if operation in ("SHL", "SHR"):\n        return left',
+    ),
+    Fault(
+        "range of narrow integers off by one",
+        OPERATIONS,
+        "{row.maximum - row.minimum}",
+        "{row.maximum - row.minimum + 1}",
+    ),
+    Fault(
+        "least by minus one divided",
+        OPERATIONS,
+        'minus_one = writer.value(f"icmp eq i64 {right}, -1")',
+        'minus_one = writer.value(f"icmp eq i64 {right}, -2")',
+    ),
+    Fault("shift by the width", OPERATIONS, "icmp uge i64 {amount}, {row.bits}", "icmp ugt i64 {amount}, {row.bits}"),
+    Fault(
+        "mixed comparison not turned round",
+        OPERATIONS,
+        'writer.value(f"sub i64 0, {order}") if left is FLOAT else order',
+        "order",
+    ),
+    Fault(
+        "remainder of infinity",
+        OPERATIONS,
+        "fcmp olt double {size}, 0x7FF0000000000000",
+        "fcmp ole double {size}, 0x7FF0000000000000",
+    ),
+    Fault(
+        "complement of narrow unsigned integers",
+        OPERATIONS,
+        "-1 if row.signed or row.bits == 64 else row.maximum",
+        "-1",
+    ),
+    Fault("negative indexes count from the end plus one", ARRAYS, "add i64 {key}, {size}", "sub i64 {size}, {key}"),
+    Fault("a write past the end grows", ARRAYS, "icmp eq i64 {key}, {size}", "icmp uge i64 {key}, {size}"),
+    Fault("pushes may be executed twice", ARRAYS, '{"append", "array_push", ', '{"append", '),
+    Fault(
+        "growing copies one element less",
+        SUPPORT,
+        "  %used = mul i64 %length, %item\n  %new",
+        "  %shorter = lshr i64 %length, 1\n  %used = mul i64 %shorter, %item\n  %new",
+    ),
+    Fault(
+        "integers compared with fractions",
+        SUPPORT,
+        "  %over = fcmp ogt double %b, %whole\n  br i1 %over, label %less, label %not_over",
+        "  %over = fcmp olt double %b, %whole\n  br i1 %over, label %less, label %not_over",
+    ),
+    Fault(
+        "attention is not looked for",
+        SUPPORT,
+        "br i1 %asked2, label %leave, label %release",
+        "br i1 %asked2, label %release, label %release",
+    ),
+    Fault(
+        "signals are not looked for",
+        SUPPORT,
+        "br i1 %is_raised, label %leave, label %again",
+        "br i1 %is_raised, label %again, label %again",
+    ),
+    Fault(
+        "the loop's body resumes after its first instruction",
+        LOWERING,
+        "self._checkpoint(action.at, state)",
+        "self._checkpoint(action.at + 1, state)",
+    ),
+    Fault(
+        "a caller repeats its call",
+        LOWERING,
+        "leave = self._leave(action.at + 1, during, nested=True)",
+        "leave = self._leave(action.at, during, nested=True)",
+    ),
+    Fault("the argument stack stays in a caller", LOWERING, "        del during.types[self.stack :]\n", ""),
+    Fault(
+        "the native depth is not limited",
+        LOWERING,
+        'shallow = writer.value("icmp sle i64 %depth, 0")',
+        'shallow = writer.value("icmp sle i64 %depth, -100000000")',
+    ),
+    Fault(
+        "tags of mixed values are not moved",
+        LOWERING,
+        "        if isinstance(kind, Mixed):\n            tag = self.writer.value",
+        "        if isinstance(kind, Known):\n            tag = self.writer.value",
+    ),
+    Fault("unsigned words are read as signed", RUN, "word &= (1 << 64) - 1", "word &= (1 << 63) - 1"),
+    Fault("records of callers come first", RUN, "        result.reverse()\n", ""),
+    Fault("the flag is lost on leaving a kernel", RUN, "record.flag = flag", "record.flag = 0"),
+    Fault(
+        "spill slots are lost on leaving a kernel",
+        RUN,
+        "record.spill = dict(zip(site.slots, values[count:], strict=False))",
+        "record.spill = None",
+    ),
+    Fault(
+        "new arrays get ids one too high",
+        RUN,
+        "identity = self.base + header[buffer.NUMBER]",
+        "identity = self.base + header[buffer.NUMBER] + 1",
+    ),
+    Fault(
+        "rows that were replaced are not taken",
+        RUN,
+        "if length and ctypes.string_at(data, length * 8) != before:",
+        "if length * 8 != len(before):",
+    ),
+    Fault(
+        "grown arrays are not taken",
+        RUN,
+        "                elements.replace_buffer(array, data, length)\n",
+        "                pass\n",
+    ),
+    Fault(
+        "the flag is not given to a kernel",
+        KERNELS,
+        "        if outer is not None:\n            state[buffer.FLAG] = outer.flag",
+        "        if outer is not None:\n            state[buffer.FLAG] = 0",
+    ),
+    Fault("no ids are used up", KERNELS, "count - 1), maxlen=0)", "count - 2 if count > 1 else 0), maxlen=0)"),
+    Fault(
+        "memory of kernels is not freed",
+        KERNELS,
+        "            state[buffer.MODE] = 1\n            kernel.function(memory.address)",
+        "            state[buffer.MODE] = 1",
+    ),
+    Fault("a kernel may stack up one record too many", TIER, "room < kernel.depth", "room + 1 < kernel.depth"),
+    Fault(
+        "Bools are stored as they were", ELEMENTS, "value == 1 if kind is bool else", "value == 0 if kind is bool else"
+    ),
+)
