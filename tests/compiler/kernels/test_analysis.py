@@ -1,0 +1,105 @@
+"""What is refused, by which sentence; what is passed on, through registers, slots and the argument stack."""
+
+# ruff: noqa: E501 - a loop body on one line is easier to compare with the next
+
+from __future__ import annotations
+
+import pytest
+
+from .programs import alike, counting, expanded, refusals
+from .test_arrays import FROM_OUTSIDE, HOOKS
+
+REFUSED = {
+    "call of 'print' at instruction": counting("", "_ = print(r1)"),
+    "which the interpreter resolves": counting("", "_ = host(r1)"),
+    "no loop and no recursion": expanded("function main()\nLDI r0, 1\nADD r0, r0, r0\nRET r0\nend"),
+    "ADD of a string and int64": counting('LDI r5, "text"', "ADD r6, r5, r1"),
+    "CMP of boolean and int64": counting("LDI r5, true", "CMP r5, r1"),
+    "a value of several types": counting(
+        "LDI r5, 1", "CMP r1, r2\nJMPEQ other\nLDI r5, 1.5\nJMP join\nother:\nLDI r5, 2\njoin:\nADD r6, r5, r2"
+    ),
+    "get_field with a key that is no I64": counting(
+        'r9 = create_array()\n_ = array_push(r9, r1)\nLDI r5, "k"', "r6 = get_field(r9, r5)"
+    ),
+    "create_array with a capacity that is no integer": counting("LDI r5, 1.5", "r6 = create_array(r5)"),
+    "array_repeat with a count that is no I64": counting(
+        "r9 = create_array()\n_ = array_push(r9, r1)\nLDI r5, 3u8", "r6 = array_repeat(r9, r5)"
+    ),
+    "with a wrong number of arguments": counting("", "_ = inner(r1, r2)", more="function inner(x)\nRET r0\nend"),
+    "assert of what is no Bool": counting("", "_ = assert(r1)"),
+}
+
+
+@pytest.mark.parametrize("sentence", REFUSED)
+def test_what_is_no_kernel_is_refused_with_a_sentence(sentence: str) -> None:
+    found = refusals(REFUSED[sentence])
+    assert any(sentence in refusal for refusal in found.values()), found
+
+
+def test_values_that_are_no_numbers_are_passed_on() -> None:
+    setup = 'r9 = create_object()\nLDI r10, "text"\nr11 = create_array()\n_ = array_push(r11, r10)\n' + FROM_OUTSIDE
+    body = "MOV r12, r9\nMOV r13, r10\nMOV r14, r11\nADD r5, r1, r2"
+    end = "r15 = create_array()\n_ = array_push(r15, r12)\n_ = array_push(r15, r13)\n_ = array_push(r15, r14)\nRET r15"
+    assert alike(counting(setup, body, end), plan=HOOKS)
+
+
+@pytest.mark.parametrize("value", ["2.5", "true", '"text"', "()", "18446744073709551615u64", "-5i8"])
+@pytest.mark.parametrize("between", ["", FROM_OUTSIDE])
+def test_a_place_with_values_of_several_types_is_passed_on(value: str, between: str) -> None:
+    body = f"LDI r6, 3\nMOD r6, r1, r6\nCMP r6, r2\nJMPEQ other\nMOV r5, r1\nJMP next\nother:\nLDI r5, {value}\nMOV r7, r5\nSTS slot3, r7"
+    assert alike(
+        counting(
+            "LDI r5, 0\nSTS slot3, r5\n" + between,
+            body,
+            "LDS r9, slot3\nr8 = create_array()\n_ = array_push(r8, r9)\n_ = array_push(r8, r5)\n_ = array_push(r8, r7)\nRET r8",
+        ),
+        plan=HOOKS,
+    )
+
+
+def test_spill_slots_and_the_argument_stack() -> None:
+    body = "STS slot0, r1\nPUSHARG r1\nPUSHARG r5\nLD r6, sp+0\nLD r7, sp-1\nLDS r8, slot0\nADD r4, r7, r8\nADD r5, r5, r6\nCALL get_field2"
+    more = "function get_field2(x, y)\nMOV r2, r0\nADD r0, r0, r2\nRET r0\nend"
+    assert alike(counting("LDI r5, 1.5\n", body, "RET r5", more=more))
+
+
+@pytest.mark.parametrize("fault", ["DIV r3, r1, r1", "ADD r3, r4, r2"])
+def test_a_recursion_fails_in_its_depth(fault: str) -> None:
+    text = expanded(
+        f"function main(n, f)\nMOV r5, r1\nLDI r1, 0\nLDI r2, 1\nLDI r4, 9223372036854775807\nCMP r0, r1\nJMPEQ end\nSUB r3, r0, r2\n"
+        f"STS slot0, r3\nMOV r6, r0\nr7 = main(r3, r5)\nLDS r8, slot0\nADD r0, r6, r7\nRET r0\nend:\n{fault}\nRET r0\nend\n"
+    )
+    assert alike(text, 30, 1.5)
+
+
+def test_a_function_returns_values_of_several_types() -> None:
+    more = """
+function some(n)
+LDI r1, 4
+MOD r1, r0, r1
+LDI r2, 1
+CMP r1, r2
+JMPLT zero
+JMPEQ one
+LDI r3, "many"
+LDI r2, 2
+CMP r1, r2
+JMPEQ two
+RET r3
+zero:
+LDI r3, 2.5
+RET r3
+one:
+LDI r3, true
+RET r3
+two:
+LDI r3, ()
+RET r3
+end
+"""
+    assert alike(counting("", "r9 = some(r1)", "RET r9", more=more))
+    assert alike(
+        counting("LDI r7, 1", "r9 = some(r1)\nDIV r7, r3, r1", "RET r9", more=more, rounds=7).replace(
+            "LDI r1, 0", "LDI r1, -3", 1
+        )
+    )
