@@ -31,10 +31,10 @@ class Way(NamedTuple):
 
 
 INTERPRETER: Final = Way("interpreter", "the reference interpreter (jit off)")
-ALWAYS: Final = Way("always", "code objects (jit always), warmed up")
+ALWAYS: Final = Way("always", "jit always (code objects at once, then kernels), warmed up")
 AUTO: Final = Way("auto", "jit auto, warmed up")
 KERNELS: Final = Way("kernels", "machine code (jit kernels), warmed up")
-NO_KERNELS_WAY: Final = Way("no-kernels", "jit without kernels, warmed up")
+NO_KERNELS_WAY: Final = Way("no-kernels", "code objects (jit no-kernels), warmed up")
 PYTHON: Final = Way("python", "the same algorithm written by hand in Python, this Python")
 PYPY: Final = Way("pypy", "the same Python on PyPy")
 NUMBA: Final = Way("numba", "written by hand for numba (wraps, NumPy arrays)")

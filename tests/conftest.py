@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from stoffel.compiler.checker import check_unit
 from stoffel.compiler.safepoints import Unit
+from stoffel.runtime import sampling
 from stoffel.runtime.units import Units
 
 # A suite that was started in the background by a shell without job control ignores Ctrl-C, and so would the processes
@@ -37,6 +38,10 @@ def pytest_unconfigure() -> None:
 # A busy machine must not fail a test: no example is timed.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+
+# No test depends on how long something takes: kernels are made where a mode makes them at once, or a test samples.
+sampling.TICKS = ()
 
 
 def refuse_unsafe(unit: Unit) -> None:

@@ -34,11 +34,11 @@ from stoffel.compiler.safepoints import (
 )
 from stoffel.errors import VMError
 from stoffel.isa.table import OperandKind
+from stoffel.runtime import sampling
 from stoffel.runtime.calls import leave
 from stoffel.runtime.code import NEVER, Code
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
 from stoffel.runtime.kernel_outcomes import KernelLeft, Mismatch
-from stoffel.runtime.sampling import Clock
 from stoffel.runtime.statistics import Statistics
 from stoffel.runtime.units import Units
 from stoffel.runtime.values import Closure, Value
@@ -117,8 +117,8 @@ class CompiledTier:
         self._override: list[ActivationRecord] | None = None
         if kernels == "eager":
             self._load_kernels()
-        elif kernels:
-            Clock(self).start()
+        elif kernels and sampling.TICKS:
+            sampling.Clock(self).start()
 
     # Kernels
 

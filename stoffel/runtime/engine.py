@@ -27,7 +27,7 @@ class Mode(NamedTuple):
 MODES: Final = {
     "off": Mode(0.0, "", "the interpreter alone"),
     "auto": Mode(1.0, "wanted", "hot functions become code objects, hot numeric ones kernels"),
-    "always": Mode(0.0, "", "every function becomes a code object at once; no kernels"),
+    "always": Mode(0.0, "wanted", "as auto, but every function becomes a code object at its first call"),
     "no-kernels": Mode(1.0, "", "as auto, without kernels"),
     "kernels": Mode(0.0, "eager", "every function becomes a code object at once, or a kernel where it qualifies"),
 }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import weakref
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from stoffel.runtime.compiled import CompiledTier
 
-TICKS: Final = (0.2, 0.25, 0.6, 1.2, 2.4, 5.0, 10.0)
-"""Seconds between the samples. Later ones are for programs that come to their hot part late."""
+TICKS: tuple[float, ...] = (0.2, 0.25, 0.6, 1.2, 2.4, 5.0, 10.0)
+"""Seconds between the samples; the later ones are for programs that come to their hot part late. Empty for none: then
+kernels are made only where they are made at once, and nothing depends on the time that a run takes."""
 
 
 class Clock(threading.Thread):

@@ -29,7 +29,7 @@ class VirtualMachine(TableAccess):
     """A Stoffel virtual machine with the standard library.
 
     *jit* chooses how functions run: ``"off"`` (the reference interpreter), ``"auto"`` (hot functions become CPython
-    code objects, hot numeric ones machine code, *kernels*), ``"always"`` (code objects at once, no kernels),
+    code objects, hot numeric ones machine code, *kernels*), ``"always"`` (code objects at once),
     ``"no-kernels"`` (auto without kernels) or ``"kernels"`` (all that qualifies becomes a kernel at once).
     *output* receives printed lines: None for standard output, an object with ``write``, or a callable taking one
     line. *storage* is the backend of LocalStorage: None for none, a path of an SQLite file, ``":memory:"``, or an

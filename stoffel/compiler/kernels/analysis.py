@@ -24,13 +24,13 @@ from stoffel.compiler.kernels.types import (
     Cell,
     Known,
     Mixed,
-    Opaque,
     RecordOf,
     Row,
     Scalar,
     Type,
     join,
     same_after_unifying,
+    words,
 )
 from stoffel.compiler.refusal import Refusal
 from stoffel.errors import VMError
@@ -397,7 +397,7 @@ class Flowing:
         if row.operation:
             result = result_of(row.operation, given)
             if result is None:
-                return _leave(index, f"{row.name} of {' and '.join(map(_words, given))}")
+                return _leave(index, f"{row.name} of {' and '.join(map(words, given))}")
             return Action(index, "operation", target, sources, given, result, row.operation)
         if row.name == "LDI":
             return self._constant(index, target, operands[1])
@@ -433,10 +433,10 @@ class Flowing:
             try:
                 return Action(index, "compare", -1, sources, given, UNIT, OPERATIONS["CMP"](left.value, right.value))
             except VMError:
-                return _leave(index, f"CMP of {_words(left)} and {_words(right)}")
+                return _leave(index, f"CMP of {words(left)} and {words(right)}")
         if (left is BOOL and right is BOOL) or (is_number(left) and is_number(right)):
             return Action(index, "compare", -1, sources, given, UNIT, None)
-        return _leave(index, f"CMP of {_words(left)} and {_words(right)}")
+        return _leave(index, f"CMP of {words(left)} and {words(right)}")
 
     def _call(self, index: int, name: str, state: State) -> Action:
         bottom = self.instance.layout.stack
@@ -471,16 +471,6 @@ class Flowing:
 
 def _leave(index: int, sentence: str) -> Action:
     return Action(index, "leave", -1, (), (), UNIT, sentence)
-
-
-def _words(kind: Type) -> str:
-    if isinstance(kind, Known):
-        return "a string"
-    if isinstance(kind, ArrayOf | RecordOf):
-        return "an array" if isinstance(kind, ArrayOf) else "an object"
-    if isinstance(kind, Opaque):
-        return "a value that is no number"
-    return {"nil": "Unit", "mixed": "a value of several types"}.get(kind.code, kind.code)
 
 
 def is_integer(kind: Type) -> bool:

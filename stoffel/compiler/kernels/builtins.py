@@ -18,6 +18,7 @@ from stoffel.compiler.kernels.types import (
     Row,
     Scalar,
     Type,
+    words,
 )
 from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.runtime.values import TYPE_NAMES, Array, Object
@@ -89,8 +90,9 @@ def _stored(name: str, array: Type, value: Type) -> str | None:
     assert isinstance(array, ArrayOf)
     if array.cell.admit(value):
         return None
-    held = "nothing yet" if array.element is None else array.element.code
-    return f"{name} of {value.code} in an array of {held}"
+    if array.element is None:
+        return f"{name} of {words(value)}, of which kernels have no arrays"
+    return f"{name} of {words(value)} in an array of {words(array.element)}"
 
 
 def _set_field(given: Arguments) -> Result:
@@ -98,7 +100,7 @@ def _set_field(given: Arguments) -> Result:
         key = _key(given)
         if key is None:
             return "set_field of an object with a key that is not known"
-        return UNIT if given[0].row.admit(key, given[2]) else f"set_field of {given[2].code} in a field of an object"
+        return UNIT if given[0].row.admit(key, given[2]) else f"set_field of {words(given[2])} in a field of an object"
     array = _element("set_field", given[:3], 3)
     if isinstance(array, str):
         return array

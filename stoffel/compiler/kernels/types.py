@@ -300,6 +300,19 @@ def join(one: Type, other: Type) -> Type:
     return MIXED
 
 
+def words(kind: Type) -> str:
+    """Return what a value of the type is called in sentences for people."""
+    if isinstance(kind, Known):
+        return "a string"
+    if isinstance(kind, ArrayOf):
+        return "an array"
+    if isinstance(kind, RecordOf):
+        return "an object"
+    if isinstance(kind, Opaque):
+        return "a value that is no number"
+    return {"nil": "Unit", "mixed": "a value of several types"}.get(kind.code, kind.code)
+
+
 def type_of_code(code: str) -> Type:
     """Return the type that *code* names: the inverse of ``Type.code``."""
     if code.startswith("="):
