@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stoffel.runtime.compiled import CompiledTier
 
-TICKS: tuple[float, ...] = (0.2, 0.25, 0.6, 1.2, 2.4, 5.0, 10.0)
+TICKS: tuple[float, ...] = (0.2, 0.5, 0.8, 1.2, 2.4, 5.0, 10.0)
 """Seconds between the samples; the later ones are for programs that come to their hot part late. Empty for none: then
 kernels are made only where they are made at once, and nothing depends on the time that a run takes."""
 
