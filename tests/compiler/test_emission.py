@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 import stoffel
+from stoffel import VirtualMachine
 from stoffel.compiler.checker import check_unit, decode
 from stoffel.compiler.safepoints import BEFORE, DURING, NEXT, TAKEN, Held, Unit
 from tests.compiler.units import opcodes, units
+from tests.machines import failure, loaded, told
 
 HEAD = "function main()\n    LDI r0, 0\n    LDI r1, 0\n    LDI r2, 1\n    LDI r3, 1000\n"
 LOOP = """again:
@@ -174,3 +176,45 @@ def test_a_block_without_code_of_its_own_is_not_left_on_a_line_of_another() -> N
     unit = next(unit for unit in machine.state.tier.units.by_code.values() if unit.function.name == "f")
     assert check_unit(unit) == []
     assert [line.index for line in unit.lines][-1] == 5
+
+
+@pytest.mark.parametrize("jump", ["JMPLT again", "JMPGT out\n    JMPEQ out\n    JMP again\nout:", "JMPNEQ again"])
+@pytest.mark.parametrize("kind", ["", "f"])
+def test_every_shape_of_back_edge_obeys_attention(jump: str, kind: str) -> None:
+    point = ".0" if kind else ""
+    text = f"""function main()
+    LDI r0, 0{point}{kind}
+    LDI r1, 1{point}{kind}
+    LDI r2, 20{point}{kind}
+again:
+    ADD r0, r0, r1
+    CMP r0, r2
+    {jump}
+    RET r0
+end
+"""
+    machine = loaded(VirtualMachine(jit="always"), text)
+    assert machine.state.tier is not None
+    machine.state.tier.every = 1
+    assert machine.execute("main") == 20
+    left = machine.jit_statistics()["deoptimisations"]
+    assert left["attention at a loop"] >= 17
+
+
+@pytest.mark.parametrize("value", [2**62, -(2**62) - 1, 2**63 - 1, -(2**63)])
+def test_integers_beyond_what_they_were_guessed_to_be_are_noticed_where_they_enter(value: int) -> None:
+    text = """function main(x)
+    ADD r1, r0, r0
+    LDI r2, 0
+    LDI r3, 1
+    LDI r4, 3
+again:
+    ADD r2, r2, r3
+    CMP r2, r4
+    JMPLT again
+    RET r1
+end
+"""
+    machine = loaded(VirtualMachine(jit="always"), text)
+    assert machine.execute("main", 5) == 10
+    assert told(failure(machine.execute, "main", value)) == ("Value", "Integer overflow in ADD operation")
