@@ -125,12 +125,17 @@ class CompiledTier:
     def tick(self, ticks: int) -> None:
         """Have the records looked at when next all are there; called by the clock, from its own thread."""
         self._ticks = ticks
-        self.state.ask_attention()
+        self._call_attention()
 
     def kernel_finished(self) -> None:
         """Have finished kernels taken when next all records are there; called from the thread that makes them."""
         self._finished = True
-        self.state.ask_attention()
+        self._call_attention()
+
+    def _call_attention(self) -> None:
+        # An observed run has nothing to be sampled, and is not to see a difference.
+        if not self.state.hooked:
+            self.state.ask_attention()
 
     def _sample(self) -> None:
         ticks, self._ticks, self._finished = self._ticks, 0, False

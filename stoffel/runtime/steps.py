@@ -180,9 +180,12 @@ def _jump(target: int, span: int, counting: bool) -> Step:
         def step(registers: Registers, frame: ActivationRecord) -> int:
             code = frame.code
             code.heat += span
-            if code.heat >= code.hot or frame.state.attention:
+            state = frame.state
+            # Under hooks nothing is compiled, and asking for it would let a switch in the jump's After event take
+            # effect one safepoint early.
+            if state.attention or (code.heat >= code.hot and not state.hooked):
                 frame.jump(target)
-                frame.state.attention = True
+                state.attention = True
                 return SWITCH
             return target
 

@@ -881,3 +881,38 @@ def test_the_manager_tells_of_every_change() -> None:
     manager.set_enabled(identity, True)
     manager.unregister(identity)
     assert changes == [True, False, True, False]
+
+
+@pytest.mark.parametrize("mode", ["off", "auto", "always", "kernels"])
+def test_a_switch_in_the_after_event_of_a_back_edge_takes_effect_at_the_next_safepoint(mode: str) -> None:
+    vm = VirtualMachine(jit=mode)
+    seen: list[str] = []
+    calls = 0
+
+    def observe(event: Any, context: HookContext) -> None:
+        seen.append(event.kind)
+        if event.kind == "AfterInstructionExecute" and event.instruction.name == "JMP":
+            vm.disable_hook(identity)
+
+    def act() -> None:
+        nonlocal calls
+        calls += 1
+        seen.append(f"call {calls}")
+        if calls in (1, 2):
+            vm.enable_hook(identity)
+
+    identity = vm.register_hook(None, observe)
+    vm.disable_hook(identity)
+    vm.register_foreign_function("act", act)
+    vm.load(
+        stoffel.assemble(
+            "function main()\n    LDI r1, 0\n    LDI r2, 1\n    LDI r3, 4\nagain:\n    CMP r1, r3\n    JMPEQ out\n"
+            "    CALL act\n    ADD r1, r1, r2\n    JMP again\nout:\n    RET r1\nend\n"
+        )
+    )
+    assert vm.execute("main") == 4
+    assert seen[:4] == ["call 1", "BeforeInstructionExecute", "RegisterWrite", "AfterInstructionExecute"]
+    # The run is still observed when the second call comes, so what follows that call inside its instruction is seen.
+    second = seen.index("call 2")
+    assert seen[second - 1] == "AfterInstructionExecute"
+    assert seen[second + 1 : second + 4] == ["RegisterWrite", "AfterFunctionCall", "AfterInstructionExecute"]

@@ -331,7 +331,8 @@ def test_a_jump_backwards_repeats_until_the_branch_falls_through(machine: Make) 
     assert vm.execute("sum", 100) == 5050
 
 
-def test_jit_takes_three_modes_and_nothing_else() -> None:
-    assert [VirtualMachine(jit=mode).jit for mode in ("off", "auto", "always")] == ["off", "auto", "always"]
-    with pytest.raises(ValueError, match="jit must be one of off, auto, always, not 'on'"):
+def test_jit_takes_the_modes_and_nothing_else() -> None:
+    modes = ["off", "auto", "always", "no-kernels", "kernels"]
+    assert [VirtualMachine(jit=mode).jit for mode in modes] == modes
+    with pytest.raises(ValueError, match="jit must be one of off, auto, always, no-kernels, kernels, not 'on'"):
         VirtualMachine(jit="on")
