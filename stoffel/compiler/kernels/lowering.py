@@ -116,7 +116,8 @@ def _wrapper(main: Instance, entry: bool) -> str:
     writer.set_state(buffer.FUEL, fuel)
     writer.line(f"br label {done}")
     writer.label(done)
-    thread = writer.state(buffer.THREAD)
+    # Polls, which LLVM takes not to touch the state, may have set it.
+    thread = writer.value(f"load volatile i64, ptr {writer.word('%S', buffer.THREAD)}")
     writer.line(f"br i1 {writer.value(f'icmp ne i64 {thread}, 0')}, label {regain}, label %out")
     writer.label(regain)
     restore = writer.value(f"inttoptr i64 {writer.state(buffer.RESTORE_THREAD)} to ptr")

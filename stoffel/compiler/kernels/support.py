@@ -13,7 +13,9 @@ def word(base: str, index: int, name: str) -> str:
 
 
 _TEMPLATE: Final = """
-define internal i64 @poll(ptr %S) noinline cold {
+; The words of the state that it works on are touched by nothing else but the wrapper around a kernel, and what runs in
+; it (signal handlers) cannot move what the kernel works on: so nothing need be loaded again after a poll.
+define internal i64 @poll(ptr %S) noinline cold memory(inaccessiblemem: readwrite) {
   %slice_p = getelementptr inbounds i64, ptr %S, i64 SLICE
   %slice = load i64, ptr %slice_p, !tbaa !3
   %used_p = getelementptr inbounds i64, ptr %S, i64 USED
