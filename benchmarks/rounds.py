@@ -134,7 +134,8 @@ class Effort(NamedTuple):
 
 
 QUICK: Final = Effort(rounds=3, sample=0.002, warm_up=0.0, warm_up_runs=2)
-NORMAL: Final = Effort(rounds=7, sample=0.02, warm_up=0.3)
+NORMAL: Final = Effort(rounds=7, sample=0.02, warm_up=1.5)
+"""Warm with kernels: the clock that chooses them samples after 0.2 and 0.7 seconds of work."""
 
 
 def measure(workers: Sequence[Worker], n: int, effort: Effort) -> dict[str, Timing | str]:

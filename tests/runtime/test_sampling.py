@@ -1,0 +1,85 @@
+"""The clock that has compiled code look at what is hot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from stoffel import VirtualMachine
+from stoffel.runtime import sampling
+from stoffel.runtime.sampling import LONGEST_REST, LOOKS, Clock
+from tests.machines import SUM_BY_CALL, loaded
+
+
+class Tier:
+    """What the clock asks of a tier; *working* tells for each look whether a program runs then."""
+
+    def __init__(self, working: list[bool]) -> None:
+        self.working = working
+        self.ticks: list[int] = []
+        self.state = SimpleNamespace(records=[])
+
+    @property
+    def is_suspended(self) -> bool:
+        return self.working.pop(0)
+
+    def tick(self, ticks: int) -> None:
+        self.ticks.append(ticks)
+
+
+def clock_of(tier: Tier, rests: list[float]) -> Clock:
+    """Return a clock whose waiting takes no time; it ends when the tier has no more looks to tell."""
+    clock = Clock(tier)  # type: ignore[arg-type]
+
+    def wait(seconds: float) -> bool:
+        rests.append(seconds)
+        if not tier.working:
+            clock._tier = lambda: None  # type: ignore[assignment, return-value]
+        return False
+
+    clock.wait = wait  # type: ignore[assignment, method-assign]
+    return clock
+
+
+def test_the_clock_ticks_after_each_interval_of_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "TICKS", (0.4, 0.8))
+    rests: list[float] = []
+    tier = Tier([True] * (3 * LOOKS))
+    clock_of(tier, rests).run()
+    assert tier.ticks == [1, 2, 3]
+    assert rests[: 3 * LOOKS] == [0.4 / LOOKS] * LOOKS + [0.8 / LOOKS] * (2 * LOOKS)
+
+
+def test_time_in_which_nothing_runs_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "TICKS", (0.4,))
+    tier = Tier([True] * (LOOKS - 1) + [False] * 50)
+    clock_of(tier, []).run()
+    assert tier.ticks == []
+
+
+def test_an_idle_machine_is_looked_at_less_and_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "TICKS", (0.4,))
+    rests: list[float] = []
+    clock_of(Tier([False] * 6 + [True, True]), rests).run()
+    assert rests == [0.1, 0.2, 0.4, 0.8, LONGEST_REST, LONGEST_REST, LONGEST_REST, 0.1, 0.1]
+
+
+def test_the_clock_of_a_machine_that_is_gone_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "TICKS", (0.4,))
+    clock = Clock(Tier([]))  # type: ignore[arg-type]  # nobody else holds it
+    clock.wait = lambda seconds: False  # type: ignore[method-assign, assignment, misc]
+    clock.run()
+    assert not clock.is_alive()
+
+
+def test_what_runs_while_the_clock_ticks_becomes_a_kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sampling, "TICKS", (0.001,))
+    monkeypatch.setenv("STOFFEL_CACHE_DIR", str(tmp_path))
+    machine = loaded(VirtualMachine(jit="always"), SUM_BY_CALL)
+    for _ in range(2000):
+        machine.execute("main", 100_000)
+        if machine.jit_statistics()["functions"]["sum"]["tier"] == "kernel":
+            break
+    assert machine.jit_statistics()["functions"]["sum"]["tier"] == "kernel"
