@@ -10,7 +10,7 @@ import pytest
 import stoffel
 from stoffel import VirtualMachine, VMError
 
-SUM_BY_CALL = """\
+SUM = """\
 function sum(n)
     LDI r1, 0
     LDI r2, 0
@@ -24,13 +24,19 @@ loop:
 done:
     RET r1
 end
+"""
+"""``sum(n)`` adds the integers below *n* in a loop."""
+SUM_BY_CALL = (
+    SUM
+    + """\
 function main(n)
     PUSHARG r0
     CALL sum
     RET r0
 end
 """
-"""``main(n)`` calls ``sum(n)``, which adds the integers below *n* in a loop."""
+)
+"""``main(n)`` calls ``sum(n)``."""
 
 
 def loaded(machine: VirtualMachine, text: str) -> VirtualMachine:

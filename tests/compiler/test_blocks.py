@@ -111,23 +111,8 @@ def test_materialised_condition_is_branched_on_directly() -> None:
 
 
 def test_constants_that_an_instruction_overwrites_decide_nothing() -> None:
-    body = """
-        CMP r0, r1
-        JMPLT yes
-        LDI r2, false
-        JMP test
-    yes:
-        LDI r2, true
-        MOV r2, r4
-    test:
-        LDI r3, false
-        CMP r2, r3
-        JMPEQ else
-        LDI r0, 10
-        RET r0
-    else:
-        LDI r0, 20
-        RET r0"""
+    body = MATERIALISED.replace("yes:\n    LDI r2, true", "yes:\n    LDI r2, true\n    MOV r2, r4")
+    assert body != MATERIALISED
     made = graph(body)
     assert [walk(made, [1, 2, None, None, value])[0] for value in (False, True)] == [20, 10]
 

@@ -23,23 +23,11 @@ from stoffel.compiler import codeobjects
 from stoffel.compiler.listings import listing_name, register_listing
 from stoffel.compiler.safepoints import Line
 from stoffel.runtime.engine import Engine
-from tests.machines import failure, loaded
+from tests.machines import SUM, failure, loaded
 
-PROGRAM = """
-function sum(n)
-    LDI r1, 0
-    LDI r2, 0
-    LDI r3, 1
-loop:
-    CMP r2, r0
-    JMPEQ done
-    ADD r1, r1, r2
-    ADD r2, r2, r3
-    JMP loop
-done:
-    RET r1
-end
-
+PROGRAM = (
+    SUM
+    + """
 function ratio(n)
     PUSHARG r0
     CALL sum
@@ -55,6 +43,7 @@ function main(n)
     RET r0
 end
 """
+)
 
 
 @pytest.fixture

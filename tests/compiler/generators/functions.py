@@ -75,7 +75,7 @@ def finish(body: Body, integer: bool) -> None:
 
 
 def recursive(body: Body, width: int) -> None:
-    """Call itbody with a falling counter before and after other statements."""
+    """Call itself with a falling counter before and after other statements."""
     counter = body.counter
     body.counter += 1
     stop = body.fresh()
