@@ -48,7 +48,7 @@ MISMATCHES: Final = 16
 class Candidate:
     """The kernels for one key: made, or the sentence why there is none."""
 
-    __slots__ = ("expects", "job", "kernels", "refusal", "subject", "tried")
+    __slots__ = ("distrusts_cache", "expects", "job", "kernels", "refusal", "subject", "tried")
 
     subject: tuple[Code, int | None]
     expects: tuple[type, ...] | None
@@ -58,6 +58,7 @@ class Candidate:
         self.refusal: str | None = None
         self.job: Job | None = None
         self.tried: set[tuple[str, ...]] = set()
+        self.distrusts_cache = False
 
 
 class KernelTier:
@@ -79,6 +80,7 @@ class KernelTier:
         self._ticks = 0
         self._wanted: set[Code] = set()
         self._wanted_heads: set[tuple[Code, int]] = set()
+        self._starts: Counter[Code] = Counter()
         self._given_up: set[tuple[Code, Signature]] = set()
         self._standing_aside: set[tuple[Code, Signature]] = set()
         self._jobs: dict[Job, Candidate] = {}
@@ -113,18 +115,29 @@ class KernelTier:
                 continue
             looked_at.add(place)
             if position and (in_loop or counts[code] > 1) and code not in self._wanted:
-                self._wanted.add(code)
-                self._standing_aside = {item for item in self._standing_aside if item[0] is not code}
-                self.units.recall(code)
+                self._want_calls(code)
                 return
             if len(self.units.instructions_of(code)) > INSTRUCTION_LIMIT:
                 in_loop = True
                 continue
             head = self._head_around(code, index)
             in_loop = in_loop or head is not None
-            if head is not None and (code, head) not in self._wanted_heads:
+            if head is None:
+                continue
+            starts_again = not position and self._starts[code] > 1
+            if not starts_again and (code, head) not in self._wanted_heads:
                 self._wanted_heads.add((code, head))
                 return
+            if (code, 0) not in self._wanted_heads:
+                # Runs of it are short, and many: the loop is always entered from the start of a call.
+                self._wanted_heads.add((code, 0))
+                self._want_calls(code)
+                return
+
+    def _want_calls(self, code: Code) -> None:
+        self._wanted.add(code)
+        self._standing_aside = {item for item in self._standing_aside if item[0] is not code}
+        self.units.recall(code)
 
     def _head_around(self, code: Code, index: int) -> int | None:
         """Return where the innermost loop around an instruction begins, None if there is none.
@@ -156,6 +169,8 @@ class KernelTier:
         code = record.code
         if record.stack:
             raise Mismatch
+        if entry == 0:
+            self._starts[code] += 1
         read = self._read.get((code, entry))
         if read is None:
             if not (self.eager or (code, entry) in self._wanted_heads):
@@ -278,7 +293,7 @@ class KernelTier:
             return None
         try:
             key = self.preparation.key(code, entry, codes)
-            stored = self.store.has(key)
+            stored = not candidate.distrusts_cache and self.store.has(key)
             if not stored and not self.may_build:
                 return None
             kernel = None if stored else self.preparation.analyse(code, entry, codes)
@@ -294,11 +309,8 @@ class KernelTier:
             self.builder.submit(candidate.job)
             return None
         candidate.job.run()
-        if candidate.job.loaded is None and candidate.job.refusal is None:
-            # What the cache had was of no use.
-            candidate.job = Job(key, self.preparation.analyse(code, entry, codes), self.store)
-            candidate.job.run()
-        return self._install(candidate)
+        made = self._install(candidate)
+        return self._make(candidate, code, entry, values) if stored and made is None else made
 
     def _refuse(self, candidate: Candidate, code: Code, sentence: str) -> None:
         candidate.refusal = sentence
@@ -315,6 +327,8 @@ class KernelTier:
         if job.refusal is not None:
             self._refuse(candidate, code, job.refusal)
         if job.loaded is None:
+            # What the cache has is of no use, and may stay there if the directory is not to be written to.
+            candidate.distrusts_cache = job.kernel is None
             candidate.tried.clear()
             return None
         meta = {**job.meta, "cached": job.kernel is None, "entry": entry}

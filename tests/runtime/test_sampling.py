@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from stoffel import VirtualMachine
+from stoffel.compiler.kernels import cache
 from stoffel.runtime import sampling
 from stoffel.runtime.sampling import LONGEST_REST, LOOKS, Clock
 from tests.machines import SUM_BY_CALL, loaded
@@ -74,12 +77,39 @@ def test_the_clock_of_a_machine_that_is_gone_ends(monkeypatch: pytest.MonkeyPatc
     assert not clock.is_alive()
 
 
-def test_what_runs_while_the_clock_ticks_becomes_a_kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def kernels_of_sum(machine: VirtualMachine) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = machine.jit_statistics()["functions"]["sum"].get("kernels", [])
+    return found
+
+
+@pytest.fixture
+def sampled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str, int | None], VirtualMachine]:
+    """Return what calls a function until a kernel from *entry* has run, on a machine of its own with one cache."""
     monkeypatch.setattr(sampling, "TICKS", (0.001,))
-    monkeypatch.setenv("STOFFEL_CACHE_DIR", str(tmp_path))
-    machine = loaded(VirtualMachine(jit="always"), SUM_BY_CALL)
-    for _ in range(2000):
-        machine.execute("main", 100_000)
-        if machine.jit_statistics()["functions"]["sum"]["tier"] == "kernel":
-            break
-    assert machine.jit_statistics()["functions"]["sum"]["tier"] == "kernel"
+
+    def run(function: str, entry: int | None) -> VirtualMachine:
+        machine = loaded(VirtualMachine(jit="always", cache=tmp_path), SUM_BY_CALL)
+        for _ in range(2000):
+            assert machine.execute(function, 100_000) == 4999950000
+            if any(kernel["entry"] == entry and kernel["runs"] for kernel in kernels_of_sum(machine)):
+                return machine
+        raise AssertionError(machine.jit_statistics())
+
+    return run
+
+
+@pytest.mark.parametrize(("function", "entry"), [("main", None), ("sum", 0)])
+def test_what_is_called_again_and_again_becomes_a_kernel_from_the_start_of_a_call(
+    function: str, entry: int | None, sampled: Callable[[str, int | None], VirtualMachine]
+) -> None:
+    sampled(function, entry)
+
+
+def test_what_the_cache_has_is_not_asked_for_again_if_it_is_of_no_use(
+    sampled: Callable[[str, int | None], VirtualMachine], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sampled("sum", 0)
+    for entry in tmp_path.glob("**/*.kernel"):
+        entry.write_bytes(b"damaged")
+    monkeypatch.setattr(cache, "_remove", lambda path: None)  # as where the directory is not to be written to
+    assert not any(kernel["cached"] for kernel in kernels_of_sum(sampled("sum", 0)))
