@@ -7,6 +7,7 @@ from tests.faults.faults import Fault
 TYPES = "stoffel/compiler/kernels/types.py"
 ANALYSIS = "stoffel/compiler/kernels/analysis.py"
 OPERATIONS = "stoffel/compiler/kernels/operations.py"
+BUILTINS = "stoffel/compiler/kernels/builtins.py"
 ARRAYS = "stoffel/compiler/kernels/arrays.py"
 LOWERING = "stoffel/compiler/kernels/lowering.py"
 SUPPORT = "stoffel/compiler/kernels/support.py"
@@ -64,7 +65,12 @@ KERNEL_FAULTS: tuple[Fault, ...] = (
     ),
     Fault("negative indexes count from the end plus one", ARRAYS, "add i64 {key}, {size}", "sub i64 {size}, {key}"),
     Fault("a write past the end grows", ARRAYS, "icmp eq i64 {key}, {size}", "icmp uge i64 {key}, {size}"),
-    Fault("pushes may be executed twice", ARRAYS, '{"append", "array_push", ', '{"append", '),
+    Fault(
+        "pushes may be executed twice",
+        BUILTINS,
+        '_pushing("array_push", I64), effects=True',
+        '_pushing("array_push", I64)',
+    ),
     Fault(
         "growing copies one element less",
         SUPPORT,
@@ -111,8 +117,8 @@ KERNEL_FAULTS: tuple[Fault, ...] = (
     Fault(
         "tags of mixed values are not moved",
         LOWERING,
-        "        if isinstance(kind, Mixed):\n            tag = self.writer.value",
-        "        if isinstance(kind, Known):\n            tag = self.writer.value",
+        "        if isinstance(kind, Mixed):\n            self.writer.set_tag",
+        "        if isinstance(kind, Known):\n            self.writer.set_tag",
     ),
     Fault("unsigned words are read as signed", RUN, "word &= (1 << 64) - 1", "word &= (1 << 63) - 1"),
     Fault("records of callers come first", RUN, "        result.reverse()\n", ""),

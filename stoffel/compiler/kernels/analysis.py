@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from stoffel.compiler import translator
 from stoffel.compiler.blocks import END, Block, Edge, Graph
+from stoffel.compiler.decoding import CALL, CONSTANT, NOTHING, OPERATION, PEEK, PUSH, RETURN, Step, decode
 from stoffel.compiler.kernels import builtins
 from stoffel.compiler.kernels.types import (
     BOOL,
@@ -20,12 +21,8 @@ from stoffel.compiler.kernels.types import (
     I64,
     SCALARS,
     UNIT,
-    ArrayOf,
-    Cell,
     Known,
     Mixed,
-    RecordOf,
-    Row,
     Scalar,
     Type,
     join,
@@ -34,9 +31,7 @@ from stoffel.compiler.kernels.types import (
 )
 from stoffel.compiler.refusal import Refusal
 from stoffel.errors import VMError
-from stoffel.isa.program import Instruction
 from stoffel.isa.scalars import INTEGER_KINDS
-from stoffel.isa.table import Flow, OperandKind
 from stoffel.runtime.code import Code
 from stoffel.runtime.foreign import ForeignFunction
 from stoffel.runtime.operations import OPERATIONS
@@ -120,8 +115,8 @@ class Instance:
         self.result: Type | None = None
         self.entries: dict[int, State] = {}
         self.blocks: dict[int, TypedBlock] = {}
-        self.cells: dict[int, Cell] = {}
-        self.rows: dict[int, Row] = {}
+        self.created: dict[int, Type] = {}
+        """Types of the tables that instructions create, by instruction."""
         self.callers: set[Instance] = set()
         self.callees: list[Instance] = []
         self.parameters: list[Type] = types[: len(code.parameters)]
@@ -341,7 +336,7 @@ class Flowing:
         entry = state.copy()
         actions: list[Action] = []
         for index in block.body:
-            action = self._step(index, self.instance.instructions[index], state)
+            action = self._step(index, state)
             actions.append(action)
             state.apply(action, self.instance.layout.stack)
             if action.form in ("leave", "return"):
@@ -361,70 +356,43 @@ class Flowing:
     def _return(self, kind: Type) -> None:
         self.result = kind if self.result is None else join(self.result, kind)
 
-    def _step(self, index: int, instruction: Instruction, state: State) -> Action:
-        row = instruction.op
-        operands = instruction.operands
-        types = state.types
-        if row.flow is Flow.CALL:
-            return self._call(index, operands[0], state)
-        if row.flow is Flow.RETURN:
-            self._return(types[operands[0]])
-            return Action(index, "return", -1, (operands[0],), (types[operands[0]],), UNIT)
-        sources = tuple(
-            operand
-            for described, operand in zip(row.operands, operands, strict=True)
-            if described.kind is OperandKind.SOURCE
-        )
-        position = row.position(OperandKind.TARGET)
-        target = -1 if position is None else operands[position]
-        given = tuple(types[source] for source in sources)
-        return self._typed(index, instruction, target, sources, given, state)
-
-    def _typed(
-        self,
-        index: int,
-        instruction: Instruction,
-        target: int,
-        sources: tuple[int, ...],
-        given: tuple[Type, ...],
-        state: State,
-    ) -> Action:
-        row = instruction.op
-        operands = instruction.operands
+    def _decoded(self, index: int) -> Step:
         layout = self.instance.layout
-        if row.operation == "CMP":
-            return self._compare(index, sources, given)
-        if row.operation:
-            result = result_of(row.operation, given)
-            if result is None:
-                return _leave(index, f"{row.name} of {' and '.join(map(words, given))}")
-            return Action(index, "operation", target, sources, given, result, row.operation)
-        if row.name == "LDI":
-            return self._constant(index, target, operands[1])
-        if row.name == "MOV":
-            return Action(index, "move", target, sources, given, given[0])
-        if row.name == "PUSHARG":
-            return Action(index, "push", len(state.types), sources, given, given[0])
-        if row.name == "LD":
-            place = len(state.types) - 1 + operands[1]
-            if not layout.stack <= place < len(state.types):
+        step = layout.steps.get(index)
+        if step is None:
+            step = layout.steps[index] = decode(self.instance.instructions[index], layout)
+        return step
+
+    def _step(self, index: int, state: State) -> Action:
+        sort, target, sources, detail = self._decoded(index)
+        types = state.types
+        if sort == CALL:
+            return self._call(index, detail, state)
+        if sort == PEEK:
+            sources = (len(types) - 1 + detail,)
+            if not self.instance.layout.stack <= sources[0] < len(types):
                 return _leave(index, "a stack address that is out of bounds")
-            return Action(index, "move", target, (place,), (state.types[place],), state.types[place])
-        if row.name == "LDS":
-            place = layout.slots[operands[1]]
-            return Action(index, "move", target, (place,), (state.types[place],), state.types[place])
-        if row.name == "STS":
-            return Action(index, "move", layout.slots[operands[0]], sources, given, given[0])
-        if row.name == "NOP":
+        given = tuple([types[source] for source in sources])
+        if sort == OPERATION:
+            if target < 0:
+                return self._compare(index, sources, given)
+            result = result_of(detail, given)
+            if result is None:
+                return _leave(index, f"{detail} of {' and '.join(map(words, given))}")
+            return Action(index, "operation", target, sources, given, result, detail)
+        if sort == CONSTANT:
+            return self._constant(index, target, detail.constant)
+        if sort == NOTHING:
             return Action(index, "nothing", -1, (), (), UNIT)
-        raise AssertionError(row.name)
+        if sort == RETURN:
+            self._return(given[0])
+            return Action(index, "return", -1, sources, given, UNIT)
+        if sort == PUSH:
+            return Action(index, "push", len(types), sources, given, given[0])
+        return Action(index, "move", target, sources, given, given[0])
 
     def _constant(self, index: int, target: int, value: Any) -> Action:
-        if type(value) is str:
-            return Action(index, "constant", target, (), (), Known(value), value)
-        kind = SCALARS.get(type(value))
-        if kind is None:
-            return _leave(index, f"a constant of type {type(value).__name__}")
+        kind = Known(value) if type(value) is str else SCALARS[type(value)]
         return Action(index, "constant", target, (), (), kind, value)
 
     def _compare(self, index: int, sources: tuple[int, ...], given: tuple[Type, ...]) -> Action:
@@ -449,14 +417,15 @@ class Flowing:
         if isinstance(callee, ForeignFunction):
             if not callee.standard:
                 return _leave(index, f"call of the foreign function '{name}'")
-            opened = builtins.typed(name, given)
-            if isinstance(opened, str):
-                return _leave(index, opened)
-            if opened is builtins.NEW_ARRAY:
-                opened = ArrayOf(self.instance.cells.setdefault(index, Cell()))
-            elif opened is builtins.NEW_OBJECT:
-                opened = RecordOf(self.instance.rows.setdefault(index, Row()))
-            return Action(index, "builtin", 0, sources, given, opened, name)
+            builtin = builtins.BUILTINS.get(name)
+            if builtin is None:
+                return _leave(index, f"call of '{name}'")
+            result = builtin.result(given)
+            if isinstance(result, str):
+                return _leave(index, result)
+            if builtin.creates:
+                result = self.instance.created.setdefault(index, result)
+            return Action(index, "builtin", 0, sources, given, result, name)
         if callee is None:
             return _leave(index, f"call of '{name}', which the interpreter resolves")
         if callee.upvalue_names:

@@ -52,8 +52,8 @@ def _index(writer: Writer, array: str, key: str, leave: str) -> str:
     """Write the index that *key* means: a negative one counts from the end; leave if there is no such element."""
     size = length(writer, array)
     direct = writer.value(f"icmp ult i64 {key}, {size}")
-    other, found = writer.fresh_label("neg"), writer.fresh_label("found")
-    before = writer.fresh_label("direct")
+    other, found = writer.fresh("neg"), writer.fresh("found")
+    before = writer.fresh("direct")
     writer.line(f"br label {before}")
     writer.label(before)
     writer.line(f"br i1 {direct}, label {found}, label {other}, !prof !17")
@@ -63,7 +63,7 @@ def _index(writer: Writer, array: str, key: str, leave: str) -> str:
     inside = writer.value(f"icmp ult i64 {wrapped}, {size}")
     negative = writer.value(f"icmp slt i64 {key}, 0")
     fine = writer.value(f"and i1 {inside}, {negative}")
-    last = writer.fresh_label("wrap")
+    last = writer.fresh("wrap")
     writer.line(f"br i1 {fine}, label {last}, label {leave}")
     writer.label(last)
     writer.line(f"br label {found}")
@@ -102,7 +102,7 @@ def _append(writer: Writer, array: str, element: Type | None, value: str, leave:
     size = length(writer, array)
     capacity = writer.header(array, buffer.CAPACITY)
     full = writer.value(f"icmp uge i64 {size}, {capacity}")
-    grow, fits = writer.fresh_label("grow"), writer.fresh_label("fits")
+    grow, fits = writer.fresh("grow"), writer.fresh("fits")
     writer.line(f"br i1 {full}, label {grow}, label {fits}, {UNLIKELY}")
     writer.label(grow)
     grown = writer.value(f"call i1 @grow(ptr %S, ptr {array}, i64 {item_size(element)})")
@@ -121,7 +121,7 @@ def _set_field(writer: Writer, operands: Operands, leave: str) -> str:
     element = element_of(kind)
     size = length(writer, array)
     at_end = writer.value(f"icmp eq i64 {key}, {size}")
-    push, replace, done = (writer.fresh_label(hint) for hint in ("push", "replace", "done"))
+    push, replace, done = (writer.fresh(hint) for hint in ("push", "replace", "done"))
     writer.line(f"br i1 {at_end}, label {push}, label {replace}, {UNLIKELY}")
     writer.label(push)
     _append(writer, array, element, value, leave)
@@ -149,6 +149,7 @@ def _or_leave(writer: Writer, array: str, leave: str) -> str:
 
 
 def _create_array(writer: Writer, operands: Operands, leave: str) -> str:
+    # The first operand is the type of the new array, the second its capacity.
     if len(operands) > 1:
         writer.unless(writer.value(f"icmp slt i64 {operands[1][1]}, 0"), leave)
     return _or_leave(writer, writer.value("call ptr @new_array(ptr %S)"), leave)
@@ -198,8 +199,3 @@ LOWERINGS: Final[dict[str, Lowering]] = complete(
     "stoffel.compiler.kernels.arrays",
 )
 """How each builtin is written, by name."""
-
-CREATORS: Final = frozenset({"create_array", "create_object"})
-"""Builtins that are written with the type of what they create as a first operand."""
-EFFECTS: Final = CREATORS | {"append", "array_push", "array_repeat", "copy", "set_field"}
-"""Builtins that must not be executed twice: they change a table or take an id."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from stoffel.compiler.kernels.types import (
     BOOL,
@@ -27,20 +27,27 @@ Arguments = tuple[Type, ...]
 Result = Type | str
 """The type of the result, or the sentence that says why a kernel cannot make the call."""
 
-NEW_ARRAY: Final = ArrayOf(Cell())
-"""Stands for the type of a new array, of whose elements nothing is known yet."""
-NEW_OBJECT: Final = RecordOf(Row())
-"""Stands for the type of a new object, of whose fields nothing is known yet."""
+
+class Builtin(NamedTuple):
+    """What a kernel knows of a builtin besides how it is written: *result* types it.
+
+    *effects* says that it must not be executed twice: it changes a table or takes an id. *creates* says that it makes a
+    table: *result* then gives a new type each time, and it is written with the type of what it creates.
+    """
+
+    result: Callable[[Arguments], Result]
+    effects: bool = False
+    creates: bool = False
 
 
 def _create_array(given: Arguments) -> Result:
     if given and not (isinstance(given[0], Scalar) and given[0].cls in INTEGER_KINDS):
         return "create_array with a capacity that is no integer"
-    return NEW_ARRAY
+    return ArrayOf(Cell())
 
 
 def _create_object(given: Arguments) -> Result:  # noqa: ARG001 - arguments are ignored
-    return NEW_OBJECT
+    return RecordOf(Row())
 
 
 def _element(name: str, given: Arguments, count: int) -> Type | str:
@@ -153,27 +160,19 @@ def _type(given: Arguments) -> Result:
     return Known(TYPE_NAMES[str if isinstance(kind, Known) else kind.cls])  # type: ignore[attr-defined]
 
 
-BUILTINS: Final[dict[str, Callable[[Arguments], Result]]] = {
-    "append": _pushing("append", UNIT),
-    "array_length": _length("array_length"),
-    "array_push": _pushing("array_push", I64),
-    "array_repeat": _repeat,
-    "assert": _assert,
-    "copy": _copy,
-    "create_array": _create_array,
-    "create_object": _create_object,
-    "get_field": _get_field,
-    "get_or_create_array_field": _get_or_create,
-    "len": _length("len"),
-    "set_field": _set_field,
-    "type": _type,
+BUILTINS: Final[dict[str, Builtin]] = {
+    "append": Builtin(_pushing("append", UNIT), effects=True),
+    "array_length": Builtin(_length("array_length")),
+    "array_push": Builtin(_pushing("array_push", I64), effects=True),
+    "array_repeat": Builtin(_repeat, effects=True),
+    "assert": Builtin(_assert),
+    "copy": Builtin(_copy, effects=True),
+    "create_array": Builtin(_create_array, effects=True, creates=True),
+    "create_object": Builtin(_create_object, effects=True, creates=True),
+    "get_field": Builtin(_get_field),
+    "get_or_create_array_field": Builtin(_get_or_create),
+    "len": Builtin(_length("len")),
+    "set_field": Builtin(_set_field, effects=True),
+    "type": Builtin(_type),
 }
-"""How each builtin that kernels have is typed, by name."""
-
-
-def typed(name: str, given: Arguments) -> Result:
-    """Return the type of what a builtin gives for such arguments, or why a kernel cannot call it."""
-    rule = BUILTINS.get(name)
-    if rule is None:
-        return f"call of '{name}'"
-    return rule(given)
+"""The builtins that kernels have, by name."""

@@ -8,12 +8,13 @@ whole chain of activation records can be rebuilt. Fuel runs out at back-edges an
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from stoffel.compiler.blocks import END, Edge
 from stoffel.compiler.kernels import arrays, buffer, operations
 from stoffel.compiler.kernels.analysis import Action, Family, Instance, State, TypedBlock
-from stoffel.compiler.kernels.support import SUPPORT
+from stoffel.compiler.kernels.builtins import BUILTINS
+from stoffel.compiler.kernels.support import SUPPORT, UNLIKELY, double
 from stoffel.compiler.kernels.types import (
     DOUBLE,
     INTEGER,
@@ -24,7 +25,7 @@ from stoffel.compiler.kernels.types import (
     Opaque,
     Type,
 )
-from stoffel.compiler.kernels.writer import LLVM, Site, Writer, double
+from stoffel.compiler.kernels.writer import LLVM, Site, Writer
 
 _LABEL: Final = re.compile(r"label (%[\w.]+)")
 
@@ -141,6 +142,20 @@ class Snapshot:
         self.label = ""
 
 
+class WayOut(NamedTuple):
+    """A block that leaves, to be written at the end of the function.
+
+    *state* is that of the places which the interpreter goes on with at *resume*; *words* are their values if they are
+    those of an earlier moment, None if they are to be loaded in the block. *nested* says that a native call is leaving.
+    """
+
+    label: str
+    resume: int
+    state: State
+    words: list[str] | None
+    nested: bool
+
+
 class FunctionLowering:
     """Writes the LLVM function of one instance."""
 
@@ -150,7 +165,7 @@ class FunctionLowering:
         self.entry = entry
         self.writer = Writer()
         self.stack = instance.layout.stack
-        self._ways_out: list[tuple[str, Site, State | list[str], bool]] = []
+        self._ways_out: list[WayOut] = []
         self._last = Snapshot(0, instance.entry, 0)
         self._now = instance.entry
         self._order: operations.Order | None = None
@@ -166,9 +181,9 @@ class FunctionLowering:
             self._block(typed)
         # A way out that no check goes to has no site.
         used = set(_LABEL.findall("\n".join(writer.lines)))
-        for label, site, values, nested in self._ways_out:
-            if label in used:
-                self._way_out(label, site, values, nested)
+        for way in self._ways_out:
+            if way.label in used:
+                self._way_out(way)
         parameters = ["ptr noalias nonnull %S", "i64 %fuel", "i64 %depth"]
         if not self.entry:
             parameters += [
@@ -208,13 +223,13 @@ class FunctionLowering:
         fuel = writer.value("load i64, ptr %fuel.left")
         left = writer.value(f"sub i64 {fuel}, {amount}")
         writer.line(f"store i64 {left}, ptr %fuel.left")
-        empty, go_on = writer.fresh_label("empty"), writer.fresh_label("go")
-        writer.line(f"br i1 {writer.value(f'icmp slt i64 {left}, 0')}, label {empty}, label {go_on}, !prof !0")
+        empty, go_on = writer.fresh("empty"), writer.fresh("go")
+        writer.line(f"br i1 {writer.value(f'icmp slt i64 {left}, 0')}, label {empty}, label {go_on}, {UNLIKELY}")
         writer.label(empty)
         more = writer.value("call i64 @poll(ptr %S)")
         writer.line(f"store i64 {more}, ptr %fuel.left")
         leave = self._leave(resume, state, nested=False)
-        writer.line(f"br i1 {writer.value(f'icmp slt i64 {more}, 0')}, label {leave}, label {go_on}, !prof !0")
+        writer.line(f"br i1 {writer.value(f'icmp slt i64 {more}, 0')}, label {leave}, label {go_on}, {UNLIKELY}")
         writer.label(go_on)
 
     # Leaving
@@ -231,19 +246,19 @@ class FunctionLowering:
         """Return the block that leaves with the places as they were at the last checkpoint."""
         snapshot = self._last
         if not snapshot.label:
-            snapshot.label = self.writer.fresh_label("leave")
+            snapshot.label = self.writer.fresh("leave")
             held = len(self.writer.lines)
             values = self._held(snapshot.state)
             # The loads belong where the checkpoint is.
             self.writer.lines[snapshot.line] = "\n".join(self.writer.lines[held:])
             del self.writer.lines[held:]
-            self._ways_out.append((snapshot.label, self._site(snapshot.resume, snapshot.state), values, False))
+            self._ways_out.append(WayOut(snapshot.label, snapshot.resume, snapshot.state, values, nested=False))
         return snapshot.label
 
     def _leave(self, resume: int, state: State, nested: bool) -> str:
         """Return the block that leaves with the places as they are now; *nested* where a native call is leaving."""
-        label = self.writer.fresh_label("leave")
-        self._ways_out.append((label, self._site(resume, state), state.copy(), nested))
+        label = self.writer.fresh("leave")
+        self._ways_out.append(WayOut(label, resume, state.copy(), None, nested))
         return label
 
     def _site(self, resume: int, state: State) -> Site:
@@ -256,20 +271,20 @@ class FunctionLowering:
         words = [writer.load(INTEGER, -1)]
         for place, kind in enumerate(state.types):
             if isinstance(kind, Mixed):
-                words.append(writer.value(f"load i64, ptr {writer.slot('t', place)}"))
+                words.append(writer.tag(place))
             if kind.bank != NOWHERE:
                 words.append(writer.as_word(kind.bank, writer.load(kind.bank, place)))
         return words
 
-    def _way_out(self, label: str, site: Site, values: State | list[str], nested: bool) -> None:
+    def _way_out(self, way: WayOut) -> None:
         writer = self.writer
         number = len(self.kernel.sites)
-        self.kernel.sites.append(site)
-        writer.label(label)
+        self.kernel.sites.append(self._site(way.resume, way.state))
+        writer.label(way.label)
         frame = writer.state(buffer.FRAMES, "ptr")
-        if not nested:
+        if not way.nested:
             writer.set_state(buffer.FUEL, writer.value("load i64, ptr %fuel.left"))
-        words = self._held(values) if isinstance(values, State) else values
+        words = self._held(way.state) if way.words is None else way.words
         if not self.entry:
             given = [
                 writer.as_word(kind.bank, f"%a.{index}")
@@ -302,13 +317,13 @@ class FunctionLowering:
             elif isinstance(theirs, Mixed) and not isinstance(mine, Mixed):
                 tag, word = self._tagged(place, mine)
                 self.writer.store(INTEGER, place, word)
-                self.writer.line(f"store i64 {tag}, ptr {self.writer.slot('t', place)}")
+                self.writer.set_tag(place, tag)
 
     def _tagged(self, place: int, kind: Type) -> tuple[str, str]:
         """Return tag and word of a value whose type is to be told at run time."""
         writer = self.writer
         if isinstance(kind, Mixed):
-            return writer.value(f"load i64, ptr {writer.slot('t', place)}"), writer.load(INTEGER, place)
+            return writer.tag(place), writer.load(INTEGER, place)
         if isinstance(kind, Known):
             return str(self.kernel.tag(OPAQUE)), str(self.kernel.constant(kind.value))
         return str(self.kernel.tag(kind)), writer.as_word(kind.bank, self._value(place, kind))
@@ -326,7 +341,7 @@ class FunctionLowering:
                 self._checkpoint(action.at, state)
             _ACTIONS[action.form](self, action)
             state.apply(action, self.stack)
-            fresh = action.form == "call" or (action.form == "builtin" and action.detail in arrays.EFFECTS)
+            fresh = action.form == "call" or (action.form == "builtin" and BUILTINS[action.detail].effects)
             if action.form in ("leave", "return") or (action.form == "call" and action.detail.result is None):
                 return
         if typed.taken is not None and typed.next is not None:
@@ -335,7 +350,7 @@ class FunctionLowering:
                 condition = self._order.holds(writer, typed.block.branch)
             else:
                 condition = operations.among(writer, writer.load(INTEGER, -1), typed.block.branch)
-            taken, following = writer.fresh_label("taken"), writer.fresh_label("next")
+            taken, following = writer.fresh("taken"), writer.fresh("next")
             writer.line(f"br i1 {condition}, label {taken}, label {following}")
             for label, edge in ((taken, typed.taken), (following, typed.next)):
                 writer.label(label)
@@ -398,8 +413,7 @@ class FunctionLowering:
         if kind.bank != NOWHERE:
             self.writer.store(kind.bank, target, self.writer.load(kind.bank, source))
         if isinstance(kind, Mixed):
-            tag = self.writer.value(f"load i64, ptr {self.writer.slot('t', source)}")
-            self.writer.line(f"store i64 {tag}, ptr {self.writer.slot('t', target)}")
+            self.writer.set_tag(target, self.writer.tag(source))
 
     def _operands(self, action: Action) -> tuple[tuple[Type, str], ...]:
         return tuple((kind, self._value(place, kind)) for place, kind in zip(action.sources, action.types, strict=True))
@@ -420,7 +434,7 @@ class FunctionLowering:
 
     def _builtin(self, action: Action) -> None:
         operands = self._operands(action)
-        if action.detail in arrays.CREATORS:
+        if BUILTINS[action.detail].creates:
             operands = ((action.result, ""), *operands)
         value = arrays.LOWERINGS[action.detail](self.writer, operands, self._way_back())
         if action.result.bank != NOWHERE:
@@ -454,7 +468,7 @@ class FunctionLowering:
         if callee.result.bank != NOWHERE:
             writer.store(callee.result.bank, 0, writer.value(f"extractvalue {kind} {pair}, 0"))
         if isinstance(callee.result, Mixed):
-            writer.line(f"store i64 {writer.state(buffer.TAG)}, ptr {writer.slot('t', 0)}")
+            writer.set_tag(0, writer.state(buffer.TAG))
 
 
 _ACTIONS: Final = {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from stoffel.compiler.blocks import END, Graph
+from stoffel.compiler.decoding import decode
 from stoffel.compiler.typed import Layout
-from stoffel.isa.table import Flow, OperandKind
 
 
 def places_read(graph: Graph, layout: Layout) -> list[int]:
@@ -17,20 +17,12 @@ def places_read(graph: Graph, layout: Layout) -> list[int]:
     for start, block in graph.blocks.items():
         read = written = 0
         for index in block.body:
-            instruction = graph.instructions[index]
-            row = instruction.op
-            target = -1
-            for operand, value in zip(row.operands, instruction.operands, strict=True):
-                if operand.kind is OperandKind.SOURCE:
-                    read |= (1 << value) & ~written
-                elif operand.kind is OperandKind.TARGET:
-                    target = value
-                elif operand.kind is OperandKind.SLOT and row.name == "LDS":
-                    read |= (1 << layout.slots[value]) & ~written
-                elif operand.kind is OperandKind.SLOT:
-                    target = layout.slots[value]
-            if row.flow is Flow.CALL:
-                target = 0
+            step = layout.steps.get(index)
+            if step is None:
+                step = layout.steps[index] = decode(graph.instructions[index], layout)
+            _, target, sources, _ = step
+            for source in sources:
+                read |= (1 << source) & ~written
             if target >= 0:
                 written |= 1 << target
         if any(edge.target == END for edge in block.edges()):

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Final
 
 from stoffel.compiler.kernels import buffer
-
-
-def word(base: str, index: int, name: str) -> str:
-    """Return the IR that makes *name* the address of a word behind *base*."""
-    return f"{name} = getelementptr inbounds i64, ptr {base}, i64 {index}"
-
 
 _TEMPLATE: Final = """
 ; The words of the state that it works on are touched by nothing else but the wrapper around a kernel, and what runs in
@@ -260,60 +255,7 @@ none:
   ret ptr null
 }
 
-; Exact order of an integer and a Float that is not NaN: the Float is cut to an integer, then its fraction counts.
-define internal i64 @order_signed(i64 %a, double %b) {
-  %above = fcmp oge double %b, 0x43E0000000000000
-  br i1 %above, label %less, label %not_above
-not_above:
-  %below = fcmp olt double %b, 0xC3E0000000000000
-  br i1 %below, label %greater, label %within
-within:
-  %cut = fptosi double %b to i64
-  %lt = icmp slt i64 %a, %cut
-  br i1 %lt, label %less, label %not_less
-not_less:
-  %gt = icmp sgt i64 %a, %cut
-  br i1 %gt, label %greater, label %even
-even:
-  %whole = sitofp i64 %cut to double
-  %over = fcmp ogt double %b, %whole
-  br i1 %over, label %less, label %not_over
-not_over:
-  %under = fcmp olt double %b, %whole
-  br i1 %under, label %greater, label %equal
-less:
-  ret i64 -1
-greater:
-  ret i64 1
-equal:
-  ret i64 0
-}
-
-define internal i64 @order_unsigned(i64 %a, double %b) {
-  %above = fcmp oge double %b, 0x43F0000000000000
-  br i1 %above, label %less, label %not_above
-not_above:
-  %below = fcmp olt double %b, 0.0
-  br i1 %below, label %greater, label %within
-within:
-  %cut = fptoui double %b to i64
-  %lt = icmp ult i64 %a, %cut
-  br i1 %lt, label %less, label %not_less
-not_less:
-  %gt = icmp ugt i64 %a, %cut
-  br i1 %gt, label %greater, label %even
-even:
-  %whole = uitofp i64 %cut to double
-  %over = fcmp ogt double %b, %whole
-  br i1 %over, label %less, label %equal
-less:
-  ret i64 -1
-greater:
-  ret i64 1
-equal:
-  ret i64 0
-}
-
+ORDERS
 define internal void @release(ptr %S) noinline cold {
   %chain_p = getelementptr inbounds i64, ptr %S, i64 CHAIN
   %first = load ptr, ptr %chain_p, !tbaa !3
@@ -388,7 +330,53 @@ declare double @llvm.fabs.f64(double)
 """
 
 
+_ORDER: Final = """
+; Exact order of an integer and a Float that is not NaN: the Float is cut to an integer, then its fraction counts.
+define internal i64 @order_NAME(i64 %a, double %b) {
+  %above = fcmp oge double %b, LIMIT
+  br i1 %above, label %less, label %not_above
+not_above:
+  %below = fcmp olt double %b, LEAST
+  br i1 %below, label %greater, label %within
+within:
+  %cut = fptoPREFIXi double %b to i64
+  %lt = icmp PREFIXlt i64 %a, %cut
+  br i1 %lt, label %less, label %not_less
+not_less:
+  %gt = icmp PREFIXgt i64 %a, %cut
+  br i1 %gt, label %greater, label %even
+even:
+  %whole = PREFIXitofp i64 %cut to double
+  %over = fcmp ogt double %b, %whole
+  br i1 %over, label %less, label %not_over
+not_over:
+  ; Only below 0, where cutting goes up.
+  %under = fcmp olt double %b, %whole
+  br i1 %under, label %greater, label %equal
+less:
+  ret i64 -1
+greater:
+  ret i64 1
+equal:
+  ret i64 0
+}
+"""
+
+
+def _order(name: str, prefix: str, least: float, limit: float) -> str:
+    """Return the function that orders integers of *least* to below *limit* and Floats."""
+    text = _ORDER.replace("NAME", name).replace("PREFIX", prefix)
+    return text.replace("LEAST", double(least)).replace("LIMIT", double(limit))
+
+
+def double(value: float) -> str:
+    """Return an LLVM constant with exactly the bits of *value*."""
+    return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
+
+
 def _fill(template: str) -> str:
+    orders = _order("signed", "s", -(2.0**63), 2.0**63) + _order("unsigned", "u", 0.0, 2.0**64)
+    template = template.replace("ORDERS\n", orders)
     names = [name for name in vars(buffer) if name.isupper()]
     for name in sorted(names, key=len, reverse=True):
         template = template.replace(f"i64 {name}\n", f"i64 {vars(buffer)[name]}\n")

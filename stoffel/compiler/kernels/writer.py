@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from typing import Final
 
 from stoffel.compiler.kernels import buffer
@@ -11,11 +10,6 @@ from stoffel.compiler.kernels.types import DOUBLE, INTEGER, NOWHERE, POINTER
 
 LLVM: Final = {INTEGER: "i64", DOUBLE: "double", POINTER: "ptr", NOWHERE: "i64"}
 """LLVM type of the values of a bank."""
-
-
-def double(value: float) -> str:
-    """Return an LLVM constant with exactly the bits of *value*."""
-    return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
 
 
 class Writer:
@@ -31,8 +25,8 @@ class Writer:
         self.allocas: dict[str, str] = {}
         self._count = 0
 
-    def name(self, hint: str = "t") -> str:
-        """Return a new local name."""
+    def fresh(self, hint: str) -> str:
+        """Return a new name, of a value or of a block to be begun later."""
         self._count += 1
         return f"%{hint}{self._count}"
 
@@ -42,17 +36,13 @@ class Writer:
 
     def value(self, text: str, hint: str = "t") -> str:
         """Add an instruction with a result and return the result's name."""
-        name = self.name(hint)
+        name = self.fresh(hint)
         self.lines.append(f"  {name} = {text}")
         return name
 
     def label(self, name: str) -> None:
         """Begin a block."""
         self.lines.append(f"{name[1:]}:")
-
-    def fresh_label(self, hint: str) -> str:
-        """Return a name for a block to be begun later."""
-        return self.name(hint)
 
     def slot(self, bank: str, place: int) -> str:
         """Return the stack slot of a place in a bank ("t" for the tags of mixed places)."""
@@ -67,6 +57,14 @@ class Writer:
     def store(self, bank: str, place: int, value: str) -> None:
         """Set a place."""
         self.line(f"store {LLVM[bank]} {value}, ptr {self.slot(bank, place)}")
+
+    def tag(self, place: int) -> str:
+        """Return the tag of a mixed place."""
+        return self.value(f"load i64, ptr {self.slot('t', place)}")
+
+    def set_tag(self, place: int, tag: str) -> None:
+        """Set the tag of a mixed place."""
+        self.line(f"store i64 {tag}, ptr {self.slot('t', place)}")
 
     def word(self, base: str, index: int) -> str:
         """Return the address of a word."""
@@ -94,7 +92,7 @@ class Writer:
 
     def unless(self, bad: str, leave: str) -> None:
         """Go to the block *leave* if *bad*, which is unlikely, else on."""
-        following = self.fresh_label("ok")
+        following = self.fresh("ok")
         self.line(f"br i1 {bad}, label {leave}, label {following}, {UNLIKELY}")
         self.label(following)
 
