@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from stoffel.compiler.blocks import Graph
-from stoffel.compiler.facts import Fact
+from stoffel.compiler.facts import I64, NUMBERS, Fact
 from stoffel.runtime.code import Code
 from stoffel.runtime.foreign import ForeignFunction
 
@@ -21,14 +21,17 @@ MISSES_BEFORE_GENERIC = 3
 class Feedback:
     """What was seen where guesses in one VM function failed."""
 
-    __slots__ = ("_absent", "_generic", "_kinds", "_misses", "_open", "wrong_bounds")
+    __slots__ = ("_absent", "_fresh", "_generic", "_kinds", "_misses", "_open", "usual", "wrong_bounds")
 
     def __init__(self) -> None:
         self._generic: set[int] = set()
         self._absent: set[int] = set()
         self._kinds: dict[tuple[int, int], int] = {}
         self._misses: dict[int, int] = {}
+        self._fresh: set[int] = set()
         self._open = 0
+        self.usual = I64
+        """The kind guessed for operands that nothing is known about: that of the numbers with which a guess failed."""
         self.wrong_bounds = 0
         """Times that a value which entered was not within the bounds guessed for it."""
 
@@ -53,7 +56,12 @@ class Feedback:
         for position, kind in enumerate(kinds):
             key = index, position
             self._kinds[key] = self._kinds.get(key, 0) | kind
+        if len(set(kinds)) == 1 and kinds[0] & NUMBERS:
+            self.usual = kinds[0]
         self._open += 1
+        if index in self._fresh:
+            return
+        self._fresh.add(index)
         self._misses[index] = self._misses.get(index, 0) + 1
         if self._misses[index] >= MISSES_BEFORE_GENERIC:
             self._generic.add(index)
@@ -66,6 +74,7 @@ class Feedback:
         if self._open * INSTRUCTIONS_PER_MISS < size:
             return False
         self._open = 0
+        self._fresh.clear()
         return True
 
 

@@ -331,7 +331,7 @@ class Inference:
             return other.mask
         if other.hint is not NOTHING and kind_of(other.hint) & fact.mask:
             return kind_of(other.hint)
-        return I64 if I64 & fact.mask else 0
+        return self.feedback.usual & fact.mask
 
     def _native(self, operation: str, kinds: list[int]) -> str:
         """Return the form in which *operation* is written out for these single kinds, "" if it is called instead."""
