@@ -4,11 +4,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+
+from stoffel import VirtualMachine
+from stoffel.compiler.kernels.analysis import Family
+from stoffel.compiler.kernels.types import I64
+from stoffel.compiler.refusal import Refusal
+from tests.machines import loaded
 
 from .programs import alike, counting, expanded, refusals
 from .test_arrays import FROM_OUTSIDE, HOOKS
 
+OBJECT = 'r9 = create_object()\nLDI r5, "x"\n_ = set_field(r9, r5, r1)\n'
+CAPTURING = "function inner()\n.upvalues (n)\nLDI r0, 1\nRET r0\nend"
+SEVERAL = "LDI r5, 1\nCMP r1, r2\nJMPEQ other\nLDI r5, 1.5\nother:\n"
 REFUSED = {
     "call of 'print' at instruction": counting("", "_ = print(r1)"),
     "which the interpreter resolves": counting("", "_ = host(r1)"),
@@ -27,6 +38,52 @@ REFUSED = {
     ),
     "with a wrong number of arguments": counting("", "_ = inner(r1, r2)", more="function inner(x)\nRET r0\nend"),
     "assert of what is no Bool": counting("", "_ = assert(r1)"),
+    "call of 'inner', which captures upvalues": counting("", "_ = inner()", more=CAPTURING),
+    "call of 'inner' with a value of several types": counting(
+        "",
+        SEVERAL + "_ = inner(r5)",
+        more="function inner(x)\nRET r0\nend",
+    ),
+    "a stack address that is out of bounds at instruction": counting("", "PUSHARG r1\nLD r6, sp-5\nCALL len"),
+    "argument stack has no static shape at instruction": counting(
+        "", "CMP r1, r2\nJMPEQ other\nPUSHARG r1\nother:\nADD r4, r4, r2"
+    ),
+    "'main' does not return": "function main()\nCALL main\nRET r0\nend",
+    "'f' is called with arrays of different element types": counting(
+        "r9 = create_array()\nr10 = create_array()",
+        "r6 = f(r9)\n_ = array_push(r9, r10)\nr6 = f(r10)",
+        more="function f(x)\nRET r0\nend",
+    ),
+    "'f' has no instructions": counting("", "_ = f()", more="function f()\nend"),
+    "more than 1500 instructions, with those of 'f'": counting(
+        "", "_ = f(r1)", more="function f(x)\n" + "ADD r0, r0, r0\n" * 1495 + "RET r0\nend"
+    ),
+    "'main' has 1509 instructions, more than the 1500 of a kernel": counting("", "ADD r6, r1, r2\n" * 1500),
+    "calls of 'f' with ever new types of arguments": counting(
+        "r9 = create_array()\n_ = array_push(r9, r1)",
+        "_ = f(r9)",
+        more=expanded("function f(x)\nMOV r1, r0\nr2 = create_array()\n_ = array_push(r2, r1)\n_ = f(r2)\nRET r0\nend"),
+    ),
+    "len with 2 arguments": counting("r9 = create_array()\n_ = array_push(r9, r1)", "_ = len(r9, r1)"),
+    "len of what is no array of numbers or tables": counting('LDI r5, "text"', "r6 = len(r5)"),
+    "get_field of an object with a key that is not known": counting(OBJECT, "r6 = get_field(r9, r1)"),
+    "get_field of a field that was never set": counting(OBJECT, 'LDI r6, "other"\nr6 = get_field(r9, r6)'),
+    "get_field of an array of which nothing is known": counting("r9 = create_array()", "r6 = get_field(r9, r1)"),
+    "get_or_create_array_field of an array whose elements are no arrays": counting(
+        "r9 = create_array()\n_ = array_push(r9, r1)", "r6 = get_or_create_array_field(r9, r4)"
+    ),
+    "set_field of an object with a key that is not known": counting(OBJECT, "_ = set_field(r9, r1, r1)"),
+    "set_field of float in a field of an object": counting(OBJECT, "LDI r6, 1.5\n_ = set_field(r9, r5, r6)"),
+    "array_push of a string, of which kernels have no arrays": counting(
+        'r9 = create_array()\nLDI r5, "text"', "_ = array_push(r9, r5)"
+    ),
+    "array_push of float in an array of int64": counting(
+        "r9 = create_array()\n_ = array_push(r9, r1)\nLDI r5, 1.5", "_ = array_push(r9, r5)"
+    ),
+    "append of boolean in an array of int64": counting(
+        "r9 = create_array()\n_ = array_push(r9, r1)\nLDI r5, true", "_ = append(r9, r5)"
+    ),
+    "type of a value that is not known": counting("", SEVERAL + "r6 = type(r5)"),
 }
 
 
@@ -34,6 +91,28 @@ REFUSED = {
 def test_what_is_no_kernel_is_refused_with_a_sentence(sentence: str) -> None:
     found = refusals(REFUSED[sentence])
     assert any(sentence in refusal for refusal in found.values()), found
+
+
+def test_calls_of_the_host_are_refused_with_a_sentence() -> None:
+    machine = loaded(VirtualMachine(jit="kernels"), counting("", "_ = host(r1)"))
+    machine.register_foreign_function("host", lambda context: None)
+    machine.execute("main")
+    refusal = machine.jit_statistics()["functions"]["main"]["kernel_refusal"]
+    assert refusal == "call of the foreign function 'host' at instruction 7"
+
+
+def test_a_record_of_too_many_places_is_no_kernel() -> None:
+    assert refusals(counting("LDI r2100, 1", "ADD r4, r4, r2")) == {
+        "main": "2101 registers and slots, more than the 2048 of a kernel"
+    }
+
+
+def test_an_entry_that_no_way_leads_back_to_is_refused() -> None:
+    machine = loaded(VirtualMachine(jit="always"), "function main()\nJMP on\nback:\nRET r0\non:\nJMP back\nend")
+    units: Any = machine.state.tier.units  # type: ignore[union-attr]
+    family = Family(units, units.instructions_of)
+    with pytest.raises(Refusal, match=r"^nothing comes back to instruction 1$"):
+        family.analyse(machine.state.functions["main"], 1, [I64])  # type: ignore[arg-type]
 
 
 def test_values_that_are_no_numbers_are_passed_on() -> None:
