@@ -159,7 +159,7 @@ class Kernels:
         try:
             kernel.function(memory.address)
         except BaseException as error:
-            # A signal handler has raised: the kernel has left for it.
+            # A signal handler has raised: the kernel has left for it, or was about to end anyway.
             interruption = error
         self._running.remove(memory)
         kernel.entries += 1
@@ -185,6 +185,8 @@ class Kernels:
             state[buffer.MODE] = 1
             kernel.function(memory.address)
         self._pool.append(memory)
+        if interruption is not None and not isinstance(result, KernelLeft):
+            raise interruption
         return result
 
     def _take_ids(self, count: int) -> int:

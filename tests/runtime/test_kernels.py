@@ -18,7 +18,7 @@ import stoffel
 from stoffel import VirtualMachine, VMError
 from tests.compiler.kernels.programs import alike, counting, expanded
 from tests.limits import time_limit
-from tests.machines import loaded
+from tests.machines import SUM_BY_CALL, loaded
 
 ROOT = Path(__file__).parents[2]
 
@@ -89,6 +89,24 @@ def test_an_exception_of_a_signal_handler_ends_a_kernel_and_the_machine_goes_on_
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert (runs(made) >= 1, made.state.records, small.execute("small")) == (True, [], 40)
+
+
+def test_an_exception_of_a_signal_handler_is_not_lost_in_a_kernel_that_ends_before_its_first_poll() -> None:
+    made = loaded(VirtualMachine(jit="kernels", cache="off"), SUM_BY_CALL)
+
+    def again_and_again() -> None:
+        for _ in range(5000):
+            made.execute("sum", 100_000)
+
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        for _ in range(20):
+            signal.setitimer(signal.ITIMER_REAL, 0.005)
+            with pytest.raises(KeyboardInterrupt):
+                again_and_again()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_control_c_ends_a_process_that_runs_a_kernel(tmp_path: Path) -> None:
