@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stoffel import I8, U8
+from stoffel.compiler.environment import Feedback
 from stoffel.compiler.facts import (
     ANY,
     BIT,
@@ -130,6 +131,11 @@ def test_result_of_mixed_arithmetic_may_be_either_kind() -> None:
     assert node(function, 0).guards == ((0, I64), (1, I64))
     function = typed("MUL r2, r0, r1\nRET r2", [of_kinds(I64 | FLOAT | BOOL), of_kinds(BOOL | FLOAT | I64 | STRING)])
     assert node(function, 0).guards
+    learned = Feedback()
+    learned.miss(0, [I64 | FLOAT, I64 | FLOAT])
+    function = typed("ADD r2, r0, r1\nRET r2", [either, either], learned=learned)
+    assert (node(function, 0).form, node(function, 0).guards) == ("generic", ())
+    assert function.result.mask == I64 | FLOAT
 
 
 def test_complement_of_an_interval() -> None:

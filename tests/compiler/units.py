@@ -32,8 +32,8 @@ def graph(body: str, *, parameters: str = "", entry: int = 0) -> blocks.Graph:
 class NoCalls:
     """A machine on which nothing can be called."""
 
-    def __init__(self) -> None:
-        self.learned = Feedback()
+    def __init__(self, learned: Feedback) -> None:
+        self.learned = learned
 
     def resolve(self, name: str) -> None:
         return None
@@ -42,10 +42,15 @@ class NoCalls:
         return self.learned
 
 
-def typed(body: str, facts: Sequence[Fact] = (), registers: int = 8, flag: int = 0) -> TypedFunction:
-    """Return the typed form of a body that calls nothing, its first registers holding values with *facts*."""
+def typed(
+    body: str, facts: Sequence[Fact] = (), registers: int = 8, flag: int = 0, learned: Feedback | None = None
+) -> TypedFunction:
+    """Return the typed form of a body that calls nothing, its first registers holding values with *facts*.
+
+    *learned* is what guesses that failed have taught.
+    """
     state = FlowState([*facts, *[UNIT_FACT] * (registers - len(facts))], FLAG_BITS[flag])
-    environment: Any = NoCalls()
+    environment: Any = NoCalls(learned or Feedback())
     parameters = ", ".join(f"p{number}" for number in range(len(facts)))
     made = function(body, parameters=parameters)
     blocks_of = blocks.build(made.instructions, made.labels, 0)
