@@ -129,6 +129,29 @@ def test_small_integers_are_plain_inside_and_boxed_where_they_leave() -> None:
     assert {spot.raw for spot in spots if isinstance(spot, Held)} == {made.result.mask}
 
 
+def test_a_small_integer_of_guessed_kind_keeps_it_where_it_is_stored() -> None:
+    text = """
+function main(array, one)
+    MOV r2, r0
+    MOV r3, r1
+    LDI r4, 0
+    PUSHARG r2
+    PUSHARG r4
+    CALL get_field
+    ADD r5, r0, r3
+    PUSHARG r2
+    PUSHARG r0
+    CALL array_push
+    RET r5
+end
+"""
+    machine = loaded(VirtualMachine(jit="always"), text)
+    array = machine.create_array([stoffel.U8(5)])
+    for length in (2, 3):
+        assert machine.execute("main", array, stoffel.U8(1)) == 6
+        assert [type(element) for element in machine.elements(array)] == [stoffel.U8] * length
+
+
 @pytest.mark.parametrize("every", [0, 1])
 @pytest.mark.parametrize(
     ("body", "arguments", "expected"),

@@ -2,9 +2,10 @@
 
     python -m tests.faults [--only NAME] [--jobs N]
 
-Every fault is applied to a copy of the tree, where a fast selection of the ordinary suite then runs until the first
-failure. A run that does not end in time counts as caught. Before all that the selection must pass without a fault
-(not with --only). Exit status 1 if fewer than 95 % are caught.
+Every fault is applied to a copy of the tree, where the ordinary suite then runs until the first failure, in the order
+that ``tests/faults/stages.py`` gives: what knows the faulty module first, the whole suite at last. A stage without an
+end counts as caught. Before all that the suite must pass without a fault (not with --only). Exit status 1 if
+fewer than 95 % are caught.
 """
 
 from __future__ import annotations
@@ -22,46 +23,20 @@ from pathlib import Path
 from tests.faults.faults import FAULTS as CODE_FAULTS
 from tests.faults.faults import Fault
 from tests.faults.kernel_faults import KERNEL_FAULTS
+from tests.faults.stages import EVERYTHING, stages_of
 
 FAULTS = (*CODE_FAULTS, *KERNEL_FAULTS)
 
 ROOT = Path(__file__).resolve().parents[2]
 WANTED = 0.95
 """Share of the faults that must be caught."""
-TIMEOUT = 600
-"""Seconds after which a stage is taken to hang."""
-
-STAGES: tuple[tuple[str, ...], ...] = (
-    ("tests/compiler/test_differential.py", "-k", " or ".join(f"[{part}]" for part in range(10))),
-    ("tests/compiler", "-k", "not differential and not reach and not stdlib and not visibility"),
-    ("tests/conformance", "-k", "always and pair"),
-    ("tests/runtime", "-k", "always"),
-    ("tests/conformance", "-k", "(always or 2nd) and program_gives and not _O"),
-    ("tests/compiler", "-k", "differential or reach or visibility"),
-)
-"""What runs after the tests of the faulty module itself, quickest first."""
-KERNEL_STAGES: tuple[tuple[str, ...], ...] = (
-    ("tests/compiler/kernels", "-k", "operations or arrays or objects"),
-    ("tests/runtime/test_kernels.py",),
-    ("tests/compiler/kernels", "-k", "alike"),
-    ("tests/runtime", "-k", "kernels or elements or typed_arrays"),
-)
-"""The same for faults in kernels."""
 PROGRAMS = "4000"
 """Generated programs of the selection: a fifth of those in the ordinary suite."""
 
 
-def stages_of(fault: Fault | None, tree: Path) -> list[list[str]]:
-    """Return the pytest commands of the fast selection."""
-    base = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", "--tb=line"]
-    of_kernels = fault in KERNEL_FAULTS
-    stages = [*KERNEL_STAGES] if of_kernels else [*STAGES]
-    if fault is not None:
-        source = Path(fault.file)
-        own = Path("tests", *source.parts[1:-1], f"test_{source.name}")
-        if not of_kernels and (tree / own).exists():
-            stages.insert(0, (str(own),))
-    return [[*base, *stage] for stage in stages]
+PYTEST = (sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", "--tb=line")
+LEFT_OUT = (".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "build", "dist", "*.egg-info")
+"""What a copy of the tree does without."""
 
 
 def plant(fault: Fault, tree: Path) -> None:
@@ -76,24 +51,30 @@ def plant(fault: Fault, tree: Path) -> None:
 def try_fault(fault: Fault | None) -> tuple[bool, str]:
     """Return whether the tests catch *fault*, and what caught it. None plants nothing: then no test may fail."""
     with tempfile.TemporaryDirectory(prefix="stoffel-fault-") as directory:
-        tree = Path(directory)
-        for name in ("stoffel", "tests", "examples", "docs", "benchmarks"):
-            shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "pyproject.toml", tree)
+        tree = Path(directory) / "tree"
+        shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*LEFT_OUT))
+        stages = [EVERYTHING]
         if fault is not None:
             plant(fault, tree)
+            stages = stages_of(fault.file, tree)
         environment = os.environ | {"STOFFEL_PROGRAMS": PROGRAMS, "STOFFEL_REDUCE": "0"}
-        for command in stages_of(fault, tree):
-            stage = command[-3:]
+        for stage in stages:
+            shown = " ".join(stage.arguments)
             try:
                 done = subprocess.run(
-                    command, cwd=tree, env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=False
+                    [*PYTEST, *stage.arguments],
+                    cwd=tree,
+                    env=environment,
+                    capture_output=True,
+                    text=True,
+                    timeout=stage.seconds,
+                    check=False,
                 )
             except subprocess.TimeoutExpired:
-                return True, f"no end after {TIMEOUT} s in {' '.join(stage)}"
+                return True, f"no end after {stage.seconds} s in {shown}"
             if done.returncode not in (0, 5):  # 5: the selection is empty
                 lines = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-                return True, lines[0] if lines else f"status {done.returncode} of {' '.join(stage)}"
+                return True, lines[0] if lines else f"status {done.returncode} of {shown}"
     return False, "all tests pass"
 
 

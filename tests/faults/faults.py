@@ -206,7 +206,12 @@ FAULTS: tuple[Fault, ...] = (
         "            pass\n",
     ),
     Fault("guard dropped", EMISSION, "        self.leave_if(BEFORE, true=False)\n", "        writer.pop()\n"),
-    Fault("guarded value not unboxed", EMISSION, "if kind in KIND_RANGES and is_raw(Fact(kind)):", "if False:"),
+    Fault(
+        "guarded value forgets its kind",
+        EMISSION,
+        "self.spots.own_copy(place, kind)",
+        "self.spots.own_copy(place, 0)",
+    ),
     Fault(
         "call depth not checked",
         EMISSION,
@@ -214,19 +219,19 @@ FAULTS: tuple[Fault, ...] = (
         'writer.constant(-(10**6))\n        writer.compare("<")',
     ),
     Fault(
-        "result lands in an unrelated copy",
-        EMISSION,
-        'if after.form != "copy" or after.sources[0] != node.target:',
-        'if after.form != "copy":',
+        "result lands on a value that is needed",
+        SPOTS,
+        "        self.evict(name, needed & ~bit(place))\n",
+        "        if landing < 0:\n            self.evict(name, needed & ~bit(place))\n",
     ),
     Fault(
         "moves of an edge in the wrong order", EMISSION, "for _, wanted in reversed(moves):", "for _, wanted in moves:"
     ),
     Fault(
-        "moves of an edge box raw values",
+        "moves of an edge do not box",
         EMISSION,
         "self.spots.load(present, raw=bool(wanted.raw))",
-        "self.spots.load(present)",
+        "self.spots.load(present, raw=True)",
     ),
     # Forms
     Fault("no check for underflow", FORMS, '((high, greatest, ">"), (low, least, "<"))', '((high, greatest, ">"),)'),

@@ -9,6 +9,8 @@ ANALYSIS = "stoffel/compiler/kernels/analysis.py"
 OPERATIONS = "stoffel/compiler/kernels/operations.py"
 BUILTINS = "stoffel/compiler/kernels/builtins.py"
 ARRAYS = "stoffel/compiler/kernels/arrays.py"
+CALLING = "stoffel/compiler/kernels/calling.py"
+CLOSURES = "stoffel/compiler/kernels/closures.py"
 LOWERING = "stoffel/compiler/kernels/lowering.py"
 SUPPORT = "stoffel/compiler/kernels/support.py"
 RUN = "stoffel/runtime/kernel_run.py"
@@ -52,10 +54,10 @@ KERNEL_FAULTS: tuple[Fault, ...] = (
         "order",
     ),
     Fault(
-        "remainder of infinity",
+        "remainder of Floats by zero",
         OPERATIONS,
-        "fcmp olt double {size}, 0x7FF0000000000000",
-        "fcmp ole double {size}, 0x7FF0000000000000",
+        "fcmp one double {right}, 0.0",
+        "fcmp ord double {right}, 0.0",
     ),
     Fault(
         "complement of narrow unsigned integers",
@@ -104,13 +106,13 @@ KERNEL_FAULTS: tuple[Fault, ...] = (
     Fault(
         "a caller repeats its call",
         LOWERING,
-        "leave = self._leave(action.at + 1, during, nested=True)",
-        "leave = self._leave(action.at, during, nested=True)",
+        "self._leave(action.at + 1, during, nested=True)",
+        "self._leave(action.at, during, nested=True)",
     ),
     Fault("the argument stack stays in a caller", LOWERING, "        del during.types[self.stack :]\n", ""),
     Fault(
         "the native depth is not limited",
-        LOWERING,
+        CALLING,
         'shallow = writer.value("icmp sle i64 %depth, 0")',
         'shallow = writer.value("icmp sle i64 %depth, -100000000")',
     ),
@@ -119,6 +121,48 @@ KERNEL_FAULTS: tuple[Fault, ...] = (
         LOWERING,
         "        if isinstance(kind, Mixed):\n            self.writer.set_tag",
         "        if isinstance(kind, Known):\n            self.writer.set_tag",
+    ),
+    Fault(
+        "a written closure counts as the same",
+        CALLING,
+        """i64, ptr {times}, {TBAA_OBJECT}')}, 1")""",
+        """i64, ptr {times}, {TBAA_OBJECT}')}, 0")""",
+    ),
+    Fault(
+        "arguments are closures as they are now",
+        RUN,
+        "values.append(self._closure_of(words[position], words[position + 1 : end]))",
+        "values.append(self.take(code, words[position]))",
+    ),
+    Fault(
+        "callers keep the closure that was written",
+        RUN,
+        "            if words[buffer.WRITTEN]:\n",
+        "            if False:\n",
+    ),
+    Fault(
+        "a closure may be known and passed on",
+        RUN,
+        "            if any(value is closure for value in self.opaques):\n",
+        "            if False:\n",
+    ),
+    Fault(
+        "an upvalue is captured from the first parameter of that name",
+        CLOSURES,
+        "for position in range(len(parameters) - 1, -1, -1):",
+        "for position in range(len(parameters)):",
+    ),
+    Fault(
+        "a closure in a spill slot is written in place",
+        ANALYSIS,
+        "if layout.registers <= target < layout.stack and (",
+        "if layout.stack <= target < layout.stack and (",
+    ),
+    Fault(
+        "setting an upvalue may be executed twice",
+        LOWERING,
+        'action.form in ("call", "set_upvalue")',
+        'action.form == "call"',
     ),
     Fault("unsigned words are read as signed", RUN, "word &= (1 << 64) - 1", "word &= (1 << 63) - 1"),
     Fault("records of callers come first", RUN, "        result.reverse()\n", ""),

@@ -1,0 +1,62 @@
+"""Which tests run for a planted fault, and in which order: those that know the faulty module first, all at last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, NamedTuple
+
+
+class Stage(NamedTuple):
+    """Tests that run together: the arguments of pytest, and the seconds after which they are taken to hang."""
+
+    arguments: tuple[str, ...]
+    seconds: int = 400
+
+
+CLOSE: Final[dict[str, tuple[str, ...]]] = {
+    "stoffel/compiler/branches.py": ("tests/compiler/test_forms.py", "tests/compiler/test_emission.py"),
+    "stoffel/compiler/emission.py": ("tests/compiler/test_emission.py", "tests/compiler/test_forms.py"),
+    "stoffel/compiler/facts.py": ("tests/compiler/test_facts.py", "tests/compiler/test_inference.py"),
+    "stoffel/compiler/forms.py": ("tests/compiler/test_forms.py", "tests/compiler/test_emission.py"),
+    "stoffel/compiler/inference.py": ("tests/compiler/test_inference.py", "tests/compiler/test_forms.py"),
+    "stoffel/compiler/kernels": ("tests/runtime/test_kernels.py",),
+    "stoffel/compiler/kernels/arrays.py": ("tests/runtime/test_kernels.py", "tests/compiler/kernels/test_arrays.py"),
+    "stoffel/compiler/opened.py": ("tests/compiler/test_inference.py", "tests/compiler/test_emission.py"),
+    "stoffel/compiler/ranges.py": ("tests/compiler/test_ranges.py", "tests/compiler/test_forms.py"),
+    "stoffel/compiler/safepoints.py": ("tests/compiler/test_codeobjects.py", "tests/compiler/test_emission.py"),
+    "stoffel/runtime/compiled.py": ("tests/compiler/test_codeobjects.py", "tests/compiler/test_statistics.py"),
+    "stoffel/runtime/kernel_run.py": ("tests/runtime/test_kernels.py",),
+    "stoffel/runtime/kernel_tier.py": ("tests/runtime/test_kernels.py",),
+    "stoffel/runtime/units.py": ("tests/compiler/test_codeobjects.py", "tests/runtime/test_resolution.py"),
+}
+"""Quick tests that are likely to notice a fault in a module or package besides those of the same name."""
+
+CODE_OBJECTS: Final = (
+    Stage(("tests/compiler/test_differential.py", "-k", " or ".join(f"[{part}]" for part in range(10)))),
+    Stage(("tests/compiler", "-k", "not kernels and not differential and not reach and not visibility")),
+    Stage(("tests/conformance", "-k", "always and pair")),
+    Stage(("tests/runtime", "-k", "always")),
+    Stage(("tests/conformance", "-k", "(always or 2nd) and program_gives and not _O")),
+    Stage(("tests/compiler", "-k", "not kernels and (differential or reach or visibility)")),
+)
+"""What runs next for a fault in the tier of code objects, quickest first."""
+KERNELS: Final = (
+    Stage(("tests/compiler/kernels", "-k", "types or analysis or objects or machine_code or differential and 1")),
+    Stage(("tests/compiler/kernels/test_operations.py",)),
+    Stage(("tests/compiler/kernels/test_arrays.py",)),
+    Stage(("tests/runtime/test_elements.py", "tests/runtime/test_typed_arrays.py")),
+    Stage(("tests/compiler/kernels",)),
+)
+"""The same for a fault in kernels."""
+EVERYTHING: Final = Stage(("tests", "--ignore=tests/test_planted_faults.py"), 3600)
+"""The whole suite; the test of the list of faults alone would notice every one of them."""
+
+
+def stages_of(file: str, tree: Path) -> list[Stage]:
+    """Return what runs for a fault in the source file *file* of the copy in *tree*, in order."""
+    source = Path(file)
+    same_name = str(Path("tests", *source.parts[1:-1], f"test_{source.name}"))
+    names = dict.fromkeys((same_name, *CLOSE.get(file, CLOSE.get(str(source.parent), ()))))
+    close = tuple(name for name in names if (tree / name).exists())
+    of_kernels = "kernel" in file or file == "stoffel/runtime/elements.py"
+    return [*([Stage(close)] if close else []), *(KERNELS if of_kernels else CODE_OBJECTS), EVERYTHING]
