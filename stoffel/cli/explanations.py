@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from stoffel.cli.recorder import Recorder, Seen, seen
 from stoffel.compiler import liveness, translator
 from stoffel.compiler.facts import ANY, CLASS, UNIT, UNIT_FACT, of_kinds
-from stoffel.compiler.kernels.analysis import Action, Family, Instance
+from stoffel.compiler.kernels.analysis import Family
+from stoffel.compiler.kernels.instances import Action, Instance
 from stoffel.compiler.kernels.lowering import Kernel, lower
 from stoffel.compiler.kernels.types import SCALARS, type_of_code
 from stoffel.compiler.passes import format_simplified

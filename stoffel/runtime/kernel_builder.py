@@ -151,6 +151,7 @@ class Preparation:
         Raises Refusal for a function that is too large for a kernel.
         """
         from stoffel.compiler.kernels.analysis import INSTRUCTION_LIMIT
+        from stoffel.compiler.kernels.types import functions_of
 
         size = len(self.units.instructions_of(code))
         if size > INSTRUCTION_LIMIT:
@@ -158,20 +159,36 @@ class Preparation:
         digest = sha256(f"{_compiler_identity()} {code.name!r} {entry} {codes!r}".encode())
         pending = [code]
         seen = {code}
+        for function in (function for kind in codes for function in functions_of(kind)):
+            self._find(function, seen, pending)
         while pending:
             item = pending.pop()
             digest.update(self._content(item).encode("utf-8", "surrogatepass"))
             for instruction in self.units.instructions_of(item):
+                for operand in instruction.operands:
+                    # It may name the function of a closure.
+                    if type(operand) is str and instruction.op.flow is Flow.NEXT:
+                        self._find(operand, seen, pending)
                 if instruction.op.flow is Flow.CALL:
                     name = instruction.operands[0]
                     callee = self.units.resolve(name)
                     if not isinstance(callee, Code):
                         standard = isinstance(callee, ForeignFunction) and callee.standard
                         digest.update(f"{name!r} {standard}".encode("utf-8", "surrogatepass"))
-                    elif callee not in seen and len(self.units.instructions_of(callee)) <= INSTRUCTION_LIMIT:
-                        seen.add(callee)
-                        pending.append(callee)
+                    else:
+                        self._find(name, seen, pending)
         return digest.hexdigest()
+
+    def _find(self, name: str, seen: set[Code], pending: list[Code]) -> None:
+        """Have the VM function *name*, if it is one that a kernel may contain, looked at too."""
+        from stoffel.compiler.kernels.analysis import INSTRUCTION_LIMIT
+
+        callee = self.units.resolve(name)
+        if not isinstance(callee, Code) or callee in seen:
+            return
+        if len(self.units.instructions_of(callee)) <= INSTRUCTION_LIMIT:
+            seen.add(callee)
+            pending.append(callee)
 
     def _content(self, code: Code) -> str:
         content = self._contents.get(code)
@@ -206,11 +223,11 @@ class Preparation:
 @cache
 def _compiler_identity() -> str:
     """Return a digest of the sources that decide what machine code a function becomes: part of every key."""
-    from stoffel.compiler import blocks, kernels
+    from stoffel.compiler import blocks, decoding, kernels
     from stoffel.isa import table
 
     digest = sha256()
-    sources = [Path(str(module.__file__)) for module in (blocks, translator, table)]
+    sources = [Path(str(module.__file__)) for module in (blocks, decoding, translator, table)]
     for directory in kernels.__path__:
         sources.extend(sorted(Path(directory).glob("*.py")))
     for source in sources:
@@ -225,8 +242,11 @@ def _meta(kernel: Kernel) -> dict[str, Any]:
         "result": kernel.result,
         "tags": kernel.tags,
         "constants": kernel.constants,
+        "closures": kernel.closures,
         "depth": kernel.depth,
         "instructions": kernel.instructions,
         "functions": kernel.functions,
-        "sites": [[site.function, site.resume, site.codes, site.places, site.outer] for site in kernel.sites],
+        "sites": [
+            [site.function, site.resume, site.codes, site.places, site.outer, site.closure] for site in kernel.sites
+        ],
     }

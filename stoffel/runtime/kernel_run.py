@@ -11,11 +11,12 @@ from array import array as Buffer  # noqa: N812 - an array is a value of the mac
 from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.compiler.kernels import buffer
-from stoffel.compiler.kernels.types import FIELD_LIMIT, SCALARS, fields_of
+from stoffel.compiler.kernels.types import FIELD_LIMIT, SCALARS, fields_of, variant_of, variants_of
 from stoffel.runtime import elements
+from stoffel.runtime.builtins.closures import replace
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
 from stoffel.runtime.kernel_outcomes import Mismatch
-from stoffel.runtime.values import Array, Object, TypedArray, Value
+from stoffel.runtime.values import Array, Closure, Object, TypedArray, Value
 
 if TYPE_CHECKING:
     from stoffel.runtime.code import Code
@@ -55,7 +56,22 @@ def code_of_value(value: Value, depth: int = 0) -> str:
                 return OPAQUE
             fields.append(f"{len(name)}:{name}{code}")
         return "{" + ",".join(fields) + "}"
+    if type(value) is Closure and not depth:
+        return _code_of_closure(value)
     return OPAQUE
+
+
+def _code_of_closure(closure: Closure) -> str:
+    upvalues = []
+    for name, item in closure.upvalues:
+        code = code_of_value(item, 1)
+        if code in ("nil", OPAQUE):
+            return OPAQUE
+        upvalues.append(f"{len(name)}:{name}{code}")
+    if len(set(closure.shape[1])) < len(upvalues):
+        # The machine reads the last of two with one name, and writes the first back.
+        return OPAQUE
+    return f"({len(closure.function)}:{closure.function}{{{','.join(upvalues)}}})"
 
 
 _FIELDS: Final[dict[str, list[tuple[str, str]]]] = {}
@@ -69,14 +85,34 @@ def _fields_of(code: str) -> list[tuple[str, str]]:
     return fields
 
 
-class RunnableSite:
-    """A site with what the interpreter needs of its function."""
+_VARIANTS: Final[dict[str, list[tuple[str, list[tuple[str, str]]]]]] = {}
 
-    __slots__ = ("code", "codes", "outer", "places", "resume", "slots")
+
+def _variants_of(code: str) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return function and upvalues of the closures that a value of a closure type can be."""
+    variants = _VARIANTS.get(code)
+    if variants is None:
+        variants = _VARIANTS[code] = variants_of(code)[0]
+    return variants
+
+
+def _words_of(code: str) -> int:
+    """Return the number of words that closures of a type take."""
+    return buffer.UPVALUES + max(len(upvalues) for _, upvalues in _variants_of(code))
+
+
+class RunnableSite:
+    """A site with what the interpreter needs of its function; ``words`` bounds the length of its frame records."""
+
+    __slots__ = ("closure", "code", "codes", "outer", "places", "resume", "slots", "words")
 
     def __init__(
-        self, code: Code, slots: list[int], resume: int, codes: list[str], places: list[str], outer: bool
+        self, code: Code, slots: list[int], resume: int, codes: list[str], places: list[str], outer: bool, closure: str
     ) -> None:
+        self.closure = variant_of(closure)[0] if closure else None
+        upvalues = 0 if self.closure is None else 1 + len(self.closure[1])
+        bound = sum(_words_of(item) for item in codes if item[0] == "(")
+        self.words = 2 + 2 * (len(codes) + len(places)) + upvalues + bound
         self.code = code
         self.slots = slots
         self.outer = outer
@@ -130,7 +166,21 @@ def _fmod() -> Any:
 class Run:
     """One run of a kernel: which header stands for which array."""
 
-    __slots__ = ("base", "entered", "holds", "kernel", "made", "memory", "opaques", "outer", "state", "tables", "views")
+    __slots__ = (
+        "base",
+        "closures",
+        "entered",
+        "given",
+        "holds",
+        "kernel",
+        "made",
+        "memory",
+        "opaques",
+        "outer",
+        "state",
+        "tables",
+        "views",
+    )
 
     def __init__(self, state: VMState, kernel: RunnableKernel, memory: Memory, outer: ActivationRecord | None) -> None:
         self.state = state
@@ -143,6 +193,10 @@ class Run:
         """Address of the header and code, by id() of the array: one array has one header."""
         self.entered: list[tuple[int, Any, str, bytes]] = []
         """Headers that the kernel was given: address, array, code, and what its rows were if it is one of arrays."""
+        self.given: list[tuple[int, Closure]] = []
+        """Closures that the kernel was given, with their addresses."""
+        self.closures: dict[tuple[int, int], Closure] = {}
+        """Closures of the machine by address and the number of times that it had been written."""
         self.holds: list[Any] = []
         """What must live until the end of the run."""
         self.views: list[memoryview] = []
@@ -160,8 +214,45 @@ class Run:
             self.opaques.append(value)
         elif code[0] in "[{":
             self.memory.state[buffer.VALUES + index] = self._address(code, value)
+        elif code[0] == "(":
+            self.memory.state[buffer.VALUES + index] = self._closure(code, value)
         elif code != "nil":
             self.memory.state[buffer.VALUES + index] = value
+
+    def _closure(self, code: str, closure: Value) -> int:
+        """Return the address of what stands for a closure."""
+        if type(closure) is not Closure:
+            raise Mismatch
+        known = self.made.get(id(closure))
+        if known is not None:
+            if known[1] != code:
+                raise Mismatch
+            return known[0]
+        names = closure.shape[1]
+        for variant in _variants_of(code):
+            function, upvalues = variant
+            if function == closure.function and tuple([name for name, _ in upvalues]) == names:
+                break
+        else:
+            raise Mismatch
+        words = (_Word * self.kernel.closure_words)()
+        words[buffer.VARIANT] = self.kernel.closures.index(variant)
+        for position, ((_, kind), (_, value)) in enumerate(zip(upvalues, closure.upvalues, strict=True)):
+            words[buffer.UPVALUES + position] = self._word(kind, value)
+        address = ctypes.addressof(words)
+        self.holds.append(words)
+        self.made[id(closure)] = address, code
+        self.closures[address, 0] = closure
+        self.given.append((address, closure))
+        return address
+
+    def check_closures(self) -> None:
+        """Raise Mismatch if a closure that the kernel may write to is also where it does not look."""
+        for _, closure in self.given:
+            if any(value is closure for value in self.opaques):
+                raise Mismatch
+        for _, closure in self.given:
+            closure.shared = True
 
     def _address(self, code: str, table: Value) -> int:
         """Return the address of what stands for a table."""
@@ -261,11 +352,29 @@ class Run:
             return word != 0
         if code[0] in "[{":
             return self._table_at(word, code)
+        if code[0] == "(":
+            return self._closure_of(word, (_Word * self.kernel.closure_words).from_address(word))
         if code == OPAQUE:
             return self.kernel.constants[-1 - word] if word < 0 else self.opaques[word]
         if code == "uint64":
             word &= (1 << 64) - 1
         return int.__new__(KINDS[code], word)
+
+    def _closure_of(self, address: int, words: Any) -> Closure:
+        """Return the closure at an address as it is or was when *words* were there: one object each time it changes."""
+        key = address, words[buffer.WRITTEN]
+        closure = self.closures.get(key)
+        if closure is None:
+            function, described = self.kernel.closures[words[buffer.VARIANT]]
+            upvalues = [
+                (name, self.take(kind, words[position]))
+                for position, (name, kind) in enumerate(described, buffer.UPVALUES)
+            ]
+            closure = self.closures[key] = Closure(function, tuple(upvalues))
+        return closure
+
+    def _upvalues(self, described: list[tuple[str, str]], words: list[int]) -> list[tuple[str, Value]]:
+        return [(name, self.take(code, word)) for (name, code), word in zip(described, words, strict=True)]
 
     def _table_at(self, address: int, code: str) -> Array | Object:
         """Return the table at an address, which becomes one of the machine if the kernel has created it."""
@@ -304,8 +413,12 @@ class Run:
         return [self._table_at(address, code[1:]) for address in (_Word * length).from_address(data)]
 
     def finish(self) -> None:
-        """Give the arrays that the kernel was entered with what it has made of them."""
+        """Give the arrays that the kernel was entered with what it has made of them; replace changed closures."""
         self.release_views()
+        for address, closure in self.given:
+            words = (_Word * self.kernel.closure_words).from_address(address)
+            if words[buffer.WRITTEN]:
+                replace(self.state, closure, self._closure_of(address, words))
         for address, array, code, before in self.entered:
             if code[0] == "{":
                 words = (_Word * (buffer.FIELDS + len(_fields_of(code)))).from_address(address)
@@ -342,12 +455,18 @@ class Run:
         """Return the record that the frame record at *position* stands for, and where the next one is."""
         site = self.kernel.sites[words[position]]
         flag = words[position + 1]
-        arguments, position = self._values(site.codes, words, position + 2)
+        arguments, position = self._values(site.codes, words, position + 2, bound=True)
+        closure, upvalues = None, NO_UPVALUES
+        if site.closure is not None:
+            described = site.closure[1]
+            closure = self.take("(", words[position])
+            upvalues = self._upvalues(described, words[position + 1 : position + 1 + len(described)])
+            position += 1 + len(described)
         values, position = self._values(site.places, words, position)
         count = site.code.register_count
         record = self.outer if site.outer else None
         if record is None:
-            record = ActivationRecord(self.state, site.code, arguments, NO_UPVALUES, None)
+            record = ActivationRecord(self.state, site.code, arguments, upvalues, closure)
         record.registers[:] = values[:count]
         if site.slots:
             record.spill = dict(zip(site.slots, values[count:], strict=False))
@@ -356,7 +475,8 @@ class Run:
         record.jump(site.resume)
         return record, position
 
-    def _values(self, codes: list[str], words: Any, position: int) -> tuple[list[Value], int]:
+    def _values(self, codes: list[str], words: Any, position: int, *, bound: bool = False) -> tuple[list[Value], int]:
+        """Return values of types and where the words behind them are; *bound*: closures as they were at entry."""
         values: list[Value] = []
         for code in codes:
             if code == "nil":
@@ -367,6 +487,10 @@ class Run:
                 tagged = self.kernel.tags[words[position]]
                 values.append(None if tagged == "nil" else self.take(tagged, words[position + 1]))
                 position += 2
+            elif bound and code[0] == "(":
+                end = position + 1 + _words_of(code)
+                values.append(self._closure_of(words[position], words[position + 1 : end]))
+                position = end
             else:
                 values.append(self.take(code, words[position]))
                 position += 1

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.compiler import translator
 from stoffel.compiler.environment import Signature
-from stoffel.compiler.facts import RAW, is_raw, kind_of_class
+from stoffel.compiler.facts import PRIVATE, RAW, is_raw, kind_of_class
 from stoffel.compiler.kernels.analysis import INSTRUCTION_LIMIT
 from stoffel.compiler.refusal import Refusal
 from stoffel.isa.scalars import FixedInteger
@@ -24,7 +24,7 @@ from stoffel.runtime.kernel_builder import Builder, Job, Preparation
 from stoffel.runtime.kernel_outcomes import KernelLeft, Mismatch
 from stoffel.runtime.kernel_run import KINDS, OPAQUE, VALUE_LIMIT, RunnableSite, code_of_value
 from stoffel.runtime.kernels import Kernels, RunnableKernel
-from stoffel.runtime.values import Array, TypedArray, Value
+from stoffel.runtime.values import Array, Closure, TypedArray, Value
 
 if TYPE_CHECKING:
     from stoffel.compiler.kernels.cache import Cache
@@ -239,6 +239,9 @@ class KernelTier:
 
         def run(room: int, *arguments: Value) -> Value:
             key = () if raw_arguments else _ordinary(tuple(map(type, arguments)))
+            if Closure in key:
+                # A kernel does not write back to the frames of compiled code.
+                return self.units.run_unit(callee, signature, room, arguments)
             candidate = candidates.get(key)
             if candidate is None:
                 candidate = candidates[key] = self._calls.setdefault((callee, key), Candidate())
@@ -256,6 +259,10 @@ class KernelTier:
                 else:
                     if isinstance(result, KernelLeft):
                         self.tier.leave_kernel(result)
+                    if type(result) is Closure and promised.mask & PRIVATE:
+                        # The kernel has made it, and nothing else holds it.
+                        result.shared = False
+                        return result
                     if kind_of_class(type(result)) & promised.mask:
                         return int(result) if raw else result
                     raise AssertionError(f"a kernel of {callee.name} returns what inference excludes")
@@ -352,14 +359,14 @@ class KernelTier:
     def _sites(self, meta: dict[str, Any]) -> list[RunnableSite]:
         sites = []
         layouts: dict[str, tuple[Code, list[int]]] = {}
-        for name, resume, codes, places, outer in meta["sites"]:
+        for name, resume, codes, places, outer, closure in meta["sites"]:
             known = layouts.get(name)
             if known is None:
                 code = self.state.functions[name]
                 assert type(code) is Code
                 slots = translator.layout_of(code, self.units.instructions_of(code)).slots
                 known = layouts[name] = code, list(slots)
-            sites.append(RunnableSite(known[0], known[1], resume, codes, places, outer))
+            sites.append(RunnableSite(known[0], known[1], resume, codes, places, outer, closure))
         return sites
 
 

@@ -14,6 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.compiler.kernels import buffer
+from stoffel.compiler.kernels.types import variant_of
 from stoffel.runtime.frames import ActivationRecord
 from stoffel.runtime.kernel_outcomes import KernelLeft, Mismatch
 from stoffel.runtime.kernel_run import Memory, Run, RunnableSite
@@ -41,14 +42,17 @@ _Word = ctypes.c_int64
 class RunnableKernel:
     """A kernel in memory, bound to one machine.
 
-    ``values`` and ``result`` are codes of types; ``depth`` is 0 if native calls can nest without a bound. ``entry`` is
-    the instruction at which it takes over a record, None if it runs calls; ``expects`` the classes of all values
-    then, None if those that are not read do not matter. ``work`` is the fuel used so far, about one unit for each VM
-    instruction; ``left`` counts runs that ended in leaving.
+    ``values`` and ``result`` are codes of types; ``closures`` has function and upvalues of each kind of closure;
+    ``depth`` is 0 if native calls can nest without a bound. ``entry`` is the instruction at which it takes over a
+    record, None if it runs calls; ``expects`` the classes of all values then, None if those that are not read do not
+    matter. ``work`` is the fuel used so far, about one unit for each VM instruction; ``left`` counts runs that ended in
+    leaving.
     """
 
     __slots__ = (
         "cached",
+        "closure_words",
+        "closures",
         "constants",
         "depth",
         "entries",
@@ -76,9 +80,11 @@ class RunnableKernel:
         self.result: str = meta["result"]
         self.tags: list[str] = meta["tags"]
         self.constants: list[str] = meta["constants"]
+        self.closures = [variant_of(code)[0] for code in meta["closures"]]
+        self.closure_words = buffer.UPVALUES + max((len(upvalues) for _, upvalues in self.closures), default=0)
         self.depth: int = meta["depth"]
         self.sites = sites
-        self.frame_words = max((2 + 2 * (len(site.codes) + len(site.places)) for site in sites), default=2)
+        self.frame_words = max((site.words for site in sites), default=2)
         size = _FRAME_BYTES + _BYTES_PER_INSTRUCTION * meta["instructions"]
         self.nesting = max(NATIVE_STACK // size, 8) if self.depth == 0 else self.depth
         self.cached: bool = meta["cached"]
@@ -133,6 +139,7 @@ class Kernels:
         try:
             for index, code in enumerate(kernel.values):
                 run.give(index, code, values[index])
+            run.check_closures()
         except (Mismatch, RecursionError):
             run.release_views()
             self._pool.append(memory)

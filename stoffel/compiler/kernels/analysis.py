@@ -9,24 +9,27 @@ before that instruction, and the interpreter executes it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.compiler import translator
-from stoffel.compiler.blocks import END, Block, Edge, Graph
+from stoffel.compiler.blocks import END, Block
 from stoffel.compiler.decoding import CALL, CONSTANT, NOTHING, OPERATION, PEEK, PUSH, RETURN, Step, decode
-from stoffel.compiler.kernels import builtins
+from stoffel.compiler.kernels import builtins, closures
+from stoffel.compiler.kernels.instances import Action, Instance, State, TypedBlock, Variant, leave
 from stoffel.compiler.kernels.types import (
     BOOL,
     FLOAT,
     I64,
     SCALARS,
     UNIT,
+    ClosureOf,
     Known,
     Mixed,
     Scalar,
     Type,
     join,
     same_after_unifying,
+    variant_code,
     words,
 )
 from stoffel.compiler.refusal import Refusal
@@ -38,123 +41,11 @@ from stoffel.runtime.operations import OPERATIONS
 
 if TYPE_CHECKING:
     from stoffel.compiler.environment import Environment
-    from stoffel.compiler.typed import Layout
 
 INSTRUCTION_LIMIT: Final = 1500
 """Instructions of all instances of one kernel: more take too long to compile."""
 INSTANCE_LIMIT: Final = 32
 """Instances of one kernel: calls with ever new types of arguments end there."""
-
-
-class Action(NamedTuple):
-    """One VM instruction with its types decided: *at* is its index, *form* says how it is lowered.
-
-    *sources* are the places that it reads, *target* the one that it sets (-1 for none).
-    """
-
-    at: int
-    form: str
-    target: int
-    sources: tuple[int, ...]
-    types: tuple[Type, ...]
-    result: Type
-    detail: Any = None
-
-
-class State:
-    """Types of all places at one point, and the compare flag where it is known."""
-
-    __slots__ = ("flag", "types")
-
-    def __init__(self, types: list[Type], flag: int | None) -> None:
-        self.types = types
-        self.flag = flag
-
-    def copy(self) -> State:
-        """Return an independent copy."""
-        return State(self.types.copy(), self.flag)
-
-    def apply(self, action: Action, stack: int) -> None:
-        """Make this the state after *action*; *stack* is the first place of the argument stack."""
-        if action.form == "compare":
-            self.flag = action.detail
-        elif action.form == "push":
-            self.types.append(action.result)
-        elif action.target >= 0:
-            if action.form in ("call", "builtin"):
-                del self.types[stack:]
-            self.types[action.target] = action.result
-
-
-class TypedBlock(NamedTuple):
-    """A block with its actions, the states at its start and end, and the edges that can be taken."""
-
-    block: Block
-    entry: State
-    actions: list[Action]
-    after: State
-    taken: Edge | None
-    next: Edge | None
-
-    def edges(self) -> Iterator[Edge]:
-        """Return the edges that can be taken."""
-        return (edge for edge in (self.taken, self.next) if edge is not None)
-
-
-class Instance:
-    """One VM function for one combination of types at its entry. ``result`` is None while it is not seen to return."""
-
-    def __init__(
-        self, number: int, code: Code, graph: Graph, layout: Layout, types: list[Type], flag: int | None
-    ) -> None:
-        self.number = number
-        self.code = code
-        self.graph = graph
-        self.layout = layout
-        self.entry = State(types, flag)
-        self.result: Type | None = None
-        self.entries: dict[int, State] = {}
-        self.blocks: dict[int, TypedBlock] = {}
-        self.created: dict[int, Type] = {}
-        """Types of the tables that instructions create, by instruction."""
-        self.callers: set[Instance] = set()
-        self.callees: list[Instance] = []
-        self.parameters: list[Type] = types[: len(code.parameters)]
-
-    @property
-    def instructions(self) -> Any:
-        """Return the VM instructions."""
-        return self.graph.instructions
-
-    def summary(self) -> Any:
-        """Return everything that one more pass could change."""
-        states = [(start, [kind.code for kind in state.types], state.flag) for start, state in self.entries.items()]
-        return None if self.result is None else self.result.code, states, sum(1 for _ in self.leaves())
-
-    def leaves(self) -> Iterator[Action]:
-        """Return the actions at which a kernel cannot go on."""
-        for typed in self.blocks.values():
-            for action in typed.actions:
-                if action.form == "leave":
-                    yield action
-
-    def loops_through(self, start: int) -> bool:
-        """Return whether control can come back to a block from itself."""
-        seen: set[int] = set()
-        pending = [edge.target for edge in self.blocks[start].edges()] if start in self.blocks else []
-        while pending:
-            item = pending.pop()
-            if item == start:
-                return True
-            if item not in seen and item in self.blocks:
-                seen.add(item)
-                pending.extend(edge.target for edge in self.blocks[item].edges())
-        return False
-
-    def heads(self) -> list[int]:
-        """Return the targets of the graph's back-edges that the analysis reached."""
-        found = {edge.target for block in self.graph.blocks.values() for edge in block.edges() if edge.back}
-        return sorted(found & self.blocks.keys())
 
 
 class Family:
@@ -164,6 +55,8 @@ class Family:
         self.environment = environment
         self.instructions_of = instructions_of
         self.instances: list[Instance] = []
+        self.closures = False
+        """Whether the kernel has closures, which must not be where writing back does not reach them."""
         self._by_key: dict[Any, Instance] = {}
         self._size = 0
 
@@ -177,18 +70,40 @@ class Family:
             layout = translator.layout_of(code, self.instructions_of(code))
             main = self._add(code, 0, [*types, *[UNIT] * (layout.stack - len(types))], 0)
         else:
+            layout = translator.layout_of(code, self.instructions_of(code))
+            if any(isinstance(kind, ClosureOf) for kind in types[layout.registers :]):
+                raise Refusal("a closure in a spill slot, where writing an upvalue back does not reach it")
             main = self._add(code, entry, types, None)
+        self.closures = any(isinstance(kind, ClosureOf) for kind in types)
         before: list[Any] = []
         while True:
             for instance in self.instances:
                 Flowing(self, instance).run()
             # A cell that one pass has filled changes what the next one sees.
-            after = [instance.summary() for instance in self.instances]
+            after = [self.closures, *(instance.summary() for instance in self.instances)]
             if after == before:
                 break
             before = after
+        self._keep_reached(main)
         self._check(main, entry)
         return main
+
+    def _keep_reached(self, main: Instance) -> None:
+        """Drop the instances that only earlier passes called, while less was known of the types."""
+        reached = [main]
+        for instance in reached:
+            called = {
+                callee: None
+                for typed in instance.blocks.values()
+                for action in typed.actions
+                if action.form == "call"
+                for callee in action.detail
+            }
+            instance.callees = list(called)
+            reached.extend(callee for callee in called if callee not in reached)
+        for instance in reached:
+            instance.callers = {caller for caller in reached if instance in caller.callees}
+        self.instances = reached
 
     def _check(self, main: Instance, entry: int | None) -> None:
         """Refuse a family whose hot paths leave."""
@@ -217,8 +132,9 @@ class Family:
             typed = instance.blocks[start]
             yield from (_sentence(action) for action in typed.actions if action.form == "leave")
             for action in typed.actions:
-                if action.form == "call" and action.detail.result is None:
-                    yield from map(_sentence, action.detail.leaves())
+                if action.form == "call" and action.ends:
+                    for callee in action.detail:
+                        yield from map(_sentence, callee.leaves())
             pending.extend(edge.target for edge in typed.edges())
 
     def _recurs(self, instance: Instance) -> bool:
@@ -245,22 +161,34 @@ class Family:
 
         return below(self.instances[0])
 
-    def call(self, caller: Instance, callee: Code, arguments: tuple[Type, ...]) -> Instance:
-        """Return the instance for a call with such arguments, which are unified with its parameters."""
-        key = callee, tuple(kind.code for kind in arguments)
+    def call(
+        self, caller: Instance, callee: Code, arguments: tuple[Type, ...], closure: Variant | None = None
+    ) -> Instance:
+        """Return the instance for a call with such arguments, which are unified with its parameters.
+
+        *closure* is what is called, None in a plain call. Raises Refusal if there would be too many instances.
+        """
+        kind = None if closure is None else variant_code(*closure)
+        key = callee, kind, tuple(kind.code for kind in arguments)
         instance = self._by_key.get(key)
         if instance is None:
             layout = translator.layout_of(callee, self.instructions_of(callee))
             types: list[Type] = [*arguments, *[UNIT] * (layout.stack - len(arguments))]
-            instance = self._by_key[key] = self._add(callee, 0, types, 0)
-        elif not all(_unified(mine, theirs) for mine, theirs in zip(instance.parameters, arguments, strict=True)):
+            instance = self._by_key[key] = self._add(callee, 0, types, 0, closure)
+        elif not all(_unified(mine, theirs) for mine, theirs in zip(instance.parameters, arguments, strict=True)) or (
+            closure is not None
+            and instance.closure is not None
+            and not all(mine.unify(theirs) for mine, theirs in zip(instance.closure.cells, closure.cells, strict=True))
+        ):
             raise Refusal(f"'{callee.name}' is called with arrays of different element types")
         if caller not in instance.callers:
             instance.callers.add(caller)
             caller.callees.append(instance)
         return instance
 
-    def _add(self, code: Code, entry: int, types: list[Type], flag: int | None) -> Instance:
+    def _add(
+        self, code: Code, entry: int, types: list[Type], flag: int | None, closure: Variant | None = None
+    ) -> Instance:
         instructions = self.instructions_of(code)
         if not instructions:
             raise Refusal(f"'{code.name}' has no instructions")
@@ -276,6 +204,7 @@ class Family:
             translator.layout_of(code, instructions),
             types,
             flag,
+            closure,
         )
         self.instances.append(instance)
         return instance
@@ -339,9 +268,7 @@ class Flowing:
             action = self._step(index, state)
             actions.append(action)
             state.apply(action, self.instance.layout.stack)
-            if action.form in ("leave", "return"):
-                return TypedBlock(block, entry, actions, state, None, None)
-            if action.form == "call" and action.detail.result is None:
+            if action.ends:
                 return TypedBlock(block, entry, actions, state, None, None)
         taken, following = block.taken, block.next
         if block.branch is not None and state.flag is not None:
@@ -371,14 +298,14 @@ class Flowing:
         if sort == PEEK:
             sources = (len(types) - 1 + detail,)
             if not self.instance.layout.stack <= sources[0] < len(types):
-                return _leave(index, "a stack address that is out of bounds")
+                return leave(index, "a stack address that is out of bounds")
         given = tuple([types[source] for source in sources])
         if sort == OPERATION:
             if target < 0:
                 return self._compare(index, sources, given)
             result = result_of(detail, given)
             if result is None:
-                return _leave(index, f"{detail} of {' and '.join(map(words, given))}")
+                return leave(index, f"{detail} of {' and '.join(map(words, given))}")
             return Action(index, "operation", target, sources, given, result, detail)
         if sort == CONSTANT:
             return self._constant(index, target, detail.constant)
@@ -389,6 +316,13 @@ class Flowing:
             return Action(index, "return", -1, sources, given, UNIT)
         if sort == PUSH:
             return Action(index, "push", len(types), sources, given, given[0])
+        layout = self.instance.layout
+        if layout.registers <= target < layout.stack and (
+            isinstance(given[0], ClosureOf) or (self.family.closures and isinstance(given[0], Mixed))
+        ):
+            return leave(
+                index, f"{words(given[0])} goes to a spill slot, where writing an upvalue back would not reach it"
+            )
         return Action(index, "move", target, sources, given, given[0])
 
     def _constant(self, index: int, target: int, value: Any) -> Action:
@@ -401,10 +335,10 @@ class Flowing:
             try:
                 return Action(index, "compare", -1, sources, given, UNIT, OPERATIONS["CMP"](left.value, right.value))
             except VMError:
-                return _leave(index, f"CMP of {words(left)} and {words(right)}")
+                return leave(index, f"CMP of {words(left)} and {words(right)}")
         if (left is BOOL and right is BOOL) or (is_number(left) and is_number(right)):
             return Action(index, "compare", -1, sources, given, UNIT, None)
-        return _leave(index, f"CMP of {words(left)} and {words(right)}")
+        return leave(index, f"CMP of {words(left)} and {words(right)}")
 
     def _call(self, index: int, name: str, state: State) -> Action:
         bottom = self.instance.layout.stack
@@ -416,30 +350,29 @@ class Flowing:
         callee = self.family.environment.resolve(name)
         if isinstance(callee, ForeignFunction):
             if not callee.standard:
-                return _leave(index, f"call of the foreign function '{name}'")
+                return leave(index, f"call of the foreign function '{name}'")
+            rule = closures.RULES.get(name)
+            if rule is not None:
+                return rule(self, index, sources, given)
             builtin = builtins.BUILTINS.get(name)
             if builtin is None:
-                return _leave(index, f"call of '{name}'")
+                return leave(index, f"call of '{name}'")
             result = builtin.result(given)
             if isinstance(result, str):
-                return _leave(index, result)
+                return leave(index, result)
             if builtin.creates:
                 result = self.instance.created.setdefault(index, result)
             return Action(index, "builtin", 0, sources, given, result, name)
         if callee is None:
-            return _leave(index, f"call of '{name}', which the interpreter resolves")
+            return leave(index, f"call of '{name}', which the interpreter resolves")
         if callee.upvalue_names:
-            return _leave(index, f"call of '{name}', which captures upvalues")
+            return leave(index, f"call of '{name}', which captures upvalues")
         if len(given) != len(callee.parameters):
-            return _leave(index, f"call of '{name}' with a wrong number of arguments")
+            return leave(index, f"call of '{name}' with a wrong number of arguments")
         if any(isinstance(kind, Mixed) for kind in given):
-            return _leave(index, f"call of '{name}' with a value of several types")
+            return leave(index, f"call of '{name}' with a value of several types")
         instance = self.family.call(self.instance, callee, given)
-        return Action(index, "call", 0, sources, given, instance.result or UNIT, instance)
-
-
-def _leave(index: int, sentence: str) -> Action:
-    return Action(index, "leave", -1, (), (), UNIT, sentence)
+        return Action(index, "call", 0, sources, given, instance.result or UNIT, (instance,))
 
 
 def is_integer(kind: Type) -> bool:

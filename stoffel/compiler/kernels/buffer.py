@@ -70,6 +70,14 @@ many arrays this kernel had created before. NEXT: the header made before this on
 """Words of an object. MASK: a bit for each field that it has, in the order in which it got them. IDENTITY: as NUMBER of
 an array. FIELDS: the first of its fields."""
 
+(
+    WRITTEN,
+    VARIANT,
+    UPVALUES,
+) = range(3)
+"""Words of a closure. WRITTEN: how many times an upvalue was written back, each of which is another closure to the
+program. VARIANT: number of its kind. UPVALUES: the first of them."""
+
 CHUNK_BYTES: Final = 1 << 16
 """Size of a piece of memory for objects."""
 HEADER_WORDS: Final = 8

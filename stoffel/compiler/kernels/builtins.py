@@ -11,6 +11,7 @@ from stoffel.compiler.kernels.types import (
     UNIT,
     ArrayOf,
     Cell,
+    ClosureOf,
     Known,
     Mixed,
     Opaque,
@@ -21,7 +22,7 @@ from stoffel.compiler.kernels.types import (
     words,
 )
 from stoffel.isa.scalars import INTEGER_KINDS
-from stoffel.runtime.values import TYPE_NAMES, Array, Object
+from stoffel.runtime.values import TYPE_NAMES, Array, Closure, Object
 
 Arguments = tuple[Type, ...]
 Result = Type | str
@@ -155,6 +156,8 @@ def _type(given: Arguments) -> Result:
     if len(given) != 1 or isinstance(given[0], Mixed | Opaque):
         return "type of a value that is not known"
     kind = given[0]
+    if isinstance(kind, ClosureOf):
+        return Known(TYPE_NAMES[Closure])
     if isinstance(kind, ArrayOf | RecordOf):
         return Known(TYPE_NAMES[Array if isinstance(kind, ArrayOf) else Object])
     return Known(TYPE_NAMES[str if isinstance(kind, Known) else kind.cls])  # type: ignore[attr-defined]

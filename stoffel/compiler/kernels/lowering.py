@@ -11,19 +11,24 @@ import re
 from typing import Final, NamedTuple
 
 from stoffel.compiler.blocks import END, Edge
-from stoffel.compiler.kernels import arrays, buffer, operations
-from stoffel.compiler.kernels.analysis import Action, Family, Instance, State, TypedBlock
+from stoffel.compiler.kernels import arrays, buffer, calling, operations
+from stoffel.compiler.kernels.analysis import Family
 from stoffel.compiler.kernels.builtins import BUILTINS
+from stoffel.compiler.kernels.instances import Action, Instance, State, TypedBlock
 from stoffel.compiler.kernels.support import SUPPORT, UNLIKELY, double
 from stoffel.compiler.kernels.types import (
     DOUBLE,
     INTEGER,
     NOWHERE,
     OPAQUE,
+    Cell,
+    ClosureOf,
     Known,
     Mixed,
     Opaque,
     Type,
+    VariantKey,
+    variant_code,
 )
 from stoffel.compiler.kernels.writer import LLVM, Site, Writer
 
@@ -37,9 +42,9 @@ class Kernel:
     """The IR of a kernel and what the runtime needs to enter and leave it.
 
     ``sites`` by number; ``tags`` are the codes of types by tag, ``constants`` the strings that negative opaque indexes
-    stand for (-1 is the first); ``values`` are the codes of what it is entered with, ``result`` of what it returns.
-    ``instructions`` counts the VM instructions in it; ``depth`` is the number of native calls that it nests, 0 if there
-    is no bound.
+    stand for (-1 is the first), ``closures`` the codes of kinds of closure by number; ``values`` are the codes of what
+    it is entered with, ``result`` of what it returns. ``instructions`` counts the VM instructions in it; ``depth`` is
+    the number of native calls that it nests, 0 if there is no bound.
     """
 
     def __init__(self, values: list[str], result: str, depth: int) -> None:
@@ -47,6 +52,7 @@ class Kernel:
         self.sites: list[Site] = []
         self.tags: list[str] = []
         self.constants: list[str] = []
+        self.closures: list[str] = []
         self.values = values
         self.result = result
         self.depth = depth
@@ -59,6 +65,13 @@ class Kernel:
         if code not in self.tags:
             self.tags.append(code)
         return self.tags.index(code)
+
+    def variant(self, key: VariantKey, cells: list[Cell]) -> int:
+        """Return the number of a kind of closure."""
+        code = variant_code(key, cells)
+        if code not in self.closures:
+            self.closures.append(code)
+        return self.closures.index(code)
 
     def constant(self, text: str) -> int:
         """Return the opaque index of a constant."""
@@ -76,13 +89,18 @@ def lower(family: Family, main: Instance, entry: bool) -> Kernel:
         0 if family.recurs() else family.depth(),
     )
     texts = [FunctionLowering(kernel, instance, entry and instance is main).write() for instance in family.instances]
+    for kind in main.entry.types:
+        if isinstance(kind, ClosureOf):
+            for key, cells in kind.variants.cells.items():
+                kernel.variant(key, cells)
     kernel.instructions = sum(len(instance.graph.instructions) for instance in family.instances)
     kernel.functions = [instance.code.name for instance in family.instances]
     kernel.ir = "\n".join([*texts, _wrapper(main, entry), SUPPORT])
     return kernel
 
 
-def _result_kind(instance: Instance) -> str:
+def result_kind(instance: Instance) -> str:
+    """Return the LLVM type of what the function of an instance returns besides the fuel."""
     return LLVM[NOWHERE if instance.result is None else instance.result.bank]
 
 
@@ -103,7 +121,7 @@ def _wrapper(main: Instance, entry: bool) -> str:
                 arguments.append(
                     f"{LLVM[kind.bank]} {writer.from_word(kind.bank, writer.state(buffer.VALUES + index))}"
                 )
-    both = f"{{{_result_kind(main)}, i64}}"
+    both = f"{{{result_kind(main)}, i64}}"
     pair = writer.value(f"call {both} @f{main.number}({', '.join(arguments)})")
     fuel = writer.value(f"extractvalue {both} {pair}, 1")
     result = writer.value(f"extractvalue {both} {pair}, 0")
@@ -169,6 +187,7 @@ class FunctionLowering:
         self._last = Snapshot(0, instance.entry, 0)
         self._now = instance.entry
         self._order: operations.Order | None = None
+        self._given: list[str] = []
 
     def write(self) -> str:
         """Return the function as text."""
@@ -185,13 +204,15 @@ class FunctionLowering:
             if way.label in used:
                 self._way_out(way)
         parameters = ["ptr noalias nonnull %S", "i64 %fuel", "i64 %depth"]
+        if instance.closure is not None:
+            parameters.append("ptr %closure")
         if not self.entry:
             parameters += [
                 f"{LLVM[kind.bank]} %a.{index}"
                 for index, kind in enumerate(instance.parameters)
                 if kind.bank != NOWHERE
             ]
-        kind = f"{{{_result_kind(instance)}, i64}}"
+        kind = f"{{{result_kind(instance)}, i64}}"
         head = f"define internal {kind} @f{instance.number}({', '.join(parameters)}) {{"
         slots = [f"  {name} = alloca {bank}" for name, bank in writer.allocas.items()]
         return "\n".join([head, "entry:", *slots, "  %fuel.left = alloca i64", *writer.lines, "}", ""])
@@ -213,6 +234,7 @@ class FunctionLowering:
             for place, kind in enumerate(instance.parameters):
                 if kind.bank != NOWHERE:
                     writer.store(kind.bank, place, f"%a.{place}")
+            self._given = calling.enter(writer, instance)
         self._convert(instance.entry, instance.entries[instance.graph.entry])
         if not self.entry and instance.callers:
             self._spend(len(instance.graph.blocks[instance.graph.entry].body) + 2, 0, instance.entry)
@@ -242,7 +264,7 @@ class FunctionLowering:
         self._last = Snapshot(resume, state.copy(), len(self.writer.lines))
         self.writer.lines.append("")
 
-    def _way_back(self) -> str:
+    def way_back(self) -> str:
         """Return the block that leaves with the places as they were at the last checkpoint."""
         snapshot = self._last
         if not snapshot.label:
@@ -262,13 +284,16 @@ class FunctionLowering:
         return label
 
     def _site(self, resume: int, state: State) -> Site:
+        closure = self.instance.closure
         codes = [] if self.entry else [kind.code for kind in self.instance.parameters]
-        return Site(self.instance.code.name, resume, codes, [kind.code for kind in state.types], self.entry)
+        places = [kind.code for kind in state.types]
+        running = "" if closure is None else variant_code(*closure)
+        return Site(self.instance.code.name, resume, codes, places, self.entry, running)
 
     def _held(self, state: State) -> list[str]:
-        """Load the flag and all places, as the words of a frame record."""
+        """Load the flag, the upvalues and all places, as the words of a frame record."""
         writer = self.writer
-        words = [writer.load(INTEGER, -1)]
+        words = [writer.load(INTEGER, -1), *calling.upvalue_words(writer, self.instance)]
         for place, kind in enumerate(state.types):
             if isinstance(kind, Mixed):
                 words.append(writer.tag(place))
@@ -285,20 +310,14 @@ class FunctionLowering:
         if not way.nested:
             writer.set_state(buffer.FUEL, writer.value("load i64, ptr %fuel.left"))
         words = self._held(way.state) if way.words is None else way.words
-        if not self.entry:
-            given = [
-                writer.as_word(kind.bank, f"%a.{index}")
-                for index, kind in enumerate(self.instance.parameters)
-                if kind.bank != NOWHERE
-            ]
-            words = [words[0], *given, *words[1:]]
+        words = [words[0], *self._given, *words[1:]]
         for position, word in enumerate([str(number), *words]):
             writer.write_word(frame, position, word)
         writer.set_state(buffer.FRAMES, writer.word(frame, 1 + len(words)), "ptr")
-        writer.line(f"ret {{{_result_kind(self.instance)}, i64}} {self._pair_of_leaving()}")
+        writer.line(f"ret {{{result_kind(self.instance)}, i64}} {self._pair_of_leaving()}")
 
     def _pair_of_leaving(self) -> str:
-        kind = _result_kind(self.instance)
+        kind = result_kind(self.instance)
         nothing = {"i64": "0", "double": "0.0", "ptr": "null"}[kind]
         return f"{{ {kind} {nothing}, i64 -1 }}"
 
@@ -310,23 +329,25 @@ class FunctionLowering:
     def _convert(self, have: State, want: State) -> None:
         """Give the places the form that they have at the start of the next block."""
         for place, (mine, theirs) in enumerate(zip(have.types, want.types, strict=True)):
-            if mine is theirs:
-                continue
-            if isinstance(theirs, Opaque) and isinstance(mine, Known):
-                self.writer.store(INTEGER, place, str(self.kernel.constant(mine.value)))
-            elif isinstance(theirs, Mixed) and not isinstance(mine, Mixed):
-                tag, word = self._tagged(place, mine)
+            if mine is not theirs and self._changes_form(mine, theirs):
+                tag, word = self.formed(mine, theirs, self._value(place, mine))
                 self.writer.store(INTEGER, place, word)
-                self.writer.set_tag(place, tag)
+                if tag:
+                    self.writer.set_tag(place, tag)
 
-    def _tagged(self, place: int, kind: Type) -> tuple[str, str]:
-        """Return tag and word of a value whose type is to be told at run time."""
-        writer = self.writer
-        if isinstance(kind, Mixed):
-            return writer.tag(place), writer.load(INTEGER, place)
-        if isinstance(kind, Known):
-            return str(self.kernel.tag(OPAQUE)), str(self.kernel.constant(kind.value))
-        return str(self.kernel.tag(kind)), writer.as_word(kind.bank, self._value(place, kind))
+    def _changes_form(self, have: Type, want: Type) -> bool:
+        if isinstance(want, Opaque):
+            return isinstance(have, Known)
+        return isinstance(want, Mixed) and not isinstance(have, Mixed)
+
+    def formed(self, have: Type, want: Type, value: str) -> tuple[str, str]:
+        """Return a value of type *have* as one of type *want*, with its tag ("" unless that is to be set)."""
+        if not self._changes_form(have, want):
+            return "", value
+        tag = str(self.kernel.tag(OPAQUE if isinstance(have, Known) else have)) if isinstance(want, Mixed) else ""
+        if isinstance(have, Known):
+            return tag, str(self.kernel.constant(have.value))
+        return tag, self.writer.as_word(have.bank, value)
 
     # Blocks
 
@@ -341,8 +362,10 @@ class FunctionLowering:
                 self._checkpoint(action.at, state)
             _ACTIONS[action.form](self, action)
             state.apply(action, self.stack)
-            fresh = action.form == "call" or (action.form == "builtin" and BUILTINS[action.detail].effects)
-            if action.form in ("leave", "return") or (action.form == "call" and action.detail.result is None):
+            fresh = action.form in ("call", "set_upvalue") or (
+                action.form == "builtin" and BUILTINS[action.detail].effects
+            )
+            if action.ends:
                 return
         if typed.taken is not None and typed.next is not None:
             assert typed.block.branch is not None
@@ -373,14 +396,11 @@ class FunctionLowering:
         writer = self.writer
         result = self.instance.result
         assert result is not None
-        value = self._value(place, kind)
+        tag, value = self.formed(kind, result, self._value(place, kind))
         if isinstance(result, Mixed):
-            tag, value = self._tagged(place, kind)
-            writer.set_state(buffer.TAG, tag)
-        elif isinstance(result, Opaque) and isinstance(kind, Known):
-            value = str(self.kernel.constant(kind.value))
+            writer.set_state(buffer.TAG, tag or writer.tag(place))
         fuel = writer.value("load i64, ptr %fuel.left")
-        llvm = _result_kind(self.instance)
+        llvm = result_kind(self.instance)
         pair = writer.value(f"insertvalue {{{llvm}, i64}} undef, {llvm} {value}, 0")
         pair = writer.value(f"insertvalue {{{llvm}, i64}} {pair}, i64 {fuel}, 1")
         writer.line(f"ret {{{llvm}, i64}} {pair}")
@@ -392,7 +412,7 @@ class FunctionLowering:
         assert action.target < 0
 
     def _leave_action(self, action: Action) -> None:  # noqa: ARG002 - one shape for all
-        self.writer.line(f"br label {self._way_back()}")
+        self.writer.line(f"br label {self.way_back()}")
 
     def _return_action(self, action: Action) -> None:
         self._return(action.sources[0], action.types[0])
@@ -415,12 +435,13 @@ class FunctionLowering:
         if isinstance(kind, Mixed):
             self.writer.set_tag(target, self.writer.tag(source))
 
-    def _operands(self, action: Action) -> tuple[tuple[Type, str], ...]:
+    def operands(self, action: Action) -> tuple[tuple[Type, str], ...]:
+        """Load the sources of an action, with their types."""
         return tuple((kind, self._value(place, kind)) for place, kind in zip(action.sources, action.types, strict=True))
 
     def _operation(self, action: Action) -> None:
         lowering = operations.OPERATIONS[action.detail]
-        value = lowering(self.writer, self._operands(action), self._way_back())
+        value = lowering(self.writer, self.operands(action), self.way_back())
         self.writer.store(action.result.bank, action.target, value)
 
     def _compare(self, action: Action) -> None:
@@ -428,47 +449,32 @@ class FunctionLowering:
             self._order = None
             self.writer.store(INTEGER, -1, str(action.detail))
             return
-        order = operations.compare(self.writer, self._operands(action), self._way_back())
+        order = operations.compare(self.writer, self.operands(action), self.way_back())
         self._order = order
         self.writer.store(INTEGER, -1, order.flag)
 
     def _builtin(self, action: Action) -> None:
-        operands = self._operands(action)
+        operands = self.operands(action)
         if BUILTINS[action.detail].creates:
             operands = ((action.result, ""), *operands)
-        value = arrays.LOWERINGS[action.detail](self.writer, operands, self._way_back())
+        value = arrays.LOWERINGS[action.detail](self.writer, operands, self.way_back())
         if action.result.bank != NOWHERE:
             self.writer.store(action.result.bank, action.target, value)
 
     def _call(self, action: Action) -> None:
-        writer = self.writer
-        callee: Instance = action.detail
-        shallow = writer.value("icmp sle i64 %depth, 0")
-        writer.unless(shallow, self._way_back())
-        arguments = [
-            "ptr %S",
-            f"i64 {writer.value('load i64, ptr %fuel.left')}",
-            f"i64 {writer.value('sub i64 %depth, 1')}",
-        ]
-        for (have, value), want in zip(self._operands(action), callee.parameters, strict=True):
-            if want.bank != NOWHERE:
-                arguments.append(f"{LLVM[want.bank]} {value}")
-                assert have.bank == want.bank
-        kind = f"{{{_result_kind(callee)}, i64}}"
-        pair = writer.value(f"call {kind} @f{callee.number}({', '.join(arguments)})")
-        fuel = writer.value(f"extractvalue {kind} {pair}, 1")
         during = self._now.copy()
         del during.types[self.stack :]
-        leave = self._leave(action.at + 1, during, nested=True)
-        if callee.result is None:
-            writer.line(f"br label {leave}")
-            return
-        writer.unless(writer.value(f"icmp slt i64 {fuel}, 0"), leave)
-        writer.line(f"store i64 {fuel}, ptr %fuel.left")
-        if callee.result.bank != NOWHERE:
-            writer.store(callee.result.bank, 0, writer.value(f"extractvalue {kind} {pair}, 0"))
-        if isinstance(callee.result, Mixed):
-            writer.set_tag(0, writer.state(buffer.TAG))
+        calling.call(self, action, lambda: self._leave(action.at + 1, during, nested=True))
+
+    def _create_closure(self, action: Action) -> None:
+        value = calling.create_closure(self.writer, self.kernel, action, self.way_back())
+        self.writer.store(action.result.bank, action.target, value)
+
+    def _get_upvalue(self, action: Action) -> None:
+        calling.get_upvalue(self.writer, self.instance, action)
+
+    def _set_upvalue(self, action: Action) -> None:
+        calling.set_upvalue(self.writer, self.instance, action)
 
 
 _ACTIONS: Final = {
@@ -476,11 +482,14 @@ _ACTIONS: Final = {
     "call": FunctionLowering._call,
     "compare": FunctionLowering._compare,
     "constant": FunctionLowering._constant,
+    "create_closure": FunctionLowering._create_closure,
+    "get_upvalue": FunctionLowering._get_upvalue,
     "leave": FunctionLowering._leave_action,
     "move": FunctionLowering._move,
     "nothing": FunctionLowering._nothing,
     "operation": FunctionLowering._operation,
     "push": FunctionLowering._move,
     "return": FunctionLowering._return_action,
+    "set_upvalue": FunctionLowering._set_upvalue,
 }
 """How each form of action is written."""

@@ -113,7 +113,8 @@ none:
   ret ptr null
 }
 
-define internal ptr @new_object(ptr %S, i64 %size) inlinehint {
+; Memory for something small; null if there is none.
+define internal ptr @reserve(ptr %S, i64 %size) inlinehint {
   %arena_p = getelementptr inbounds i64, ptr %S, i64 ARENA
   %arena = load i64, ptr %arena_p, !tbaa !3
   %end_p = getelementptr inbounds i64, ptr %S, i64 ARENA_END
@@ -140,7 +141,17 @@ fits:
   %at = phi i64 [ %arena, %0 ], [ %start, %some ]
   %next = phi i64 [ %rest, %0 ], [ %behind, %some ]
   store i64 %next, ptr %arena_p, !tbaa !3
-  %object = inttoptr i64 %at to ptr
+  %result = inttoptr i64 %at to ptr
+  ret ptr %result
+none:
+  ret ptr null
+}
+
+define internal ptr @new_object(ptr %S, i64 %size) inlinehint {
+  %object = call ptr @reserve(ptr %S, i64 %size)
+  %failed = icmp eq ptr %object, null
+  br i1 %failed, label %none, label %fits
+fits:
   store i64 0, ptr %object, !tbaa !19
   %created_p = getelementptr inbounds i64, ptr %S, i64 CREATED
   %created = load i64, ptr %created_p, !tbaa !3

@@ -1,4 +1,4 @@
-"""Types of values inside kernels: scalars, arrays of one element type, and values that are only passed on.
+"""Types of values inside kernels: scalars, arrays of one element type, objects, closures, values that are passed on.
 
 Arrays are typed by unification (Milner, "A theory of type polymorphism in programming", 1978): the element type of an
 array that is still empty is a cell, filled by the first use. Every type has a code, a string, by which the runtime and
@@ -22,6 +22,8 @@ NOWHERE: Final = ""
 """Bank of types with one value, which is held nowhere."""
 
 
+VARIANT_LIMIT: Final = 8
+"""Different closures that one value of a kernel can be."""
 FIELD_LIMIT: Final = 48
 """Fields of an object that a kernel works on: one word has a bit for each."""
 
@@ -259,6 +261,71 @@ class RecordOf(Type):
         return "{" + ",".join(fields) + "}"
 
 
+VariantKey = tuple[str, tuple[str, ...]]
+"""Function and names of upvalues of a closure."""
+
+
+class Variants:
+    """The closures that a value can be: types of the upvalues by function and names (also a union-find node)."""
+
+    __slots__ = ("_cells", "_parent")
+
+    def __init__(self, cells: dict[VariantKey, list[Cell]]) -> None:
+        self._cells = cells
+        self._parent: Variants | None = None
+
+    @property
+    def root(self) -> Variants:
+        """Return the node that stands for all that are unified with this one."""
+        node = self
+        while node._parent is not None:
+            node = node._parent
+        return node
+
+    @property
+    def cells(self) -> dict[VariantKey, list[Cell]]:
+        """Return the types of the upvalues of each variant."""
+        return self.root._cells
+
+    def unify(self, other: Variants) -> bool:
+        """Make two nodes one, with the variants of both; return False if upvalues contradict each other."""
+        mine, theirs = self.root, other.root
+        if mine is theirs:
+            return True
+        for key, cells in theirs._cells.items():
+            known = mine._cells.get(key)
+            if known is None:
+                if len(mine._cells) >= VARIANT_LIMIT:
+                    return False
+                mine._cells[key] = cells
+            elif not all(one.unify(two) for one, two in zip(known, cells, strict=True)):
+                return False
+        theirs._parent = mine
+        return True
+
+
+class ClosureOf(Type):
+    """Closures of known functions that nothing but registers holds, so that an upvalue can be written back in place."""
+
+    __slots__ = ("variants",)
+
+    bank = POINTER
+
+    def __init__(self, variants: Variants) -> None:
+        self.variants = variants
+
+    @property
+    def code(self) -> str:
+        """Return the name of the type for the runtime: that of each variant."""
+        return "(" + ",".join(variant_code(key, cells) for key, cells in self.variants.cells.items()) + ")"
+
+
+def variant_code(key: VariantKey, cells: list[Cell]) -> str:
+    """Return the name of a kind of closure: the function's behind its length, then upvalues like a record's fields."""
+    function, names = key
+    return f"{len(function)}:{function}{RecordOf(Row(dict(zip(names, cells, strict=True)))).code}"
+
+
 def _mentions(kind: Type, node: Cell | Row) -> bool:
     """Return whether a cell or row occurs in a type, which would then be infinite."""
     if isinstance(kind, ArrayOf):
@@ -288,6 +355,8 @@ def same_after_unifying(one: Type, other: Type) -> bool:
         return one.cell.unify(other.cell)
     if isinstance(one, RecordOf) and isinstance(other, RecordOf):
         return one.row.unify(other.row)
+    if isinstance(one, ClosureOf) and isinstance(other, ClosureOf):
+        return one.variants.unify(other.variants)
     return isinstance(one, Known) and isinstance(other, Known) and one.value == other.value
 
 
@@ -308,6 +377,8 @@ def words(kind: Type) -> str:
         return "an array"
     if isinstance(kind, RecordOf):
         return "an object"
+    if isinstance(kind, ClosureOf):
+        return "a closure"
     if isinstance(kind, Opaque):
         return "a value that is no number"
     return {"nil": "Unit", "mixed": "a value of several types"}.get(kind.code, kind.code)
@@ -336,10 +407,42 @@ def _parse(code: str, start: int) -> tuple[Type | None, int]:
     if first == "{":
         fields, end = fields_of(code, start)
         return RecordOf(Row({name: Cell(_parse(item, 0)[0]) for name, item in fields})), end
+    if first == "(":
+        variants, end = variants_of(code, start)
+        cells = {
+            (function, tuple([name for name, _ in upvalues])): [Cell(_parse(item, 0)[0]) for _, item in upvalues]
+            for function, upvalues in variants
+        }
+        return ClosureOf(Variants(cells)), end
     end = start
-    while end < len(code) and code[end] not in ",}":
+    while end < len(code) and code[end] not in ",})":
         end += 1
     return _BY_NAME[code[start:end]], end
+
+
+def variants_of(code: str, start: int = 0) -> tuple[list[tuple[str, list[tuple[str, str]]]], int]:
+    """Return function and upvalues (names and codes) of the variants of the closure type at *start*, and its end."""
+    variants: list[tuple[str, list[tuple[str, str]]]] = []
+    position = start + 1
+    while code[position] != ")":
+        if code[position] == ",":
+            position += 1
+        variant, position = variant_of(code, position)
+        variants.append(variant)
+    return variants, position + 1
+
+
+def functions_of(code: str) -> list[str]:
+    """Return the names of the functions that closures of a type run; none for any other type."""
+    return [function for function, _ in variants_of(code)[0]] if code.startswith("(") else []
+
+
+def variant_of(code: str, start: int = 0) -> tuple[tuple[str, list[tuple[str, str]]], int]:
+    """Return function and upvalues (names and codes) of the kind of closure at *start* in a code, and where it ends."""
+    colon = code.index(":", start)
+    begin = colon + 1 + int(code[start:colon])
+    upvalues, end = fields_of(code, begin)
+    return (code[colon + 1 : begin], upvalues), end
 
 
 def fields_of(code: str, start: int = 0) -> tuple[list[tuple[str, str]], int]:

@@ -44,25 +44,25 @@ class Writer:
         """Begin a block."""
         self.lines.append(f"{name[1:]}:")
 
-    def slot(self, bank: str, place: int) -> str:
+    def slot(self, bank: str, place: int | str) -> str:
         """Return the stack slot of a place in a bank ("t" for the tags of mixed places)."""
         name = f"%{bank}.{place}"
         self.allocas[name] = "i64" if bank == "t" else LLVM[bank]
         return name
 
-    def load(self, bank: str, place: int) -> str:
+    def load(self, bank: str, place: int | str) -> str:
         """Return the value of a place."""
         return self.value(f"load {LLVM[bank]}, ptr {self.slot(bank, place)}")
 
-    def store(self, bank: str, place: int, value: str) -> None:
+    def store(self, bank: str, place: int | str, value: str) -> None:
         """Set a place."""
         self.line(f"store {LLVM[bank]} {value}, ptr {self.slot(bank, place)}")
 
-    def tag(self, place: int) -> str:
+    def tag(self, place: int | str) -> str:
         """Return the tag of a mixed place."""
         return self.value(f"load i64, ptr {self.slot('t', place)}")
 
-    def set_tag(self, place: int, tag: str) -> None:
+    def set_tag(self, place: int | str, tag: str) -> None:
         """Set the tag of a mixed place."""
         self.line(f"store i64 {tag}, ptr {self.slot('t', place)}")
 
@@ -122,15 +122,22 @@ class Site:
 
     ``function`` is the VM function's name, ``resume`` the instruction at which the interpreter goes on. ``codes`` are
     the types of the parameters at entry and ``places`` those of all places now. ``outer`` says that the frame is the
-    outermost of an entry in mid-function: its record exists and still has the parameters. A frame record has the
-    site's number, the compare flag, then one word for each value, two (tag and word) where the type is mixed.
+    outermost of an entry in mid-function: its record exists and still has the parameters. ``closure`` is the code of
+    the kind of closure that runs, "" in a plain call.
+
+    A frame record has the site's number, the compare flag, the parameters (a closure is followed by its words as they
+    were at entry), the closure that runs and its upvalues, then one word for each place, two (tag and word) where the
+    type is mixed.
     """
 
-    __slots__ = ("codes", "function", "outer", "places", "resume")
+    __slots__ = ("closure", "codes", "function", "outer", "places", "resume")
 
-    def __init__(self, function: str, resume: int, codes: list[str], places: list[str], outer: bool) -> None:
+    def __init__(
+        self, function: str, resume: int, codes: list[str], places: list[str], outer: bool, closure: str = ""
+    ) -> None:
         self.function = function
         self.resume = resume
         self.codes = codes
         self.places = places
         self.outer = outer
+        self.closure = closure

@@ -94,7 +94,11 @@ def write_back(state: VMState, closure: Closure, name: str, value: Value) -> Non
         if upvalue == name:
             upvalues[index] = (name, value)
             break
-    updated = Closure(closure.function, tuple(upvalues))
+    replace(state, closure, Closure(closure.function, tuple(upvalues)))
+
+
+def replace(state: VMState, closure: Closure, updated: Closure) -> None:
+    """Put *updated* in the place of *closure* in every active record's closure and registers."""
     for frame in state.frames:
         if frame.closure is closure:
             frame.closure = updated
