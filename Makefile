@@ -6,6 +6,7 @@
 #   make fuzz    100 000 damaged program files        make bench    benchmarks
 #   make fuzz-tiers FUZZ_COUNT=1000000    generated programs in every tier
 #   make conformance    the reference's cases in every way of running, kernels left at safepoints too
+#   make faults    plants faults in a copy of the compiler: do the tests notice? (hours)
 #   make docs    the generated parts of the manual    make clean    remove what make made
 #
 # PYTHON=... picks the interpreter (an existing .venv of another version is made anew).
@@ -36,7 +37,7 @@ DEVELOP := $(STAMP)-$(or $(VERSION),none)-develop
 .DELETE_ON_ERROR:
 
 help:
-	@sed -n '3,11s/^# \{0,1\}//p' Makefile
+	@sed -n '3,12s/^# \{0,1\}//p' Makefile
 
 # A plain path entry (compat mode) keeps setuptools' import hook, which costs milliseconds, out of every start.
 $(INSTALLED): pyproject.toml

@@ -56,7 +56,7 @@ def read_source(path: str) -> Source:
         except OSError as error:
             raise LoadError(f"cannot read: {error.strerror or error}", category="io", path=name) from None
     try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - pathlib costs 5 ms at start-up
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - pathlib costs start-up time
             return Source(name, _read(file, name))
     except OSError as error:
         raise LoadError(f"cannot read: {error.strerror or error}", category="io", path=name) from None
@@ -119,7 +119,7 @@ def check_output(path: str, source: str) -> None:
     if STANDARD in (path, source):
         return
     try:
-        same = os.path.samefile(path, source)  # noqa: PTH121 - pathlib costs 5 ms at start-up
+        same = os.path.samefile(path, source)  # noqa: PTH121 - pathlib costs start-up time
     except OSError:
         return
     if same:

@@ -386,7 +386,7 @@ def open_cache(setting: str | os.PathLike[str] | None = None) -> Cache:
 def _user_cache_directory() -> str:
     """Return where the platform wants a user's caches of this program. Raises ImportError without platformdirs."""
     if sys.platform == "linux":
-        # The rule of the XDG Base Directory Specification: importing platformdirs, which knows it too, costs 10 ms.
+        # The rule of the XDG Base Directory Specification: importing platformdirs, which knows it too, takes time.
         base = os.environ.get("XDG_CACHE_HOME", "")
         return os.path.join(base if os.path.isabs(base) else os.path.expanduser("~/.cache"), "stoffel")
     from platformdirs import user_cache_dir

@@ -23,8 +23,8 @@ _CODE_MODEL: Final = "small"
 """Short calls and addresses; the linker puts a module into one piece of memory and makes stubs for what is far."""
 
 _LOADS_OF_A_LINKER: Final = 32
-"""Loads after which a new linker takes over. A linker costs 1 ms and 170 KB, and keeps 5 KB of each load, even of one
-that is freed, until it is freed itself, which the last machine code that it loaded sees to."""
+"""Loads after which a new linker takes over. A linker takes time and memory to make, and keeps some memory of each
+load, even of one that is freed, until it is freed itself, which the last machine code that it loaded sees to."""
 
 
 class _Host:
