@@ -111,7 +111,29 @@ def test_the_scripts_are_valid_and_executable() -> None:
     assert script.stat().st_mode & 0o111
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "lint", "types", "ci", "fuzz", "bench", "docs", "clean"])
+TARGETS = [
+    "demo",
+    "test",
+    "lint",
+    "types",
+    "ci",
+    "bench",
+    "fuzz",
+    "fuzz-tiers",
+    "conformance",
+    "faults",
+    "docs",
+    "clean",
+]
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_the_makefile_knows_its_targets(target: str) -> None:
     done = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_make_alone_lists_its_targets(target: str) -> None:
+    done = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert re.search(rf"make {target}\b", done.stdout)

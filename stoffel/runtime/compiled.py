@@ -50,8 +50,7 @@ if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
 
 HEAT_PER_INSTRUCTION: Final = 150
-"""Interpreted instructions, for each of its own, after which a function is translated. That is less than
-translating it costs: ``python -m benchmarks --sections instructions,translation`` measures both."""
+"""Interpreted instructions, for each of its own, after which a function is translated."""
 HANDOVERS: Final = 3
 """Times that a unit may be left at an instruction that only the interpreter executes before it is given up."""
 RESERVE: Final = 60
