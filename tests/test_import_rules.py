@@ -26,6 +26,7 @@ MAY_IMPORT = {
     # interpreter (see TIERS).
     "stoffel.runtime.compiled": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
     "stoffel.runtime.units": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
+    "stoffel.runtime.kernel_memory": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler.kernels"),
     "stoffel.runtime.kernel_run": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler.kernels"),
     "stoffel.runtime.kernels": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler.kernels"),
     "stoffel.runtime.kernel_builder": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),

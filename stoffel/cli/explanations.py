@@ -35,7 +35,7 @@ CODE_OBJECT: Final = "code object"
 INTERPRETER: Final = "interpreter"
 
 _TOO_DEEP: Final = "calls are nested too deeply to be analysed"
-_CLOSURE: Final = "it is called as a closure, and kernels take plain calls only"
+_CLOSURE: Final = "it captures upvalues: it can be part of kernels that call it as a closure, but none begins with it"
 _UNKNOWN: Final = "the types of its arguments are not known (give arguments, or --run)"
 _UNKNOWN_PLACES: Final = "the types there show only when it runs (--run)"
 

@@ -26,11 +26,6 @@ FORMATS: Final[dict[type, str]] = {
 _SIZES: Final = {kind: Buffer(letter).itemsize for kind, letter in FORMATS.items()}
 
 
-def item_size(kind: type) -> int:
-    """Return the size of an element of *kind* in bytes."""
-    return _SIZES[kind]
-
-
 def specialise(array: Array, wanted: type | None = None) -> type | None:
     """Give *array* typed storage if all its elements are of one kind in :data:`FORMATS`; return the kind.
 
@@ -60,25 +55,9 @@ def specialise(array: Array, wanted: type | None = None) -> type | None:
     return kind
 
 
-def generalise(array: Array) -> None:
-    """Make an array with typed storage an ordinary one again; leave any other as it is."""
-    if type(array) is TypedArray:
-        array.generalise()
-
-
-def kind_of_elements(array: Array) -> type | None:
-    """Return the Python class of the elements of an array with typed storage, None for any other."""
-    return array.kind if type(array) is TypedArray else None
-
-
 def typed(identity: int, kind: type, buffer: Buffer[Any]) -> TypedArray:
     """Return a new array with typed storage that takes over *buffer*, which has the format of *kind*."""
     return TypedArray(identity, kind, buffer)
-
-
-def address_of(array: Array) -> int:
-    """Return where the elements of an array with typed storage are in memory: until its length next changes."""
-    return array.buffer.buffer_info()[0]
 
 
 def replace_buffer(array: Array, address: int, count: int) -> None:

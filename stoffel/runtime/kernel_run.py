@@ -15,6 +15,7 @@ from stoffel.compiler.kernels.types import FIELD_LIMIT, SCALARS, fields_of, vari
 from stoffel.runtime import elements
 from stoffel.runtime.builtins.closures import replace
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
+from stoffel.runtime.kernel_memory import HEADERS, Memory
 from stoffel.runtime.kernel_outcomes import Mismatch
 from stoffel.runtime.values import Array, Closure, Object, TypedArray, Value
 
@@ -29,9 +30,6 @@ CODES: Final = {cls: scalar.name for cls, scalar in SCALARS.items()}
 OPAQUE: Final = "opaque"
 NESTING: Final = 4
 """Depth to which arrays of arrays are typed."""
-VALUE_LIMIT: Final = 2048
-"""Values that a kernel can be entered with: those of all registers and spill slots in mid-function."""
-_HEADERS: Final = 64
 
 _Word = ctypes.c_int64
 
@@ -62,6 +60,8 @@ def code_of_value(value: Value, depth: int = 0) -> str:
 
 
 def _code_of_closure(closure: Closure) -> str:
+    if len(closure.upvalues) > FIELD_LIMIT:
+        return OPAQUE
     upvalues = []
     for name, item in closure.upvalues:
         code = code_of_value(item, 1)
@@ -119,48 +119,6 @@ class RunnableSite:
         self.resume = resume
         self.codes = codes
         self.places = places
-
-
-class Memory:
-    """One state buffer with its frame records and headers; taken from a pool for each run."""
-
-    __slots__ = ("address", "doubles", "frames", "frames_address", "headers", "headers_address", "state")
-
-    def __init__(self) -> None:
-        words = buffer.VALUES + VALUE_LIMIT
-        self.state = (_Word * words)()
-        self.address = ctypes.addressof(self.state)
-        self.doubles = (ctypes.c_double * words).from_buffer(self.state)
-        self.headers = (_Word * (_HEADERS * buffer.HEADER_WORDS))()
-        self.headers_address = ctypes.addressof(self.headers)
-        self.frames = (_Word * 0)()
-        self.frames_address = 0
-        library = ctypes.pythonapi
-        for index, function in (
-            (buffer.MALLOC, library.PyMem_RawMalloc),
-            (buffer.FREE, library.PyMem_RawFree),
-            (buffer.SAVE_THREAD, library.PyEval_SaveThread),
-            (buffer.RESTORE_THREAD, library.PyEval_RestoreThread),
-            (buffer.CHECK_SIGNALS, library.PyErr_CheckSignals),
-            (buffer.FMOD, _fmod()),
-        ):
-            self.state[index] = ctypes.cast(function, ctypes.c_void_p).value or 0
-        self.state[buffer.SLICE] = buffer.FUEL_PER_SLICE
-
-    def make_room(self, words: int) -> None:
-        """Make room for so many words of frame records."""
-        if len(self.frames) < words:
-            self.frames = (_Word * words)()
-            self.frames_address = ctypes.addressof(self.frames)
-
-
-def _fmod() -> Any:
-    from ctypes.util import find_library
-
-    try:
-        return ctypes.CDLL(None).fmod
-    except (AttributeError, OSError, TypeError):
-        return ctypes.CDLL(find_library("m") or find_library("msvcrt")).fmod
 
 
 class Run:
@@ -325,7 +283,7 @@ class Run:
     def _new_header(self, data: int, length: int) -> int:
         position = len(self.entered)
         words: Any
-        if position < _HEADERS:
+        if position < HEADERS:
             words = self.memory.headers
             start = position * buffer.HEADER_WORDS
             address = self.memory.headers_address + start * 8
@@ -353,12 +311,15 @@ class Run:
         if code[0] in "[{":
             return self._table_at(word, code)
         if code[0] == "(":
-            return self._closure_of(word, (_Word * self.kernel.closure_words).from_address(word))
+            return self._closure_of(word, self._closure_words(word))
         if code == OPAQUE:
             return self.kernel.constants[-1 - word] if word < 0 else self.opaques[word]
         if code == "uint64":
             word &= (1 << 64) - 1
         return int.__new__(KINDS[code], word)
+
+    def _closure_words(self, address: int) -> Any:
+        return (_Word * self.kernel.closure_words).from_address(address)
 
     def _closure_of(self, address: int, words: Any) -> Closure:
         """Return the closure at an address as it is or was when *words* were there: one object each time it changes."""
@@ -416,7 +377,7 @@ class Run:
         """Give the arrays that the kernel was entered with what it has made of them; replace changed closures."""
         self.release_views()
         for address, closure in self.given:
-            words = (_Word * self.kernel.closure_words).from_address(address)
+            words = self._closure_words(address)
             if words[buffer.WRITTEN]:
                 replace(self.state, closure, self._closure_of(address, words))
         for address, array, code, before in self.entered:
@@ -459,9 +420,13 @@ class Run:
         closure, upvalues = None, NO_UPVALUES
         if site.closure is not None:
             described = site.closure[1]
-            closure = self.take("(", words[position])
-            upvalues = self._upvalues(described, words[position + 1 : position + 1 + len(described)])
+            address = words[position]
+            closure = self._closure_of(address, self._closure_words(address))
+            own = words[position + 1 : position + 1 + len(described)]
             position += 1 + len(described)
+            # Compiled code takes a record over where its upvalues are the very values of the closure.
+            same = own == self._closure_words(address)[buffer.UPVALUES : buffer.UPVALUES + len(own)]
+            upvalues = list(closure.upvalues) if same else self._upvalues(described, own)
         values, position = self._values(site.places, words, position)
         count = site.code.register_count
         record = self.outer if site.outer else None

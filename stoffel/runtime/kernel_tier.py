@@ -21,8 +21,9 @@ from stoffel.isa.scalars import FixedInteger
 from stoffel.isa.table import Flow
 from stoffel.runtime.code import Code
 from stoffel.runtime.kernel_builder import Builder, Job, Preparation
+from stoffel.runtime.kernel_memory import VALUE_LIMIT
 from stoffel.runtime.kernel_outcomes import KernelLeft, Mismatch
-from stoffel.runtime.kernel_run import KINDS, OPAQUE, VALUE_LIMIT, RunnableSite, code_of_value
+from stoffel.runtime.kernel_run import KINDS, OPAQUE, RunnableSite, code_of_value
 from stoffel.runtime.kernels import Kernels, RunnableKernel
 from stoffel.runtime.values import Array, Closure, TypedArray, Value
 

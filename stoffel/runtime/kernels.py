@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 from stoffel.compiler.kernels import buffer
 from stoffel.compiler.kernels.types import variant_of
 from stoffel.runtime.frames import ActivationRecord
+from stoffel.runtime.kernel_memory import Memory
 from stoffel.runtime.kernel_outcomes import KernelLeft, Mismatch
-from stoffel.runtime.kernel_run import Memory, Run, RunnableSite
+from stoffel.runtime.kernel_run import Run, RunnableSite
 from stoffel.runtime.values import Value
 
 if TYPE_CHECKING:
@@ -86,6 +87,9 @@ class RunnableKernel:
         self.sites = sites
         self.frame_words = max((site.words for site in sites), default=2)
         size = _FRAME_BYTES + _BYTES_PER_INSTRUCTION * meta["instructions"]
+        if self.closures:
+            # Upvalues, and the words of closures as they were bound, are kept for leaving.
+            size += 8 * self.frame_words
         self.nesting = max(NATIVE_STACK // size, 8) if self.depth == 0 else self.depth
         self.cached: bool = meta["cached"]
         self.entry: int | None = meta["entry"]

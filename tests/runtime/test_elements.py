@@ -10,7 +10,7 @@ import pytest
 from stoffel.errors import VMError
 from stoffel.isa.scalars import I8, I16, I32, I64_MAX, I64_MIN, INTEGER_KINDS, U8, U16, U32, U64
 from stoffel.runtime import elements, tables
-from stoffel.runtime.elements import FORMATS, address_of, generalise, item_size, kind_of_elements, specialise, typed
+from stoffel.runtime.elements import FORMATS, specialise, typed
 from stoffel.runtime.values import Array, DanglingArray, Object, SparseArray, TypedArray, key_of, same, type_name
 
 NAN_WITH_PAYLOAD = struct.unpack("<d", struct.pack("<Q", 0xFFF8_0000_0000_0123))[0]
@@ -49,10 +49,10 @@ def test_every_kind_comes_back_exactly(kind):
     array = array_of(*SAMPLES[kind])
     array.extra = {"key": 1}
     assert specialise(array) is kind
-    assert (type(array), array.buffer.typecode, kind_of_elements(array)) == (TypedArray, FORMATS[kind], kind)
+    assert (type(array), array.buffer.typecode, array.kind) == (TypedArray, FORMATS[kind], kind)
     assert exact(tables.elements(array)) == exact(SAMPLES[kind])
-    generalise(array)
-    assert (type(array), kind_of_elements(array)) == (Array, None)
+    array.generalise()
+    assert type(array) is Array
     assert exact(array.items) == exact(SAMPLES[kind])
     assert (array.id, array.extra) == (7, {"key": 1})
     assert not hasattr(array, "buffer")
@@ -70,7 +70,7 @@ def test_single_elements_are_read_and_written_exactly_without_the_list(kind):
 
 
 def test_the_formats_are_words_of_64_bits_and_bytes_for_bools():
-    assert {kind: (FORMATS[kind], item_size(kind)) for kind in FORMATS} == {
+    assert {kind: (FORMATS[kind], buffer_of(FORMATS[kind]).itemsize) for kind in FORMATS} == {
         **dict.fromkeys((int, I32, I16, I8, U8, U16, U32), ("q", 8)),
         U64: ("Q", 8),
         float: ("d", 8),
@@ -107,8 +107,6 @@ def test_an_array_with_gaps_or_without_a_table_is_left_alone():
     sparse = Array(1, [1, 2])
     tables.store(sparse, 100, 3)
     assert (specialise(sparse, int), type(sparse), tables.length(sparse)) == (None, SparseArray, 101)
-    generalise(sparse)
-    assert (type(sparse), kind_of_elements(sparse)) == (SparseArray, None)
     dangling = DanglingArray(1)
     assert (specialise(dangling, int), type(dangling)) == (None, DanglingArray)
 
@@ -180,9 +178,10 @@ def test_native_memory_becomes_the_elements(kind, count):
 
 def test_what_is_written_at_the_address_is_an_element():
     array = typed_array(1, 2, 3)
-    ctypes.c_int64.from_address(address_of(array) + item_size(int)).value = I64_MIN
+    address = array.buffer.buffer_info()[0]
+    ctypes.c_int64.from_address(address + array.buffer.itemsize).value = I64_MIN
     assert tables.elements(array) == [1, I64_MIN, 3]
-    elements.replace_buffer(array, address_of(array), 2)
+    elements.replace_buffer(array, address, 2)
     assert tables.elements(array) == [1, I64_MIN]
 
 

@@ -5,6 +5,7 @@ Making machine code takes most of the time. A program that runs in several ways 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 from collections import Counter
@@ -18,8 +19,10 @@ from stoffel.compiler.kernels import arrays, operations
 from stoffel.compiler.kernels.analysis import Family
 from stoffel.compiler.kernels.lowering import _ACTIONS
 from stoffel.compiler.kernels.types import type_of_code
+from stoffel.compiler.refusal import Refusal
 from stoffel.runtime import elements
 from tests.compiler.generators.numeric import make_numeric_case
+from tests.compiler.generators.numeric_closures import make_closure_case
 from tests.compiler.minimising import minimised
 from tests.compiler.oracle import KERNELS, KERNELS_LEFT, compare, run
 
@@ -29,6 +32,8 @@ REDUCE = os.environ.get("STOFFEL_REDUCE", "1") != "0"
 PARTS = 16
 EXAMINED = 80
 """Programs that are counted."""
+EXAMINED_WITH_CLOSURES = 20
+"""The same of programs with closures."""
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -36,6 +41,15 @@ def test_generated_numeric_programs_run_alike_in_kernels(part: int) -> None:
     for seed in range(PROGRAMS * part // PARTS, PROGRAMS * (part + 1) // PARTS):
         forced = [KERNELS_LEFT[seed // 3 % len(KERNELS_LEFT)]] if seed % 3 == 0 else []
         difference = compare(make_numeric_case(random.Random(seed)), [KERNELS, *forced])
+        if difference is not None:
+            pytest.fail(f"seed {seed}\n{(minimised(difference) if REDUCE else difference).report()}")
+
+
+@pytest.mark.parametrize("part", range(PARTS // 4))
+def test_generated_programs_with_closures_run_alike_in_kernels(part: int) -> None:
+    for seed in range(PROGRAMS * part // PARTS, PROGRAMS * (part + 1) // PARTS):
+        forced = [KERNELS_LEFT[seed // 2 % len(KERNELS_LEFT)]] if seed % 2 == 0 else []
+        difference = compare(make_closure_case(random.Random(seed)), [KERNELS, *forced])
         if difference is not None:
             pytest.fail(f"seed {seed}\n{(minimised(difference) if REDUCE else difference).report()}")
 
@@ -65,7 +79,9 @@ class Reach:
 
     def _look_at(self, units: Any, code: Any, kernel: dict[str, Any]) -> None:
         family = Family(units, units.instructions_of)
-        family.analyse(code, kernel["entry"], [type_of_code(item) for item in kernel["types"]])
+        # A function that the run has given up since is one that this analysis refuses.
+        with contextlib.suppress(Refusal):
+            family.analyse(code, kernel["entry"], [type_of_code(item) for item in kernel["types"]])
         for instance in family.instances:
             for typed in instance.blocks.values():
                 for action in typed.actions:
@@ -94,6 +110,8 @@ def reach() -> Iterator[Reach]:
             patch.setattr(elements, name, _counted(found.events, name, getattr(elements, name)))
         for seed in range(EXAMINED):
             run(make_numeric_case(random.Random(seed)), KERNELS, inspect=found.inspect)
+        for seed in range(EXAMINED_WITH_CLOSURES):
+            run(make_closure_case(random.Random(seed)), KERNELS, inspect=found.inspect)
         yield found
 
 
@@ -120,3 +138,7 @@ def test_kernels_have_every_builtin_of_theirs(reach: Reach) -> None:
 
 def test_kernels_are_entered_with_nested_arrays_and_arrays_of_every_bank(reach: Reach) -> None:
     assert {"[int64", "[float", "[boolean", "[[int64", "opaque", "float", "boolean"} - reach.types.keys() == set()
+
+
+def test_kernels_are_entered_with_closures(reach: Reach) -> None:
+    assert sum(count for kind, count in reach.types.items() if kind.startswith("(")) >= 5, reach.types
