@@ -246,6 +246,66 @@ def test_lines_that_are_not_executed_are_not_covered(machine: VirtualMachine) ->
     assert "ADD r1, r1, r2" not in covered
 
 
+ELEMENTS = """
+function main(array, length)
+    MOV r2, r0
+    LDI r3, 0
+    LDI r4, 0
+    LDI r5, 1
+again:
+    PUSHARG r2
+    PUSHARG r3
+    CALL get_field
+    ADD r4, r4, r0
+    ADD r3, r3, r5
+    CMP r3, r1
+    JMPLT again
+    RET r4
+end
+"""
+
+
+def test_what_a_tracing_function_raises_anywhere_is_never_taken_for_an_access_that_failed() -> None:
+    machine = loaded(VirtualMachine(jit="always"), ELEMENTS)
+    array = machine.create_array([5, 6])
+    assert machine.execute("main", array, 2) == 11
+    assert machine.state.tier is not None
+    units = machine.state.tier.units.by_code
+    passed = 0
+
+    def run(last: int) -> int:
+        """Run with a tracing function that raises before CPython instruction number *last* of compiled code."""
+        nonlocal passed
+        passed = 0
+
+        def trace(frame: FrameType, event: str, argument: Any) -> Any:
+            return count if frame.f_code in units else None
+
+        def count(frame: FrameType, event: str, argument: Any) -> Any:
+            nonlocal passed
+            frame.f_trace_opcodes = True
+            if event == "opcode":
+                passed += 1
+                if passed == last:
+                    raise LookupError("from outside")
+            return count
+
+        before = sys.gettrace()
+        sys._getframe().f_trace_opcodes = True  # from 3.12 on, settrace looks whether any frame asks for them
+        sys.settrace(trace)
+        try:
+            return machine.execute("main", array, 2)
+        finally:
+            sys.settrace(before)
+
+    assert run(0) == 11
+    instructions = passed
+    assert instructions > 20
+    for last in range(1, instructions + 1):
+        with pytest.raises(LookupError, match="from outside"):
+            run(last)
+
+
 def test_a_sampler_sees_the_vm_function_that_runs(machine: VirtualMachine) -> None:
     stop = threading.Event()
 
