@@ -308,15 +308,18 @@ class KernelTier:
         except Refusal as refusal:
             self._refuse(candidate, code, str(refusal))
             return None
+        job = Job(key, kernel, self.store)
+        if self.eager:
+            # Interrupted, it leaves no trace, and is made the next time.
+            job.run()
         candidate.tried.add(shape)
-        candidate.job = Job(key, kernel, self.store)
+        candidate.job = job
         candidate.subject = code, entry
         candidate.expects = expects
         if not self.eager:
-            self._jobs[candidate.job] = candidate
-            self.builder.submit(candidate.job)
+            self._jobs[job] = candidate
+            self.builder.submit(job)
             return None
-        candidate.job.run()
         made = self._install(candidate)
         return self._make(candidate, code, entry, values) if stored and made is None else made
 

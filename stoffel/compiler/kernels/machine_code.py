@@ -7,11 +7,12 @@ and a target machine of its own, so that compilations and loads in several threa
 
 from __future__ import annotations
 
+import functools
 import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 
 from stoffel.compiler.refusal import Refusal
 
@@ -91,7 +92,52 @@ class _Host:
 
 
 _lock = threading.Lock()
+_discarded: list[Any] = []
+"""What llvmlite is to free at the next load: it holds a lock meanwhile, which an interruption would leave locked."""
 _ready: _Host | str | None = None
+
+_Parameters = ParamSpec("_Parameters")
+_Result = TypeVar("_Result")
+
+
+def _undisturbed(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
+    """Have the main thread leave *function* to another one, and wait for it.
+
+    Python runs signal handlers in the main thread, between any two bytecodes: an exception of one (Ctrl-C) in the
+    middle of llvmlite leaves objects of LLVM half made or freed twice, which ends the process. Here it is raised
+    when *function* has come to its end.
+    """
+
+    @functools.wraps(function)
+    def call(*arguments: _Parameters.args, **named: _Parameters.kwargs) -> _Result:
+        if threading.current_thread() is not threading.main_thread():
+            return function(*arguments, **named)
+        results: list[_Result] = []
+        errors: list[BaseException] = []
+        finished = threading.Lock()
+        finished.acquire()
+
+        def work() -> None:
+            try:
+                results.append(function(*arguments, **named))
+            except BaseException as error:
+                errors.append(error)
+            finished.release()
+
+        threading.Thread(target=work, name="stoffel machine code").start()
+        interruption: BaseException | None = None
+        while not (results or errors):
+            try:
+                finished.acquire()
+            except BaseException as error:
+                interruption = error
+        if interruption is not None:
+            raise interruption
+        if errors:
+            raise errors[0]
+        return results[0]
+
+    return call
 
 
 def _prepare() -> _Host | str:
@@ -120,12 +166,14 @@ def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+@_undisturbed
 def why_not() -> str | None:
     """Return why there can be no machine code here, as a sentence, or None if there can. Imports llvmlite."""
     host = _prepare()
     return host if isinstance(host, str) else None
 
 
+@_undisturbed
 def host_identity() -> str:
     """Return what object code depends on besides its source: processor, LLVM, pointer size, settings of this module.
 
@@ -157,6 +205,7 @@ def _optimised(ir: str) -> Iterator[tuple[Any, Any]]:
         raise Refusal(f"LLVM refuses the code: {_one_line(error)}") from None
 
 
+@_undisturbed
 def build(ir: str, wanted: Callable[[], bool] = lambda: True) -> bytes:
     """Return object code for this computer, made from the LLVM IR of one module, verified and optimised.
 
@@ -172,12 +221,14 @@ def build(ir: str, wanted: Callable[[], bool] = lambda: True) -> bytes:
         return code
 
 
+@_undisturbed
 def optimised(ir: str) -> str:
     """Return the LLVM IR of a module after optimisation. Raises Refusal as :func:`build` does."""
     with _optimised(ir) as (module, _):
         return str(module)
 
 
+@_undisturbed
 def assembly(ir: str) -> str:
     """Return the assembly that :func:`build` would make object code of. Raises Refusal as it does."""
     with _optimised(ir) as (module, machine):
@@ -186,7 +237,7 @@ def assembly(ir: str) -> str:
 
 
 class Loaded:
-    """Machine code in memory. *address* is where the function begins; the memory is freed with this object.
+    """Machine code in memory. *address* is where the function begins; the memory is freed after this object is.
 
     Whoever calls the address keeps the object until the call has returned.
     """
@@ -197,7 +248,11 @@ class Loaded:
         self._tracker = tracker
         self.address: Final = address
 
+    def __del__(self) -> None:
+        _discarded.append(self._tracker)
 
+
+@_undisturbed
 def load(object_code: bytes, symbol: str) -> Loaded:
     """Bring object code that :func:`build` made into memory and find the function *symbol* in it.
 
@@ -206,6 +261,8 @@ def load(object_code: bytes, symbol: str) -> Loaded:
     code calls, does not exist.
     """
     host = _host()
+    while _discarded:
+        _discarded.pop()
     try:
         tracker = host.link(object_code, symbol)
     except RuntimeError as error:
