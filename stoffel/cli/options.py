@@ -99,17 +99,22 @@ def parse(command: Command, words: Sequence[str]) -> Parsed:
     """Sort *words* into options and operands; raise UsageError when they do not fit *command*.
 
     Options may stand anywhere before ``--``. A word that begins with ``-`` and a digit, or is ``-`` alone, is an
-    operand. ``--help`` among the options makes every other check moot.
+    operand. ``--help`` among the options makes every other check moot. A value of an option that needs none must follow
+    ``=``; one that stands behind the option by itself is refused, since it would be an argument of the program.
     """
     by_flag = {flag: option for option in (*command.options, HELP) for flag in (option.flag, option.short) if flag}
     options: dict[str, str] = {}
     operands: list[str] = []
+    bare: Option | None = None
     rest = iter(words)
     for word in rest:
         if word == "--":
             operands.extend(rest)
         elif not _is_option(word):
+            if bare is not None and word in bare.choices:
+                raise UsageError(f"write {bare.flag}={word}, or -- before an argument: -- {word}")
             operands.append(word)
+            bare = None
         else:
             flag, equals, value = word.partition("=")
             if flag[:2] != "--" and len(flag) > 2 and flag[:2] in by_flag and by_flag[flag[:2]].value:
@@ -118,6 +123,7 @@ def parse(command: Command, words: Sequence[str]) -> Parsed:
             if option is None:
                 raise UsageError(_unknown(command, flag, by_flag))
             options[option.flag] = _value(option, flag, value if equals else None, rest)
+            bare = option if option.implied is not None and not equals else None
     if HELP.flag not in options:
         _check(command, options, operands)
     return Parsed(options, operands)
