@@ -373,7 +373,7 @@ def test_memory_of_code_is_given_back() -> None:
     load(code, "kernel")
     before = mapped_pages()
     kept = [load(code, "kernel") for _ in range(100)]
-    assert mapped_pages() - before >= 100
+    assert mapped_pages() - before >= 99  # one load is freed by the next
     kept.clear()
     for _ in range(100):
         load(code, "kernel")
