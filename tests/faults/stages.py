@@ -24,7 +24,11 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
     "stoffel/compiler/opened.py": ("tests/compiler/test_inference.py", "tests/compiler/test_emission.py"),
     "stoffel/compiler/ranges.py": ("tests/compiler/test_ranges.py", "tests/compiler/test_forms.py"),
     "stoffel/compiler/safepoints.py": ("tests/compiler/test_codeobjects.py", "tests/compiler/test_emission.py"),
-    "stoffel/runtime/compiled.py": ("tests/compiler/test_codeobjects.py", "tests/compiler/test_statistics.py"),
+    "stoffel/runtime/compiled.py": (
+        "tests/compiler/test_codeobjects.py",
+        "tests/compiler/test_statistics.py",
+        "tests/runtime/test_closures.py",
+    ),
     "stoffel/runtime/kernel_run.py": ("tests/runtime/test_kernels.py",),
     "stoffel/runtime/kernel_tier.py": ("tests/runtime/test_kernels.py",),
     "stoffel/runtime/units.py": ("tests/compiler/test_codeobjects.py", "tests/runtime/test_resolution.py"),
