@@ -22,7 +22,11 @@ from benchmarks.table import geometric_mean, milliseconds, significant, table
 TITLE: Final = "Whole processes: stoffel run with each setting of --jit"
 
 EXAMPLES: Final = HERE.parent / "examples"
-ROUNDS: Final = 5
+ROUNDS: Final = range(5, 26)
+"""Rounds at least and at most: the shorter a process, the more of them it takes until the best time is one without
+disturbance."""
+SECONDS: Final = 1.5
+"""Seconds of one process's runs, from which the number of rounds between those follows."""
 QUICK_ROUNDS: Final = 2
 
 
@@ -60,12 +64,13 @@ def measure(options: Options) -> dict[str, Any]:
                 cold_environment = {"STOFFEL_CACHE_DIR": str(cold)}
                 commands["auto, cold cache"] = Command([*base, "--jit=auto", *operands], cold_environment, forget)
             try:
-                once(commands["off"])
+                seconds = once(commands["off"])
             except ProcessError as error:
                 left_out[name] = str(error)  # an example that needs arguments, or fails on purpose
                 continue
             try:
-                found = interleaved(commands, QUICK_ROUNDS if options.quick else ROUNDS)
+                rounds = max(ROUNDS[0], min(ROUNDS[-1], round(SECONDS / seconds)))
+                found = interleaved(commands, QUICK_ROUNDS if options.quick else rounds)
             except ProcessError as error:
                 left_out[name] = str(error)
             else:
