@@ -326,6 +326,8 @@ class Flowing:
         return Action(index, "move", target, sources, given, given[0])
 
     def _constant(self, index: int, target: int, value: Any) -> Action:
+        if type(value) is not str and type(value) not in SCALARS:
+            return leave(index, "a constant that no file can hold")  # a table, a closure: of a function made in Python
         kind = Known(value) if type(value) is str else SCALARS[type(value)]
         return Action(index, "constant", target, (), (), kind, value)
 
