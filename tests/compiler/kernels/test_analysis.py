@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stoffel import VirtualMachine
+from stoffel import Function, Instruction, VirtualMachine
 from stoffel.compiler.kernels.analysis import Family
 from stoffel.compiler.kernels.types import I64
 from stoffel.compiler.refusal import Refusal
@@ -182,3 +182,18 @@ end
             "LDI r1, 0", "LDI r1, -3", 1
         )
     )
+
+
+def test_a_constant_that_is_a_table_leaves_the_kernel_where_it_is_read() -> None:
+    results = []
+    for mode in ("off", "kernels"):
+        machine = VirtualMachine(jit=mode)
+        array = machine.create_array([7])
+        body = [Instruction("LDI", 0, 0), Instruction("LDI", 1, 1), Instruction("LDI", 2, 1000)]
+        body += [Instruction("ADD", 0, 0, 1), Instruction("CMP", 0, 2), Instruction("JMPLT", "again")]
+        body += [Instruction("LDI", 3, array), Instruction("RET", 3)]
+        machine.register_function(Function("main", body, labels={"again": 3}, registers=4))
+        results.append(machine.elements(machine.execute("main")))
+    assert results == [[7], [7]]
+    (kernel,) = machine.jit_statistics()["functions"]["main"]["kernels"]
+    assert (kernel["runs"], kernel["left"]) == (1, 1)
