@@ -86,7 +86,7 @@ def _measure(benchmark: Benchmark, n: int, ways: Sequence[Way], level: str, effo
         for way in ways:
             try:
                 command = all_ways.command(way.name, benchmark, level, scratch)
-                workers.append(stack.enter_context(Worker(way.name, command)))
+                workers.append(stack.enter_context(Worker(way.name, command, way.warmth)))
             except all_ways.NoVersionError:
                 no_version.append(way.name)
             except (all_ways.CompilerError, WorkerError) as error:

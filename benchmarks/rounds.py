@@ -29,10 +29,11 @@ class WorkerError(Exception):
 
 
 class Worker:
-    """A running worker process. *name* is what errors call it."""
+    """A running worker process. *name* is what errors call it, *warmth* how many times a usual warm-up it needs."""
 
-    def __init__(self, name: str, command: Sequence[str]) -> None:
+    def __init__(self, name: str, command: Sequence[str], warmth: int = 1) -> None:
         self.name = name
+        self.warmth = warmth
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
         # The same string hashes in every process of a run: dictionaries then behave alike.
         environment = {**os.environ, "PYTHONHASHSEED": "0"}
@@ -134,8 +135,7 @@ class Effort(NamedTuple):
 
 
 QUICK: Final = Effort(rounds=3, sample=0.002, warm_up=0.0, warm_up_runs=2)
-NORMAL: Final = Effort(rounds=7, sample=0.02, warm_up=1.5)
-"""Warm with kernels: the clock that chooses them samples after 0.2 and 0.7 seconds of work."""
+NORMAL: Final = Effort(rounds=7, sample=0.02, warm_up=0.3)
 
 
 def measure(workers: Sequence[Worker], n: int, effort: Effort) -> dict[str, Timing | str]:
@@ -175,7 +175,7 @@ def _warm_up(worker: Worker, n: int, effort: Effort, first: float) -> float:
     spent = first
     runs = 1
     batch = 1
-    while spent < effort.warm_up or runs < effort.warm_up_runs:
+    while spent < effort.warm_up * worker.warmth or runs < effort.warm_up_runs:
         seconds, _ = worker.ask(n, batch)
         best = min(best, seconds)
         spent += seconds * batch

@@ -28,11 +28,16 @@ class Way(NamedTuple):
 
     name: str
     about: str
+    warmth: int = 1
+    """How many times the usual warm-up it needs."""
 
+
+SAMPLED: Final = 10
+"""Warmth of ways that choose kernels by samples, the second of which comes after 0.7 seconds of work."""
 
 INTERPRETER: Final = Way("interpreter", "the reference interpreter (jit off)")
-ALWAYS: Final = Way("always", "jit always (code objects at once, then kernels), warmed up")
-AUTO: Final = Way("auto", "jit auto, warmed up")
+ALWAYS: Final = Way("always", "jit always (code objects at once, then kernels), warmed up", SAMPLED)
+AUTO: Final = Way("auto", "jit auto, warmed up", SAMPLED)
 KERNELS: Final = Way("kernels", "machine code (jit kernels), warmed up")
 NO_KERNELS_WAY: Final = Way("no-kernels", "code objects (jit no-kernels), warmed up")
 PYTHON: Final = Way("python", "the same algorithm written by hand in Python, this Python")
