@@ -179,3 +179,39 @@ def test_all_tiers_count_the_same_calls(seed: int, monkeypatch: pytest.MonkeyPat
             run(case, way, inspect=machines.append)
         expected, *found = map(calls, machines)
         assert [counted for counted in found if counted != expected] == []
+
+
+DOUBLES = """
+function double(list, index)
+    PUSHARG r0
+    PUSHARG r1
+    CALL get_field
+    ADD r0, r0, r0
+    RET r0
+end
+function main(list, length)
+    MOV r2, r0
+    MOV r5, r1
+    LDI r3, 0
+    LDI r4, 1
+again:
+    PUSHARG r2
+    PUSHARG r3
+    CALL double
+    ADD r3, r3, r4
+    CMP r3, r5
+    JMPLT again
+    RET r0
+end
+"""
+
+
+def test_a_function_that_is_compiled_anew_takes_its_callers_along() -> None:
+    machine = loaded(VirtualMachine(jit="always"), DOUBLES)
+    integers = machine.create_array([*range(50)])
+    fractions = machine.create_array([number + 0.5 for number in range(50)])
+    for array in (integers, fractions, integers, fractions, integers, fractions):
+        machine.execute("main", array, 50)
+    statistics = machine.jit_statistics()
+    assert statistics["deoptimisations"].keys() == {"a guess failed"}
+    assert [entry["refusal"] for entry in statistics["functions"].values()] == [None, None]

@@ -31,7 +31,7 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
     ),
     "stoffel/runtime/kernel_run.py": ("tests/runtime/test_kernels.py",),
     "stoffel/runtime/kernel_tier.py": ("tests/runtime/test_kernels.py",),
-    "stoffel/runtime/units.py": ("tests/compiler/test_codeobjects.py", "tests/runtime/test_resolution.py"),
+    "stoffel/runtime/units.py": ("tests/compiler/test_statistics.py", "tests/runtime/test_resolution.py"),
 }
 """Quick tests that are likely to notice a fault in a module or package besides those of the same name."""
 
