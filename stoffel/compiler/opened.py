@@ -122,6 +122,8 @@ def _node(
     if callee.standard:
         if name == "call_closure":
             return _call_closure(inference, index, arguments, facts)
+        if name == "set_upvalue":
+            return _set_upvalue(inference, index, arguments, facts)
         opener = _OPENERS.get(name)
         if opener is not None and not inference.feedback.is_generic(index):
             node = opener(inference, index, arguments, facts)
@@ -207,10 +209,11 @@ def _get_upvalue(inference: Inference, index: int, arguments: tuple[int, ...], f
     return Node(index, "get_upvalue", 0, arguments, facts=facts, result=UNKNOWN, detail=position)
 
 
-def _set_upvalue(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
+def _set_upvalue(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node:
     position = _upvalue(inference, facts)
     if position is None or len(facts) < 2:
-        return None
+        # Called as a foreign function it would change a snapshot of the record, not what compiled code goes on with.
+        return _leave(index, arguments, facts, "set_upvalue of what is not known to be captured")
     return Node(index, "set_upvalue", 0, arguments, facts=facts, result=UNIT_FACT, detail=position, leaves=True)
 
 
@@ -367,7 +370,6 @@ _OPENERS: Final[dict[str, _Opener]] = {
     "get_upvalue": _get_upvalue,
     "len": _length,
     "set_field": _set_field,
-    "set_upvalue": _set_upvalue,
     "slice": _slice,
     "to_string": _to_string,
 }

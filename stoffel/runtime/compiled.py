@@ -284,7 +284,7 @@ class CompiledTier:
         values = (
             frame.registers + [frame.spill.get(slot) if frame.spill else None for slot in layout.slots] + frame.stack
         )
-        if self.kernels is not None and frame.closure is None:
+        if self.kernels is not None:
             try:
                 outcome = self.kernels.enter(frame, entry, values, self._room_for_kernels() + 1)
             except Mismatch:

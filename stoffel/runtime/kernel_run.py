@@ -432,6 +432,8 @@ class Run:
         record = self.outer if site.outer else None
         if record is None:
             record = ActivationRecord(self.state, site.code, arguments, upvalues, closure)
+        elif site.closure is not None:
+            record.upvalues, record.closure = upvalues, closure
         record.registers[:] = values[:count]
         if site.slots:
             record.spill = dict(zip(site.slots, values[count:], strict=False))

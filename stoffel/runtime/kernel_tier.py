@@ -177,6 +177,12 @@ class KernelTier:
             if not (self.eager or (code, entry) in self._wanted_heads):
                 raise Mismatch
             read = self._read[code, entry] = self.preparation.places_read(code, entry)
+        closure = record.closure
+        if closure is not None:
+            if closure.shape[1] != tuple([name for name, _ in record.upvalues]):
+                raise Mismatch
+            read = [*read, *range(len(values), len(values) + 1 + len(record.upvalues))]
+            values = [*values, closure, *[value for _, value in record.upvalues]]
         key = code, entry, _ordinary(tuple([type(values[place]) for place in read]))
         candidate = self._entries.get(key)
         if candidate is None:
@@ -293,7 +299,8 @@ class KernelTier:
                 # Where what is not read has other types each time, they shall not matter: a tag more in each loop
                 # costs less than a kernel that does not fit when it is ready.
                 read = set(self._read[code, entry])
-                codes = [item if place in read else OPAQUE for place, item in enumerate(codes)]
+                places = translator.layout_of(code, self.units.instructions_of(code)).stack
+                codes = [item if place in read or place >= places else OPAQUE for place, item in enumerate(codes)]
             else:
                 expects = _ordinary(tuple(map(type, values)))
         shape = tuple(codes)

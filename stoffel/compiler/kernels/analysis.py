@@ -64,16 +64,22 @@ class Family:
         """Return the instance of *code*, all others being in ``instances``.
 
         *types* are those of the arguments where *entry* is None, else those of all places at instruction *entry*, at
-        which a record in progress is taken over.
+        which a record in progress is taken over; the closure that it runs, if any, and its upvalues come behind them.
         """
         if entry is None:
             layout = translator.layout_of(code, self.instructions_of(code))
             main = self._add(code, 0, [*types, *[UNIT] * (layout.stack - len(types))], 0)
         else:
             layout = translator.layout_of(code, self.instructions_of(code))
-            if any(isinstance(kind, ClosureOf) for kind in types[layout.registers :]):
+            # What may be one and the same closure has one type.
+            same: dict[str, Type] = {}
+            types = [same.setdefault(kind.code, kind) if isinstance(kind, ClosureOf) else kind for kind in types]
+            if any(isinstance(kind, ClosureOf) for kind in types[layout.registers : layout.stack]):
                 raise Refusal("a closure in a spill slot, where writing an upvalue back does not reach it")
-            main = self._add(code, entry, types, None)
+            running = closures.running(types[layout.stack :])
+            main = self._add(code, entry, types[: layout.stack], None, running)
+            if running is not None:
+                main.given = types[layout.stack :]
         self.closures = any(isinstance(kind, ClosureOf) for kind in types)
         before: list[Any] = []
         while True:

@@ -52,6 +52,16 @@ def enter(writer: Writer, instance: Instance) -> list[str]:
     return words
 
 
+def take_over(writer: Writer, instance: Instance) -> None:
+    """Write the start of a function that takes over a record: the closure that it runs and its upvalues."""
+    for position, kind in enumerate(instance.given):
+        word = writer.state(buffer.VALUES + len(instance.entry.types) + position)
+        if position:
+            writer.store(kind.bank, _place(position - 1), writer.from_word(kind.bank, word))
+        else:
+            writer.line(f"%closure = inttoptr i64 {word} to ptr")
+
+
 def upvalue_words(writer: Writer, instance: Instance) -> list[str]:
     """Return the closure that runs and its upvalues as the words of a frame record; none in a plain call."""
     if instance.closure is None:

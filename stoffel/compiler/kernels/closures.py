@@ -52,12 +52,12 @@ def _create(flow: Flowing, index: int, sources: Sources, given: Types) -> Action
 
 def _captured(instance: Instance, name: str) -> tuple[str, int, Type] | None:
     """Return where the value of a captured name is: its sort, its position, and its type."""
-    if instance.entry.flag is None:
-        # The arguments of a record that is taken over are not given to the kernel.
-        return None
     parameters = instance.code.parameters
     for position in range(len(parameters) - 1, -1, -1):
         if parameters[position] == name:
+            if instance.entry.flag is None:
+                # The arguments of a record that is taken over are not given to the kernel.
+                return None
             return "argument", position, instance.parameters[position]
     upvalues = instance.upvalues
     if name not in upvalues:
@@ -65,6 +65,15 @@ def _captured(instance: Instance, name: str) -> tuple[str, int, Type] | None:
     kind = upvalues[name].content
     assert kind is not None
     return "upvalue", list(upvalues).index(name), kind
+
+
+def running(given: list[Type]) -> Variant | None:
+    """Return the closure that a record runs whose closure and upvalues are of such types, None if there is none."""
+    if not given or not isinstance(given[0], ClosureOf):
+        return None
+    ((key, cells),) = given[0].variants.cells.items()
+    admitted = len(cells) == len(given) - 1 and all(map(Cell.admit, cells, given[1:]))
+    return Variant(key, cells) if admitted else None
 
 
 def _call(flow: Flowing, index: int, sources: Sources, given: Types) -> Action:

@@ -114,6 +114,8 @@ class Instance:
         self.blocks: dict[int, TypedBlock] = {}
         self.created: dict[Any, Type] = {}
         """Types of the tables and closures that instructions create, by instruction."""
+        self.given: list[Type] = []
+        """Types of the closure and its upvalues where a record that runs one is taken over."""
         self.callers: set[Instance] = set()
         self.callees: list[Instance] = []
         self.parameters: list[Type] = types[: len(code.parameters)]

@@ -84,12 +84,12 @@ def lower(family: Family, main: Instance, entry: bool) -> Kernel:
     """Return the kernel of an analysed family; *entry* says that it takes over a running record."""
     result = main.result
     kernel = Kernel(
-        [kind.code for kind in (main.entry.types if entry else main.parameters)],
+        [kind.code for kind in ([*main.entry.types, *main.given] if entry else main.parameters)],
         "nil" if result is None else result.code,
         0 if family.recurs() else family.depth(),
     )
     texts = [FunctionLowering(kernel, instance, entry and instance is main).write() for instance in family.instances]
-    for kind in main.entry.types:
+    for kind in (*main.entry.types, *main.given):
         if isinstance(kind, ClosureOf):
             for key, cells in kind.variants.cells.items():
                 kernel.variant(key, cells)
@@ -204,7 +204,7 @@ class FunctionLowering:
             if way.label in used:
                 self._way_out(way)
         parameters = ["ptr noalias nonnull %S", "i64 %fuel", "i64 %depth"]
-        if instance.closure is not None:
+        if instance.closure is not None and not self.entry:
             parameters.append("ptr %closure")
         if not self.entry:
             parameters += [
@@ -229,6 +229,7 @@ class FunctionLowering:
                 if kind.bank != NOWHERE:
                     word = writer.state(buffer.VALUES + place)
                     writer.store(kind.bank, place, writer.from_word(kind.bank, word))
+            calling.take_over(writer, instance)
         else:
             writer.store(INTEGER, -1, "0")
             for place, kind in enumerate(instance.parameters):

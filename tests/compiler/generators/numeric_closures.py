@@ -130,8 +130,21 @@ def _arithmetic(body: NumericBody) -> None:
     body.chooser.choice((arithmetic, arithmetic, floating))(body, 0)
 
 
-_INSIDE: Final = _weighted((_get, 6), (_set, 5), (_arithmetic, 4), (_outside, 1))
+_INSIDE: Final = _weighted((_get, 6), (_set, 5), (_arithmetic, 4))
 _AROUND: Final = _weighted((_call, 6), (_alias, 2), (_make, 1), (_use, 3), (_when, 3), (_arithmetic, 3))
+
+
+def _work(body: NumericBody) -> None:
+    chooser = body.chooser
+    for _ in range(2 + chooser.randrange(5)):
+        if chooser.randrange(12) == 11:
+            skip = body.fresh()
+            body.emit(COMPARE, NUMBERS[2], body.load(body.kind(chooser.randrange(12))))
+            body.emit("JMPNEQ", skip)
+            _outside(body)
+            body.place(skip)
+        else:
+            chooser.choice(_INSIDE)(body)
 
 
 def _closure_function(chooser: Chooser, name: str, kind: type) -> Function:
@@ -139,15 +152,15 @@ def _closure_function(chooser: Chooser, name: str, kind: type) -> Function:
     body.emit("MOV", NUMBERS[2], 0)
     _numbers(body)
     body.loops.append(NUMBERS[2])
-    for _ in range(2 + chooser.randrange(5)):
-        if chooser.randrange(12) == 11:
-            skip = body.fresh()
-            body.emit(COMPARE, NUMBERS[2], body.load(kind(chooser.randrange(12))))
-            body.emit("JMPNEQ", skip)
-            _outside(body)
-            body.place(skip)
-        else:
-            chooser.choice(_INSIDE[:-1])(body)
+    if chooser.randrange(6) == 5:
+        # The record of the closure is there when the loop begins: a kernel takes it over.
+        body.call("act", NUMBERS[2])
+        body.call("act", NUMBERS[2])
+        body.emit("LDI", SCRATCH, 0)
+        with body.counting(ROUNDS[chooser.randrange(3)]):
+            _work(body)
+    else:
+        _work(body)
     _bounded(body, NUMBERS[0])
     body.emit("RET", chooser.choice((*NUMBERS, *FLOATING)) if chooser.randrange(20) == 19 else NUMBERS[0])
     return body.finished()
