@@ -184,6 +184,14 @@ end
     )
 
 
+@pytest.mark.parametrize(("first", "second"), [("r5, r5", "r5, r6"), ("r5, r6", "r5, r5"), ("r6, r5", "r1, r2")])
+def test_a_flag_that_differs_by_the_way_taken_is_not_known(first: str, second: str) -> None:
+    # What is between keeps the jump at the end from being threaded through.
+    between = "MOV r7, r1\n" * 9
+    body = f"CMP r1, r8\nJMPLT other\nCMP {first}\nJMP join\nother:\nCMP {second}\njoin:\n{between}JMPEQ next\nADD r4, r4, r2"
+    assert alike(counting('LDI r5, "a"\nLDI r6, "b"\nLDI r8, 15\n', body, "RET r4"))
+
+
 def test_a_constant_that_is_a_table_leaves_the_kernel_where_it_is_read() -> None:
     results = []
     for mode in ("off", "kernels"):
