@@ -193,7 +193,8 @@ class Alike(RuleBasedStateMachine):
 
     @rule()
     def generalise(self):
-        elements.generalise(self.arrays[1])
+        if type(self.arrays[1]) is TypedArray:
+            self.arrays[1].generalise()
 
     @rule(enabled=st.booleans())
     def switch_hooks(self, enabled):
