@@ -158,12 +158,6 @@ KERNEL_FAULTS: tuple[Fault, ...] = (
         "if layout.registers <= target < layout.stack and (",
         "if layout.stack <= target < layout.stack and (",
     ),
-    Fault(
-        "setting an upvalue may be executed twice",
-        LOWERING,
-        'action.form in ("call", "set_upvalue")',
-        'action.form == "call"',
-    ),
     Fault("unsigned words are read as signed", RUN, "word &= (1 << 64) - 1", "word &= (1 << 63) - 1"),
     Fault("records of callers come first", RUN, "        result.reverse()\n", ""),
     Fault("the flag is lost on leaving a kernel", RUN, "record.flag = flag", "record.flag = 0"),

@@ -363,9 +363,8 @@ class FunctionLowering:
                 self._checkpoint(action.at, state)
             _ACTIONS[action.form](self, action)
             state.apply(action, self.stack)
-            fresh = action.form in ("call", "set_upvalue") or (
-                action.form == "builtin" and BUILTINS[action.detail].effects
-            )
+            # Setting an upvalue once more, from the places as they were, gives the same closure.
+            fresh = action.form == "call" or (action.form == "builtin" and BUILTINS[action.detail].effects)
             if action.ends:
                 return
         if typed.taken is not None and typed.next is not None:

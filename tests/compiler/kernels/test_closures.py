@@ -606,3 +606,55 @@ def test_a_closure_given_by_compiled_code_is_written_back_to_its_registers() -> 
     body = "_ = print(r1)\nr6 = twice(r9, r1)\nr7 = call_closure(r9, r2)"
     end = "r15 = create_array()\n_ = array_push(r15, r9)\n_ = array_push(r15, r7)\nRET r15"
     alike(counting("LDI r10, 7\nr9 = counter(r10)", body, end, more=LIBRARY + more))
+
+
+def test_a_closure_that_is_also_in_a_register_which_nothing_reads_is_left_to_the_interpreter() -> None:
+    # The second call has it there; that register's type does not matter to a second kernel, but what it holds does.
+    more = """
+function f(c, which)
+MOV r9, r0
+MOV r8, r1
+LDI r2, 1
+CMP r8, r2
+JMPNEQ on
+MOV r8, r9
+on:
+_ = act(r2)
+_ = act(r2)
+LDI r0, 0
+LDI r4, 0
+LDI r6, 30
+again:
+CMP r4, r6
+JMPEQ done
+r5 = call_closure(r9, r4)
+ADD r4, r4, r2
+JMP again
+done:
+_ = act(r2)
+RET r9
+end
+"""
+    setup = "function main()\nLDI r1, 7\nr9 = counter(r1)\nLDI r1, 0\nr9 = f(r9, r1)\nLDI r1, 1\nr9 = f(r9, r1)\nRET r9\nend\n"
+    plan = {0: "enable", 1: "disable", 2: "look", 3: "enable", 4: "disable", 5: "look"}
+    kernels = alike(expanded(setup + LIBRARY + more), plan=plan)
+    assert sum(kernel["mismatches"] for kernel in kernels) == 0
+    assert [kernel["entry"] for kernel in kernels] == [13]
+
+
+def test_the_last_of_two_parameters_with_one_name_is_captured() -> None:
+    more = LIBRARY.replace("function counter(n)", "function counter(n, n)")
+    counted_text = counting(
+        "LDI r10, 100\nLDI r11, 5\nr9 = counter(r10, r11)", "r5 = call_closure(r9, r1)\nr9 = counter(r5, r1)", more=more
+    )
+    assert alike(counted_text)
+
+
+def test_an_error_behind_the_setting_of_an_upvalue_leaves_it_set() -> None:
+    more = LIBRARY.replace(
+        "_ = set_upvalue(r1, r3)", "_ = set_upvalue(r1, r3)\nLDI r4, 3037000499\nADD r4, r4, r3\nMUL r4, r4, r4"
+    )
+    end = "RET r9"
+    text = counting("LDI r10, -10\nr9 = counter(r10)", "r5 = call_closure(r9, r1)", end, more=more)
+    kernels = alike(text)
+    assert [kernel["left"] for kernel in kernels] == [2]
