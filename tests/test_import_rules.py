@@ -25,6 +25,7 @@ MAY_IMPORT = {
     # The compiled tier as the engine sees it, and the units that it runs; like the compiler these must not know the
     # interpreter (see TIERS).
     "stoffel.runtime.compiled": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
+    "stoffel.runtime.rebuilding": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
     "stoffel.runtime.units": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
     "stoffel.runtime.kernel_memory": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler.kernels"),
     "stoffel.runtime.kernel_run": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler.kernels"),

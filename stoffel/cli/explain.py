@@ -140,6 +140,9 @@ def _lines(explanation: Explanation, listings: list[str]) -> list[str]:
     lines.append(f"  tier: {explanation.tier}")
     if explanation.refusal is not None:
         lines += _refusal_lines("no code object", explanation.refusal, explanation.place)
+    for name, place in explanation.inlined:
+        where = "" if place.function == explanation.code.name else f" of {report.one_line(place.function)}"
+        lines.append(f"  inlines {report.one_line(name)} at instruction {place.instruction}{where}")
     lines += _region_lines(explanation.call)
     for loop in explanation.loops:
         lines += _region_lines(loop)
@@ -266,6 +269,7 @@ def _as_dict(explanation: Explanation, listings: list[str]) -> dict[str, Any]:
         "other_combinations": explanation.others,
         "no_code_object": explanation.refusal,
         "no_code_object_at": explanation.place and explanation.place._asdict(),
+        "inlines": [{"inlined": name, **place._asdict()} for name, place in explanation.inlined],
         "call": _region_as_dict(explanation.call),
         "loops": [{"instruction": loop.entry, **_region_as_dict(loop)} for loop in explanation.loops],
     }

@@ -90,6 +90,17 @@ class Explanation(NamedTuple):
         return LOOPS if any(loop.kernel is not None for loop in self.loops) else CODE_OBJECT
 
     @property
+    def inlined(self) -> tuple[tuple[str, Place], ...]:
+        """Functions whose instructions stand in the place of calls, with those calls."""
+        if self.unit is None:
+            return ()
+        found = []
+        for call in self.unit.inlined:
+            caller, index = self.unit.position(call.call)
+            found.append((call.code.name, Place(caller.name, index, str(caller.function.instructions[index]))))
+        return tuple(found)
+
+    @property
     def simplified(self) -> str:
         """Blocks with threaded jumps and the types of what each instruction sets; empty without a code object."""
         return "" if self.typed is None else format_simplified(self.code.instructions(), self.typed)
@@ -165,14 +176,11 @@ class Explainer:
 
     def _translate(self, code: Code, kinds: Iterable[int]) -> tuple[Unit | None, TypedFunction | None, str | None]:
         assert self.units is not None
-        instructions = self.units.instructions_of(code)
         captured = code.upvalue_names or None
         facts = [UNIT_FACT if kind == UNIT else of_kinds(kind) for kind in kinds]
         try:
-            unit = translator.translate_call(code, instructions, facts, captured, self.units, f"<{code.name}>")
-            layout = translator.layout_of(code, instructions)
-            state = translator.call_state(layout, translator.bounded(code, instructions, 0, facts, self.units))
-            return unit, translator.infer(code, instructions, 0, state, self.units, captured), None
+            unit = translator.translate_call(code, facts, captured, self.units, f"<{code.name}>")
+            return unit, translator.infer_call(code, facts, captured, self.units), None
         except Refusal as refusal:
             return None, None, str(refusal)
         except RecursionError:

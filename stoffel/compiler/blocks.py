@@ -12,12 +12,15 @@ Copies keep the index of the VM instruction they come from, so every position st
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.errors import VMError
 from stoffel.isa.program import Instruction
 from stoffel.isa.table import Flow, OperandKind
 from stoffel.runtime.operations import OPERATIONS
+
+if TYPE_CHECKING:
+    from stoffel.compiler.splicing import Splice
 
 THREADED_LENGTH: Final = 8
 """Most instructions of a block that is copied to thread a jump through it."""
@@ -62,6 +65,14 @@ class Block:
     def edges(self) -> list[Edge]:
         """Return the edges out of the block, the branch's first."""
         return [edge for edge in (self.taken, self.next) if edge is not None]
+
+    def move(self, distance: int) -> None:
+        """Add *distance* to all indices, those of the blocks that it leads to among them."""
+        self.start += distance
+        self.body = [index + distance for index in self.body]
+        self.branch_at += distance
+        for edge in self.edges():
+            edge.target += distance
 
 
 class Graph:
@@ -120,22 +131,23 @@ class Graph:
 
 def build(instructions: Sequence[Instruction], labels: Mapping[str, int], entry: int) -> Graph:
     """Return the graph of what is reachable from instruction *entry*, threaded and merged."""
-    targets = _jump_targets(instructions, labels)
-    blocks = _split(instructions, labels, targets, entry)
+    return simplified(instructions, split(instructions, labels, entry), entry)
+
+
+def simplified(
+    instructions: Sequence[Instruction], blocks: dict[int, Block], entry: int, splice: Splice | None = None
+) -> Graph:
+    """Return the graph of *blocks*, which may be those of several functions, threaded and merged."""
     for block in blocks.values():
         _merge_branches(block, blocks)
     for block in blocks.values():
-        _thread(instructions, block, blocks)
+        _thread(instructions, block, blocks, splice)
     return Graph(instructions, entry, _reachable(blocks, entry))
 
 
-def _jump_targets(instructions: Sequence[Instruction], labels: Mapping[str, int]) -> set[int]:
-    return {labels[instruction.operands[0]] for instruction in instructions if instruction.op.flow is Flow.JUMP}
-
-
-def _split(
-    instructions: Sequence[Instruction], labels: Mapping[str, int], targets: set[int], entry: int
-) -> dict[int, Block]:
+def split(instructions: Sequence[Instruction], labels: Mapping[str, int], entry: int) -> dict[int, Block]:
+    """Return the basic blocks reachable from instruction *entry*, by the index of their first instruction."""
+    targets = {labels[instruction.operands[0]] for instruction in instructions if instruction.op.flow is Flow.JUMP}
     size = len(instructions)
     blocks: dict[int, Block] = {}
     pending = [entry]
@@ -193,7 +205,7 @@ def _merge_branches(block: Block, blocks: dict[int, Block]) -> None:
         block.next = follower.next
 
 
-def _thread(instructions: Sequence[Instruction], block: Block, blocks: dict[int, Block]) -> None:
+def _thread(instructions: Sequence[Instruction], block: Block, blocks: dict[int, Block], splice: Splice | None) -> None:
     for _ in range(THREADED_TIMES):
         if block.branch is not None or block.next is None or block.next.back or block.next.target == END:
             return
@@ -205,7 +217,7 @@ def _thread(instructions: Sequence[Instruction], block: Block, blocks: dict[int,
                 return
             block.next = follower.next
             continue
-        outcome = _outcome(instructions, block, follower)
+        outcome = _outcome(instructions, block, follower, splice)
         if outcome is None:
             return
         block.body = block.body + follower.body
@@ -213,7 +225,7 @@ def _thread(instructions: Sequence[Instruction], block: Block, blocks: dict[int,
         block.next = follower.taken if outcome in follower.branch else follower.next
 
 
-def _outcome(instructions: Sequence[Instruction], block: Block, follower: Block) -> int | None:
+def _outcome(instructions: Sequence[Instruction], block: Block, follower: Block, splice: Splice | None) -> int | None:
     """Return the flag at the end of *follower* when it is run after *block*, if constants in the two decide it."""
     known: dict[int, Any] = {}
     flag: int | None = None
@@ -223,7 +235,10 @@ def _outcome(instructions: Sequence[Instruction], block: Block, follower: Block)
         operands = instruction.operands
         if row.flow is not Flow.NEXT:
             # A call changes r0 (and, through write-back, any closure); a constant elsewhere stays what it was.
-            known.pop(0, None)
+            if splice is None:
+                known.pop(0, None)
+            else:
+                flag = splice.follow(index, known)
             continue
         target = row.position(OperandKind.TARGET)
         if row.operation == "CMP":

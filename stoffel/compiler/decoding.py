@@ -31,6 +31,10 @@ CALL: Final = 6
 """The function named ``detail`` is called; its result goes to ``target``."""
 RETURN: Final = 7
 """The source is returned."""
+ENTER: Final = 8
+"""The inlined call ``detail`` begins."""
+GIVE: Final = 9
+"""The inlined call ``detail`` ends; the first source goes to ``target``, the second holds the caller's flag."""
 
 
 class Step(NamedTuple):
@@ -84,6 +88,22 @@ def _shape(row: Op) -> _Shape:
     else:
         sort = NOTHING
     return _Shape(sort, target, tuple(sources), detail, target < 0 <= slot, slot, row.operation)
+
+
+def decode_at(index: int, instruction: Instruction, layout: Layout) -> Step:
+    """Return the instruction at *index* of a spliced function in terms of the places of *layout*."""
+    splice = layout.splice
+    if splice is None or not splice.inlined:
+        return decode(instruction, layout)
+    called, inlined = splice.by_call.get(index), splice.at(index)
+    if called is not None:
+        return Step(ENTER, -1, (), called)
+    step = decode(instruction, layout)
+    if inlined is not None and step.sort == RETURN:
+        return Step(GIVE, inlined.result, (*step.sources, inlined.flag), inlined)
+    if inlined is not None and step.sort == CALL:
+        return step._replace(target=inlined.first)
+    return step
 
 
 def decode(instruction: Instruction, layout: Layout) -> Step:

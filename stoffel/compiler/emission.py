@@ -17,7 +17,7 @@ from stoffel.compiler.branches import branch
 from stoffel.compiler.codeobjects import Writer
 from stoffel.compiler.counting import count, counted_loops, start_counting, with_loops_together
 from stoffel.compiler.facts import CLASS, KIND_RANGES, PRIVATE, Fact, is_raw, of_kinds
-from stoffel.compiler.forms import CALLING, FORMS
+from stoffel.compiler.forms import FORMS
 from stoffel.compiler.liveness import FLAG, after_each, analyse, bit
 from stoffel.compiler.names import (
     ARGUMENTS_LOCAL,
@@ -46,9 +46,9 @@ from stoffel.compiler.safepoints import (
     Sum,
     Unit,
 )
+from stoffel.compiler.seams import SEAMS, records_of
 from stoffel.compiler.spots import FLAG_LOCAL, TOP, Spots
 from stoffel.compiler.typed import FLAG_BITS, Node, TypedBlock, TypedFunction
-from stoffel.isa.program import Instruction
 from stoffel.runtime.code import Code
 
 if TYPE_CHECKING:
@@ -66,7 +66,6 @@ class Emitter:
     def __init__(
         self,
         code: Code,
-        instructions: list[Instruction],
         typed: TypedFunction,
         environment: Environment,
         entry: int,
@@ -77,7 +76,9 @@ class Emitter:
         filename: str,
     ) -> None:
         self.code = code
-        self.instructions = instructions
+        self.instructions = (
+            typed.layout.splice.instructions if typed.layout.splice else environment.instructions_of(code)
+        )
         self.counted = counted_loops(typed)
         self.typed = typed = with_loops_together(typed, self.counted)
         self.environment = environment
@@ -90,6 +91,7 @@ class Emitter:
         self.spots = Spots(self.writer, typed.layout)
         self.lines: list[Line] = []
         self.line_is_stale = False
+        self.splice = typed.layout.splice
         self.last_index = len(self.instructions) - 1
         self.labels = {start: self.writer.label() for start in typed.blocks}
         self.placed: set[int] = set()
@@ -101,7 +103,8 @@ class Emitter:
         """Labels to be placed together with a block's own."""
         self.ranks = {start: rank for rank, start in enumerate(typed.blocks)}
         self.predecessors = self._count_predecessors()
-        self.calls = any(node.form in CALLING for typed in self.typed.blocks.values() for node in typed.nodes)
+        self.calls = max((records_of(typed, self.splice) for typed in self.typed.blocks.values()), default=0)
+        """Records that there must be room for: those of inlined calls, and one for a call of another unit."""
         self.counted_at = self._where_counted() if self.calls else END
         """The block at whose start the record is counted: calls come after it only, and returns before it need none."""
         self.needed_in = analyse(typed, self.counted_at)
@@ -130,7 +133,7 @@ class Emitter:
 
     def _where_counted(self) -> int:
         blocks = self.typed.blocks
-        calling = {start for start, typed in blocks.items() if any(node.form in CALLING for node in typed.nodes)}
+        calling = {start for start, typed in blocks.items() if records_of(typed, self.splice)}
         leading: set[int] = set()
         found = set(calling)
         while found != leading:
@@ -155,7 +158,8 @@ class Emitter:
 
     def new_line(self, index: int) -> Line:
         """Start the line of VM instruction *index* and make it current."""
-        line = Line(index, f"{index:6}  {self.instructions[index]}")
+        text = f"{index:6}  {self.instructions[index]}" if self.splice is None else self.splice.text(index)
+        line = Line(index, text)
         self.lines.append(line)
         self.writer.line = len(self.lines)
         self.line_is_stale = False
@@ -280,10 +284,10 @@ class Emitter:
                 self.leave_if(BOUNDS)
 
     def _enter(self) -> None:
-        """Count the record, and look in one test for attention and for the end of the room."""
+        """Count the records, and look in one test for attention and for the end of the room."""
         writer = self.writer
         writer.load(ROOM)
-        writer.constant(1)
+        writer.constant(self.calls)
         writer.binary("SUB")
         writer.store(ROOM)
         found, go_on = writer.label(), writer.label()
@@ -357,7 +361,7 @@ class Emitter:
             self.site(ENTRY, start)
             self.site(DEPTH, start)
             self._enter()
-        needed_after = self.needed_after = after_each(typed, self.needed_in, self.typed.layout.unseen_bits)
+        needed_after = self.needed_after = after_each(typed, self.needed_in, self.typed.layout)
         loop = self.counted.get(start)
         self.current = start
         for position, node in enumerate(typed.nodes if loop is None else typed.nodes[:-1]):
@@ -382,7 +386,10 @@ class Emitter:
             # Nothing is read: a place has what would be found.
             spot = self.spots.spot(node.sources[0])
             del self.spots.places[self.typed.layout.stack :]
-            self.spots.set(0, spot)
+            self.spots.set(node.target, spot)
+            return
+        if node.form in SEAMS:
+            SEAMS[node.form](self, node)
             return
         if node in self.increments:
             self.spots.set(node.target, self.increments[node])
@@ -395,11 +402,13 @@ class Emitter:
         for place in node.publishes:
             self.publish(self.spots.spot(place))
         form = node.form
-        self.passed_on = passes_on(self, typed, position, node)
+        took, self.passed_on = self.passed_on, passes_on(self, typed, position, node)
         if form == "compare_float" and not (position + 1 == len(typed.nodes) and typed.taken and typed.next):
             # NaN is looked for by the branch that tests the flag; without one the operation itself has to.
             form = "compare_generic"
         FORMS[form](self, node, self._landing(typed, position, node))
+        if took:
+            self.spots.forget_top(node.target if self.passed_on else -1)
 
     def _copy(self, node: Node) -> None:
         spot = self.spots.spot(node.sources[0])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from stoffel.compiler.blocks import Graph
 from stoffel.compiler.facts import I64, NUMBERS, Fact
 from stoffel.runtime.code import Code
 from stoffel.runtime.foreign import ForeignFunction
+
+if TYPE_CHECKING:
+    from stoffel.compiler.blocks import Graph
+    from stoffel.compiler.splicing import Callee, Splice
+    from stoffel.isa.program import Instruction
 
 LARGE = 2000
 """Instructions of a function from which on it is translated in the cheaper way: without guesses about the bounds of
@@ -102,6 +106,21 @@ class Environment(Protocol):
 
     def graph(self, code: Code, entry: int) -> Graph:
         """Return the blocks of *code* from one entry."""
+
+    def instructions_of(self, code: Code) -> list[Instruction]:
+        """Return the instructions of *code*, the same objects each time."""
+
+    def splice(self, code: Code) -> Splice:
+        """Return *code* with what is inlined into it at present."""
+
+    def spliced_graph(self, code: Code, entry: int) -> Graph:
+        """Return the blocks of *code*, with what is inlined into it, from one entry."""
+
+    def closure_at(self, code: Code, index: int) -> Callee | None:
+        """Return what the CALL of ``call_closure`` at *index* is to be inlined for, None if it is not."""
+
+    def note_closure(self, code: Code, index: int, callee: Callee) -> None:
+        """Note what the CALL of ``call_closure`` at *index* was seen to call; one that calls several is not inlined."""
 
     def counter_name(self, code: Code) -> str:
         """Return the name of the global that counts calls of *code*, "" if they are not counted."""

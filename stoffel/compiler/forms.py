@@ -15,11 +15,11 @@ from stoffel.compiler.names import (
     CLOSURE_LOCAL,
     NEW_CLOSURE,
     OVERFLOW,
-    ROOM,
     foreign_name,
     operation_name,
 )
-from stoffel.compiler.safepoints import AFTER, BEFORE, DURING, HANDOVER, Held, Known, Length, Order, Spot, Sum, Top
+from stoffel.compiler.safepoints import AFTER, DURING, HANDOVER, Held, Known, Length, Order, Spot, Sum, Top
+from stoffel.compiler.seams import check_shape, expect_closure, load_room, publish, take_arguments
 from stoffel.compiler.spots import FLAG_LOCAL
 from stoffel.compiler.typed import Node
 
@@ -225,14 +225,10 @@ def _compare_generic(emitter: Emitter, node: Node, landing: int) -> None:  # noq
 # Calls
 
 
-def _take_arguments(emitter: Emitter) -> None:
-    del emitter.spots.places[emitter.typed.layout.stack :]
-
-
 def _call(emitter: Emitter, node: Node, landing: int) -> None:
     writer = emitter.writer
     writer.begin_call(emitter.environment.unit_name(*node.detail))
-    writer.load(ROOM)
+    load_room(emitter, node)
     for place, fact in zip(node.sources, node.facts, strict=True):
         emitter.spots.load_fact(place, fact)
     _finish_call(emitter, node, landing, boxed=False)
@@ -242,15 +238,9 @@ def _closure_call(emitter: Emitter, node: Node, landing: int) -> None:
     """Call a closure of the expected shape: the unit is known, the closure goes along with its upvalues."""
     callee, signature, shape = node.detail
     writer = emitter.writer
-    writer.begin_try()
-    emitter.spots.load_place(node.sources[0])
-    writer.attribute("shape")
-    writer.end_try()
-    writer.constant(shape)
-    writer.identical()
-    emitter.leave_if(BEFORE, true=False)
+    check_shape(emitter, node.sources[0], shape)
     writer.begin_call(emitter.environment.unit_name(callee, signature))
-    writer.load(ROOM)
+    load_room(emitter, node)
     emitter.spots.load_place(node.sources[0])
     for place, fact in zip(node.sources[1:], node.facts[1:], strict=True):
         emitter.spots.load_fact(place, fact)
@@ -259,14 +249,14 @@ def _closure_call(emitter: Emitter, node: Node, landing: int) -> None:
 
 def _any_closure_call(emitter: Emitter, node: Node, landing: int) -> None:
     emitter.writer.begin_call(CALL_CLOSURE)
-    emitter.writer.load(ROOM)
+    load_room(emitter, node)
     for place in node.sources:
         emitter.spots.load_place(place)
     _finish_call(emitter, node, landing, boxed=True)
 
 
 def _finish_call(emitter: Emitter, node: Node, landing: int, *, boxed: bool) -> None:
-    _take_arguments(emitter)
+    take_arguments(emitter)
     emitter.site(DURING, node.index + 1)
     emitter.writer.end_call(1 + len(node.sources))
     if node.result.mask == 0:
@@ -280,13 +270,13 @@ def _foreign(emitter: Emitter, node: Node, landing: int) -> None:
     writer.begin_call(foreign_name(node.operation))
     for place in node.sources:
         emitter.spots.load_place(place)
-    _take_arguments(emitter)
+    take_arguments(emitter)
     if node.leaves:
         emitter.site(DURING, node.index + 1)
     writer.end_call(len(node.sources))
     if node.result is UNIT_FACT:
         writer.pop()
-        emitter.spots.set(0, Known(UNIT_FACT))
+        emitter.spots.set(node.target, Known(UNIT_FACT))
     else:
         emitter.result(node, landing, boxed=True)
     if node.leaves:
@@ -325,7 +315,7 @@ def _get(attribute: str, checked: str = "") -> Callable[[Emitter, Node, int], No
             writer.attribute(checked)
             writer.pop()
         writer.end_try()
-        _take_arguments(emitter)
+        take_arguments(emitter)
         emitter.result(node, landing)
 
     return form
@@ -338,7 +328,7 @@ def _get_character(emitter: Emitter, node: Node, landing: int) -> None:
     emitter.spots.load_place(node.sources[1])
     writer.subscript()
     writer.end_try()
-    _take_arguments(emitter)
+    take_arguments(emitter)
     emitter.result(node, landing)
 
 
@@ -352,7 +342,7 @@ def _contains(emitter: Emitter, node: Node, landing: int) -> None:
         writer.attribute("fields")
         writer.end_try()
     writer.contains()
-    _take_arguments(emitter)
+    take_arguments(emitter)
     emitter.result(node, landing)
 
 
@@ -360,7 +350,7 @@ def _integer_text(emitter: Emitter, node: Node, landing: int) -> None:
     emitter.writer.begin_call("str")
     emitter.spots.load_place(node.sources[0])
     emitter.writer.end_call(1)
-    _take_arguments(emitter)
+    take_arguments(emitter)
     emitter.result(node, landing)
 
 
@@ -373,7 +363,7 @@ def _find_field(emitter: Emitter, node: Node, landing: int) -> None:
     emitter.spots.load_place(node.sources[1])
     writer.end_call(1)
     writer.end_try()
-    _take_arguments(emitter)
+    take_arguments(emitter)
     emitter.result(node, landing)
 
 
@@ -386,8 +376,8 @@ def _set(attribute: str) -> Callable[[Emitter, Node, int], None]:
         emitter.spots.load_place(node.sources[1])
         writer.store_subscript()
         writer.end_try()
-        _take_arguments(emitter)
-        emitter.spots.set(0, Known(UNIT_FACT))
+        take_arguments(emitter)
+        emitter.spots.set(node.target, Known(UNIT_FACT))
 
     return form
 
@@ -402,11 +392,11 @@ def _append(emitter: Emitter, node: Node, landing: int) -> None:
     emitter.spots.load_place(node.sources[1])
     writer.end_call(1)
     writer.pop()
-    _take_arguments(emitter)
+    take_arguments(emitter)
     if node.form == "append":
-        emitter.spots.set(0, Known(UNIT_FACT))
+        emitter.spots.set(node.target, Known(UNIT_FACT))
     elif isinstance(table, Held):
-        emitter.spots.set(0, Length(table.name))
+        emitter.spots.set(node.target, Length(table.name))
     else:
         writer.begin_call("len")
         emitter.spots.load(table)
@@ -422,7 +412,7 @@ def _array_length(emitter: Emitter, node: Node, landing: int) -> None:
     _storage(emitter, node.sources[0], "items")
     writer.end_call(1)
     writer.end_try()
-    _take_arguments(emitter)
+    take_arguments(emitter)
     emitter.result(node, landing)
 
 
@@ -431,7 +421,7 @@ def _string_length(emitter: Emitter, node: Node, landing: int) -> None:
     writer.begin_call("len")
     emitter.spots.load_place(node.sources[0])
     writer.end_call(1)
-    _take_arguments(emitter)
+    take_arguments(emitter)
     emitter.result(node, landing)
 
 
@@ -444,7 +434,7 @@ def _create(name: str) -> Callable[[Emitter, Node, int], None]:
         if name == "Array":
             writer.new_list(0)
         writer.end_call(2 if name == "Array" else 1)
-        _take_arguments(emitter)
+        take_arguments(emitter)
         emitter.result(node, landing)
 
     return form
@@ -454,67 +444,74 @@ def _create(name: str) -> Callable[[Emitter, Node, int], None]:
 
 
 def _create_closure(emitter: Emitter, node: Node, landing: int) -> None:
-    shape, sources = node.detail
+    shape, sources, closure = node.detail
     writer = emitter.writer
     writer.begin_call(NEW_CLOSURE)
     writer.constant(shape)
     for name, (kind, index) in zip(shape[1], sources, strict=True):
         writer.constant(name)
         if kind == "upvalue":
-            _load_upvalue(emitter, index)
-        else:
+            _load_upvalue(emitter, index, closure)
+        elif kind == "argument":
             emitter.load_argument(index)
+        else:
+            emitter.spots.load_place(index)
         writer.new_tuple(2)
     writer.new_tuple(len(sources))
     writer.end_call(2)
-    _take_arguments(emitter)
+    take_arguments(emitter)
     emitter.result(node, landing)
 
 
-def _load_pair(emitter: Emitter, index: int) -> None:
+def _load_closure(emitter: Emitter, place: int) -> None:
+    """Push the closure that runs: the one in *place*, or (-1) that of the unit."""
+    if place < 0:
+        emitter.writer.load(CLOSURE_LOCAL)
+    else:
+        emitter.spots.load_place(place)
+
+
+def _load_pair(emitter: Emitter, index: int, closure: int) -> None:
     writer = emitter.writer
-    writer.load(CLOSURE_LOCAL)
+    _load_closure(emitter, closure)
     writer.attribute("upvalues")
     writer.constant(index)
     writer.subscript()
 
 
-def _load_upvalue(emitter: Emitter, index: int) -> None:
-    _load_pair(emitter, index)
+def _load_upvalue(emitter: Emitter, index: int, closure: int) -> None:
+    _load_pair(emitter, index, closure)
     emitter.writer.constant(1)
     emitter.writer.subscript()
 
 
 def _get_upvalue(emitter: Emitter, node: Node, landing: int) -> None:
-    _load_upvalue(emitter, node.detail)
-    _take_arguments(emitter)
+    position, _, closure = node.detail
+    _load_upvalue(emitter, position, closure)
+    take_arguments(emitter)
     emitter.result(node, landing)
 
 
 def _set_upvalue(emitter: Emitter, node: Node, landing: int) -> None:  # noqa: ARG001 - the shape of a form
     """Change the closure itself, which only registers hold; one that is shared is left to the interpreter."""
     writer = emitter.writer
-    assert emitter.captured is not None
+    position, captured, closure = node.detail
     emitter.site(HANDOVER, node.index)
-    writer.load(CLOSURE_LOCAL)
+    _load_closure(emitter, closure)
     writer.attribute("shared")
     emitter.leave_if(HANDOVER)
-    for index, name in enumerate(emitter.captured):
-        if index == node.detail:
+    for index, name in enumerate(captured):
+        if index == position:
             writer.constant(name)
             emitter.spots.load_place(node.sources[1])
             writer.new_tuple(2)
         else:
-            _load_pair(emitter, index)
-    writer.new_tuple(len(emitter.captured))
-    writer.load(CLOSURE_LOCAL)
+            _load_pair(emitter, index, closure)
+    writer.new_tuple(len(captured))
+    _load_closure(emitter, closure)
     writer.store_attribute("upvalues")
-    _take_arguments(emitter)
-    emitter.spots.set(0, Known(UNIT_FACT))
-
-
-CALLING: Final = frozenset({"call", "closure_call", "any_closure_call"})
-"""Forms that stack up records in compiled code."""
+    take_arguments(emitter)
+    emitter.spots.set(node.target, Known(UNIT_FACT))
 
 
 FORMS: Final[dict[str, Callable[[Emitter, Node, int], None]]] = {
@@ -536,6 +533,8 @@ FORMS: Final[dict[str, Callable[[Emitter, Node, int], None]]] = {
     "set_upvalue": _set_upvalue,
     "foreign": _foreign,
     "leave": _leave,
+    "expect_closure": expect_closure,
+    "publish": publish,
     "return": _return,
     "get_element": _get("items"),
     "get_element_of_string": _get_character,

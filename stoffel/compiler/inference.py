@@ -9,9 +9,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from stoffel.compiler import opened, ranges
+from stoffel.compiler import inlining, opened, ranges
 from stoffel.compiler.blocks import END, Block, Graph
-from stoffel.compiler.decoding import CALL, CONSTANT, MOVE, OPERATION, PEEK, PUSH, RETURN, Step, decode
+from stoffel.compiler.decoding import (
+    CALL,
+    CONSTANT,
+    ENTER,
+    GIVE,
+    MOVE,
+    OPERATION,
+    PEEK,
+    PUSH,
+    RETURN,
+    Step,
+    decode_at,
+)
 from stoffel.compiler.environment import LARGE
 from stoffel.compiler.facts import (
     ANY,
@@ -44,6 +56,7 @@ from stoffel.runtime.operations import OPERATIONS
 
 if TYPE_CHECKING:
     from stoffel.compiler.environment import Environment, Feedback
+    from stoffel.compiler.splicing import Inlined
 
 ORDERABLE: Final = (STRING, BOOL)
 """Kinds besides the numbers that compare with themselves."""
@@ -84,7 +97,6 @@ class Inference:
         self.graph = graph
         self.layout = layout
         self.environment = environment
-        self.feedback: Feedback = environment.feedback(code)
         self.entry = entry
         self.result = IMPOSSIBLE
 
@@ -107,15 +119,33 @@ class Inference:
         steps = self.layout.steps
         step = steps.get(index)
         if step is None:
-            step = steps[index] = decode(self.graph.instructions[index], self.layout)
+            step = steps[index] = decode_at(index, self.graph.instructions[index], self.layout)
         return step
+
+    def inlined_at(self, index: int) -> Inlined | None:
+        """Return the inlined call that an instruction belongs to, None if it is the function's own."""
+        splice = self.layout.splice
+        return splice.at(index) if splice is not None and splice.inlined else None
+
+    def feedback_at(self, index: int) -> tuple[Feedback, int]:
+        """Return what was seen in the function that an instruction belongs to, and the instruction's index there."""
+        inlined = self.inlined_at(index)
+        code, own = (self.code, index) if inlined is None else (inlined.code, index - inlined.base)
+        return self.environment.feedback(code), own
+
+    def is_generic(self, index: int) -> bool:
+        """Return whether an instruction is to be written without guesses."""
+        feedback, own = self.feedback_at(index)
+        return feedback.is_generic(own)
 
     def _effects(self, block: Block) -> Effects:
         """Return what a block does with registers and spill slots; guards may learn about places that are read."""
         uses: set[int] = set()
         defines: set[int] = set()
         for index in block.body:
-            _, target, sources, _ = self._step(index)
+            sort, target, sources, detail = self._step(index)
+            if sort == ENTER:
+                defines.update(range(detail.first, detail.end))
             for source in sources:
                 if source not in defines:
                     uses.add(source)
@@ -211,7 +241,11 @@ class Inference:
             facts.append(fact)
             nodes.append(Node(index, "copy", len(facts) - 1, sources, result=fact))
         elif sort == CALL:
-            return opened.call(self, index, detail, state, nodes)
+            return opened.call(self, index, detail, target, state, nodes)
+        elif sort == ENTER:
+            return inlining.enter(self, index, detail, state, nodes)
+        elif sort == GIVE:
+            inlining.give(self, index, sources[0], detail, state, nodes)
         elif sort == RETURN:
             fact = facts[sources[0]]
             self.result = join(self.result, fact)
@@ -303,7 +337,7 @@ class Inference:
 
     def _guards(self, index: int, operation: str, facts: list[Fact]) -> list[tuple[int, int]]:
         """Return the guesses about operands whose kind is open, as (source position, kind) pairs; none if hopeless."""
-        if self.feedback.is_generic(index):
+        if self.is_generic(index):
             return []
         guards: list[tuple[int, int]] = []
         for position, fact in enumerate(facts):
@@ -322,7 +356,8 @@ class Inference:
         return guards
 
     def _guess(self, index: int, position: int, fact: Fact, other: Fact) -> int:
-        seen = self.feedback.seen(index, position)
+        feedback, own = self.feedback_at(index)
+        seen = feedback.seen(own, position)
         if seen:
             return seen if single(seen) and seen & fact.mask else 0
         if fact.hint is not NOTHING and kind_of(fact.hint) & fact.mask:
@@ -331,7 +366,7 @@ class Inference:
             return other.mask
         if other.hint is not NOTHING and kind_of(other.hint) & fact.mask:
             return kind_of(other.hint)
-        return self.feedback.usual & fact.mask
+        return feedback.usual & fact.mask
 
     def _native(self, operation: str, kinds: list[int]) -> str:
         """Return the form in which *operation* is written out for these single kinds, "" if it is called instead."""

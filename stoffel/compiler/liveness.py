@@ -6,8 +6,13 @@ again. Sets are ints, one bit for each place and bit 0 for the compare flag.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from stoffel.compiler.blocks import END
-from stoffel.compiler.typed import Node, TypedBlock, TypedFunction
+from stoffel.compiler.typed import Layout, Node, TypedBlock, TypedFunction
+
+Hidden = Callable[[int], int]
+"""What the interpreter does not see at an instruction (see ``Layout.hidden``)."""
 
 FLAG = 1
 EVERYTHING = -1
@@ -19,28 +24,33 @@ def bit(place: int) -> int:
     return 2 << place
 
 
-def before(node: Node, needed: int, unseen: int = 0) -> int:
-    """Return what is needed before *node*, given what is needed after it; the interpreter does not see *unseen*."""
-    if node.form == "foreign" and node.leaves:
+def before(node: Node, needed: int, hidden: int = 0) -> int:
+    """Return what is needed before *node*, given what is needed after it; the interpreter does not see *hidden*."""
+    form = node.form
+    if form == "save_flag":
+        return needed & ~bit(node.target) | FLAG if needed & bit(node.target) else needed
+    if form == "restore_flag":
+        return needed & ~FLAG | bit(node.sources[0]) if needed & FLAG else needed
+    if form == "foreign" and node.leaves:
         # The run may also be handed over after the call, with its result.
-        needed |= ~unseen
+        needed |= ~hidden
     if node.target >= 0:
         needed &= ~bit(node.target)
-    if node.operation == "CMP" or node.form == "flag":
+    if node.operation == "CMP" or form == "flag":
         needed &= ~FLAG
     for place in node.sources:
         needed |= bit(place)
-    return needed | ~unseen if node.leaves else needed
+    return needed | ~hidden if node.leaves else needed
 
 
-def at_end(typed: TypedBlock, needed_in: dict[int, int], unseen: int = 0) -> int:
+def at_end(typed: TypedBlock, needed_in: dict[int, int], hidden: Hidden) -> int:
     """Return what is needed at the end of a block, before its branch."""
     needed = 0
     for edge in (typed.taken, typed.next):
         if edge is None:
             continue
         if edge.back:
-            needed |= ~unseen | needed_in.get(edge.target, 0)
+            needed |= ~hidden(edge.target) | needed_in.get(edge.target, 0)
         elif edge.target == END:
             needed |= bit(0)
         else:
@@ -50,7 +60,7 @@ def at_end(typed: TypedBlock, needed_in: dict[int, int], unseen: int = 0) -> int
 
 def analyse(function: TypedFunction, left_at: int = END) -> dict[int, int]:
     """Return what is needed at the start of every block; the interpreter may take over at the start of *left_at*."""
-    unseen = function.layout.unseen_bits
+    hidden = function.layout.hidden
     needed_in: dict[int, int] = dict.fromkeys(function.blocks, 0)
     waiting = list(function.blocks)
     predecessors: dict[int, list[int]] = {start: [] for start in function.blocks}
@@ -65,11 +75,11 @@ def analyse(function: TypedFunction, left_at: int = END) -> dict[int, int]:
             continue
         pending.discard(start)
         typed = function.blocks[start]
-        needed = _before_branch(typed, needed_in, unseen)
+        needed = _before_branch(typed, needed_in, hidden)
         for node in reversed(typed.nodes):
-            needed = before(node, needed, unseen)
+            needed = before(node, needed, hidden(node.index) if node.leaves else 0)
         if start == left_at:
-            needed |= ~unseen
+            needed |= ~hidden(start)
         if needed != needed_in[start]:
             needed_in[start] = needed
             for predecessor in predecessors[start]:
@@ -79,17 +89,18 @@ def analyse(function: TypedFunction, left_at: int = END) -> dict[int, int]:
     return needed_in
 
 
-def _before_branch(typed: TypedBlock, needed_in: dict[int, int], unseen: int) -> int:
-    needed = at_end(typed, needed_in, unseen)
+def _before_branch(typed: TypedBlock, needed_in: dict[int, int], hidden: Hidden) -> int:
+    needed = at_end(typed, needed_in, hidden)
     return needed | FLAG if typed.taken is not None and typed.next is not None else needed
 
 
-def after_each(typed: TypedBlock, needed_in: dict[int, int], unseen: int = 0) -> list[int]:
+def after_each(typed: TypedBlock, needed_in: dict[int, int], layout: Layout) -> list[int]:
     """Return, for every node of a block, what is needed right after it."""
-    needed = _before_branch(typed, needed_in, unseen)
+    needed = _before_branch(typed, needed_in, layout.hidden)
     result = []
     for node in reversed(typed.nodes):
-        result.append(needed | ~unseen if node.form == "foreign" and node.leaves else needed)
-        needed = before(node, needed, unseen)
+        hidden = layout.hidden(node.index) if node.leaves else 0
+        result.append(needed | ~hidden if node.form == "foreign" and node.leaves else needed)
+        needed = before(node, needed, hidden)
     result.reverse()
     return result

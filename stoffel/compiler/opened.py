@@ -30,6 +30,7 @@ from stoffel.compiler.facts import (
     public,
     with_hint,
 )
+from stoffel.compiler.splicing import Callee
 from stoffel.compiler.typed import FlowState, Node
 from stoffel.isa.scalars import I64_MAX
 from stoffel.runtime.code import Code
@@ -74,8 +75,8 @@ RESULTS: Final[dict[str, Fact]] = {
 """What is known about the result of a builtin that returns."""
 
 
-def call(inference: Inference, index: int, name: str, state: FlowState, nodes: list[Node]) -> bool:
-    """Apply CALL *name* to *state*; return False if control does not come back in compiled code."""
+def call(inference: Inference, index: int, name: str, target: int, state: FlowState, nodes: list[Node]) -> bool:
+    """Apply CALL *name*, whose result goes to *target*; return False if control does not come back in compiled code."""
     bottom = inference.layout.stack
     arguments = tuple(range(bottom, len(state.facts)))
     facts = tuple(state.facts[bottom:])
@@ -83,6 +84,8 @@ def call(inference: Inference, index: int, name: str, state: FlowState, nodes: l
     node = _node(inference, index, name, callee, arguments, facts)
     if inference.layout.unseen:
         node = remembered.before_call(inference, node, facts, state, nodes)
+    if node.target >= 0:
+        node.target = target
     first = PUBLISHING.get(node.form, len(facts))
     node.publishes = tuple(
         place for place, fact in zip(arguments[first:], facts[first:], strict=True) if fact.mask & PRIVATE
@@ -91,7 +94,7 @@ def call(inference: Inference, index: int, name: str, state: FlowState, nodes: l
     nodes.append(node)
     if node.form == "leave":
         return False
-    inference._define(state, 0, node.result)
+    inference._define(state, target, node.result)
     if inference.layout.unseen:
         remembered.after_call(inference, node, facts, state, nodes)
     return node.result.mask != 0
@@ -125,7 +128,7 @@ def _node(
         if name == "set_upvalue":
             return _set_upvalue(inference, index, arguments, facts)
         opener = _OPENERS.get(name)
-        if opener is not None and not inference.feedback.is_generic(index):
+        if opener is not None and not inference.is_generic(index):
             node = opener(inference, index, arguments, facts)
             if node is not None:
                 return node
@@ -162,13 +165,16 @@ def _call_closure(inference: Inference, index: int, arguments: tuple[int, ...], 
         return _leave(index, arguments, facts, "call of what is not a closure")
     facts = facts[0], *map(public, facts[1:])
     sample = facts[0].hint
-    if type(sample) is Closure and not inference.feedback.is_generic(index):
+    if type(sample) is Closure and not inference.is_generic(index):
         callee = inference.environment.resolve(sample.function)
         captured = sample.shape[1]
         if type(callee) is Code and len(callee.parameters) == len(facts) - 1 and len(set(captured)) == len(captured):
             signature = Signature(tuple(fact.mask for fact in facts[1:]), captured)
             result = inference.environment.result_of(callee, signature)
             if inference.environment.resolve(sample.function) is not None:
+                inlined = inference.inlined_at(index)
+                caller, own = (inference.code, index) if inlined is None else (inlined.code, index - inlined.base)
+                inference.environment.note_closure(caller, own, Callee(callee, sample.shape))
                 detail = callee, signature, sample.shape
                 return Node(index, "closure_call", 0, arguments, facts=facts, result=result, detail=detail, leaves=True)
     return Node(index, "any_closure_call", 0, arguments, facts=facts, result=UNKNOWN, leaves=True)
@@ -182,39 +188,50 @@ def _create_closure(
         return None
     function, *captured = (fact.constant for fact in facts)
     sources: list[tuple[str, int]] = []
-    parameters = inference.code.parameters
+    inlined = inference.inlined_at(index)
+    parameters = inference.code.parameters if inlined is None else inlined.code.parameters
+    upvalues = inference.captured if inlined is None else inlined.captured
     for name in captured:
         if name in parameters:
-            sources.append(("argument", len(parameters) - 1 - parameters[::-1].index(name)))
-        elif inference.captured is not None and name in inference.captured:
-            sources.append(("upvalue", inference.captured.index(name)))
+            position = len(parameters) - 1 - parameters[::-1].index(name)
+            sources.append(("argument", position) if inlined is None else ("place", inlined.bound + position))
+        elif upvalues is not None and name in upvalues:
+            sources.append(("upvalue", upvalues.index(name)))
         else:
             return None
     sample = Closure(function, tuple((name, NOTHING) for name in captured))
     result = with_hint(of_kinds(PRIVATE), sample)
-    return Node(index, "create_closure", 0, arguments, facts=facts, result=result, detail=(sample.shape, sources))
+    closure = -1 if inlined is None else inlined.closure
+    places = [place for kind, place in sources if kind == "place"] + [closure] * (closure >= 0)
+    detail = sample.shape, sources, closure
+    return Node(index, "create_closure", 0, (*arguments, *places), facts=facts, result=result, detail=detail)
 
 
-def _upvalue(inference: Inference, facts: tuple[Fact, ...]) -> int | None:
+def _upvalue(inference: Inference, index: int, facts: tuple[Fact, ...]) -> tuple[int, tuple[str, ...], int] | None:
+    """Return position and names of upvalues, and the place of the closure (-1: the one that the unit runs)."""
+    inlined = inference.inlined_at(index)
+    upvalues = inference.captured if inlined is None else inlined.captured
     name = facts[0].constant if facts else None
-    if inference.captured is None or type(name) is not str or name not in inference.captured:
+    if upvalues is None or type(name) is not str or name not in upvalues:
         return None
-    return inference.captured.index(name)
+    return upvalues.index(name), upvalues, -1 if inlined is None else inlined.closure
 
 
 def _get_upvalue(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
-    position = _upvalue(inference, facts)
-    if position is None or len(facts) != 1:
+    found = _upvalue(inference, index, facts)
+    if found is None or len(facts) != 1:
         return None
-    return Node(index, "get_upvalue", 0, arguments, facts=facts, result=UNKNOWN, detail=position)
+    closure = found[2:] if found[2] >= 0 else ()
+    return Node(index, "get_upvalue", 0, (*arguments, *closure), facts=facts, result=UNKNOWN, detail=found)
 
 
 def _set_upvalue(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node:
-    position = _upvalue(inference, facts)
-    if position is None or len(facts) < 2:
+    found = _upvalue(inference, index, facts)
+    if found is None or len(facts) < 2:
         # Called as a foreign function it would change a snapshot of the record, not what compiled code goes on with.
         return _leave(index, arguments, facts, "set_upvalue of what is not known to be captured")
-    return Node(index, "set_upvalue", 0, arguments, facts=facts, result=UNIT_FACT, detail=position, leaves=True)
+    sources = (*arguments, *found[2:]) if found[2] >= 0 else arguments
+    return Node(index, "set_upvalue", 0, sources, facts=facts, result=UNIT_FACT, detail=found, leaves=True)
 
 
 def _leave(index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...], reason: str) -> Node:
@@ -263,7 +280,8 @@ def _get_field(inference: Inference, index: int, arguments: tuple[int, ...], fac
     if not container:
         return None
     form = "get_element" if container == ARRAY else "get_field"
-    if form == "get_field" and inference.feedback.is_absent(index):
+    feedback, own = inference.feedback_at(index)
+    if form == "get_field" and feedback.is_absent(own):
         form = "find_field"
     result = with_hint(UNKNOWN, _sample(facts[0], facts[1]))
     return Node(index, form, 0, arguments, facts=facts, result=result, leaves=True)

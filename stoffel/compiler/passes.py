@@ -37,16 +37,13 @@ def printed_passes(code: Code, arguments: Sequence[Value], environment: Environm
     The passes by name, in their order: ``blocks``, ``inference``, ``liveness``, ``emission`` (CPython instructions) and
     ``sites`` (where the code can be left). Raises Refusal for a function that is not translated.
     """
-    instructions = code.instructions()
-    layout = translator.full_layout(code, instructions)
     facts = [of_kinds(kind_of(argument)) for argument in arguments]
-    state = translator.call_state(layout, translator.bounded(code, instructions, 0, facts, environment))
-    typed = translator.infer(code, instructions, 0, state, environment, None, layout)
-    unit = translator.translate_call(code, instructions, facts, None, environment, f"<passes of {code.name}>")
+    typed = translator.infer_call(code, facts, None, environment, full=True)
+    unit = translator.translate_call(code, facts, None, environment, f"<passes of {code.name}>")
     shown = io.StringIO()
     dis.dis(unit.code, file=shown)
     return {
-        "blocks": environment.graph(code, 0).format(),
+        "blocks": environment.spliced_graph(code, 0).format(),
         "inference": typed.format(),
         "liveness": format_liveness(typed),
         "emission": shown.getvalue().rstrip("\n"),
@@ -79,6 +76,7 @@ def format_simplified(instructions: Sequence[Instruction], typed: TypedFunction)
     What follows an instruction is the place that it sets with the fact about it, and in brackets the form.
     """
     lines = []
+    splice = typed.layout.splice
     for start, block in typed.blocks.items():
         lines.append(f"block {start}:")
         for node in block.nodes:
@@ -87,8 +85,11 @@ def format_simplified(instructions: Sequence[Instruction], typed: TypedFunction)
                 f", checks {typed.layout.name(node.sources[position])} is {of_kinds(kind)}"
                 for position, kind in node.guards
             )
-            text = str(instructions[node.index])
-            lines.append(f"  {node.index:5}  {text:<28} {target:<36} ({node.form}{checks})")
+            if splice is None:
+                text = f"{node.index:6}  {instructions[node.index]}"
+            else:
+                text = splice.text(node.index)
+            lines.append(f" {text:<36} {target:<36} ({node.form}{checks})")
         lines.append(f"         {_ending(block)}")
     return "\n".join(lines)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from stoffel.compiler.liveness import bit
+from stoffel.compiler.liveness import FLAG, bit
 from stoffel.compiler.typed import Node, TypedBlock
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ def passes_on(emitter: Emitter, typed: TypedBlock, position: int, node: Node) ->
         taker = typed.nodes[after]
         if taker.form == "constant":
             holders.discard(taker.target)
+        elif taker.form == "give" or (taker.form == "restore_flag" and not emitter.needed_after[after] & FLAG):
+            # The end of an inlined call has no code.
+            continue
         elif taker.form == "copy" and taker.target < emitter.typed.layout.stack:
             if taker.sources[0] in holders:
                 holders.add(taker.target)

@@ -79,12 +79,14 @@ def before_call(inference: Inference, node: Node, facts: tuple[Fact, ...], state
 def after_call(inference: Inference, node: Node, facts: tuple[Fact, ...], state: FlowState, nodes: list[Node]) -> None:
     """Remember what a call has read."""
     if node.form in _FIELD_READERS or node.form == "get_upvalue":
-        _remember(_place(inference, node, facts, nodes[:-1]), 0, node.result, node.index, state, nodes)
+        _remember(_place(inference, node, facts, nodes[:-1]), node.target, node.result, node.index, state, nodes)
 
 
 def _place(inference: Inference, node: Node, facts: tuple[Fact, ...], nodes: list[Node]) -> int | None:
     """Return the place for the field or upvalue that a node reads or writes, if there is one."""
     if node.form.endswith("upvalue"):
+        if inference.inlined_at(node.index) is not None:
+            return None
         return inference.layout.unseen.get((-1, facts[0].constant))
     if node.form not in _FIELD_READERS and node.form != "set_field":
         return None

@@ -7,13 +7,17 @@ way of leaving at a line, where the interpreter goes on and where each place's v
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import CodeType
-from typing import Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from stoffel.compiler.facts import CLASS, Fact
 from stoffel.compiler.typed import Layout
 from stoffel.runtime.code import Code
 from stoffel.runtime.values import Value
+
+if TYPE_CHECKING:
+    from stoffel.compiler.splicing import Inlined
 
 BEFORE: Final = 0
 """Leaving before the instruction has done anything: the interpreter executes it."""
@@ -127,8 +131,8 @@ class Unit:
     """A translation of one VM function from one entry: a code object and what is needed to leave it.
 
     ``entry`` is the index of the VM instruction it starts at, ``result`` what is known about what it returns,
-    ``raw_arguments`` the integer kinds of the arguments it takes as plain ints, by position. ``calls`` is True if it
-    calls VM functions.
+    ``raw_arguments`` the integer kinds of the arguments it takes as plain ints, by position. ``calls`` is the number of
+    records that it must have room for to call VM functions, 0 if it calls none.
     """
 
     __slots__ = (
@@ -154,7 +158,7 @@ class Unit:
         result: Fact,
         arguments: tuple[str, ...],
         raw_arguments: dict[int, int],
-        calls: bool,
+        calls: int,
         captured: tuple[str, ...] | None,
     ) -> None:
         self.function = function
@@ -171,6 +175,22 @@ class Unit:
     def line(self, number: int) -> Line:
         """Return the line with the given number, which counts from 1."""
         return self.lines[number - 1]
+
+    @property
+    def inlined(self) -> Sequence[Inlined]:
+        """The calls that are inlined, in the order of their instructions."""
+        splice = self.layout.splice
+        return () if splice is None else splice.inlined
+
+    def position(self, index: int) -> tuple[Code, int]:
+        """Return the function that instruction *index* of the unit belongs to, and its index there."""
+        splice = self.layout.splice
+        return (self.function, index) if splice is None else splice.position(index)
+
+    def positions(self, index: int) -> list[tuple[Code, int]]:
+        """Return the same for the calls around it too that are inlined, outermost first."""
+        splice = self.layout.splice
+        return [(self.function, index)] if splice is None else splice.positions(index)
 
 
 def value_at(spot: Spot, variables: dict[str, Any]) -> Value:

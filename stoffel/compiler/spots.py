@@ -109,6 +109,12 @@ class Spots:
         else:
             self.places[place] = spot
 
+    def forget_top(self, but: int) -> None:
+        """Note that what was on top of the evaluation stack has been taken; place *but* has been set since."""
+        for place, spot in enumerate(self.places):
+            if spot is TOP and place != but:
+                self.places[place] = None
+
     def evict(self, name: str, needed: int) -> None:
         """Move out of the local *name* whatever is needed and still in it, because it is about to be written."""
         moved: Spot | None = None

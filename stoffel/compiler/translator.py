@@ -5,6 +5,7 @@ blocks (basic blocks, jump threading) -> inference (kinds, ranges, guesses) -> l
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from stoffel.compiler import ranges, remembered
@@ -41,15 +42,25 @@ FRAME_PARAMETERS = (ARGUMENTS_LOCAL, UPVALUES_LOCAL, CLOSURE_LOCAL)
 """Parameters of a unit that is entered in the middle: the parts of the activation record that do not change."""
 
 
-def full_layout(code: Code, instructions: list[Instruction]) -> Layout:
-    """Return the numbering of the places of a function with those that only compiled code has."""
-    plain = layout_of(code, instructions)
-    full = plain.full
-    if full is None:
-        subjects = remembered.subjects(instructions)
-        full = plain.full = Layout(plain.registers, list(plain.slots), subjects) if subjects else plain
-        full.steps = plain.steps
-    return full
+def spliced_layout(code: Code, environment: Environment, *, full: bool) -> Layout:
+    """Return the numbering of the places of a function with those of inlined calls.
+
+    If *full*, those that only compiled code has are numbered too.
+    """
+    splice = environment.splice(code)
+    plain = layout_of(code, splice.own)
+    if splice.inlined:
+        if splice.layout is None:
+            splice.layout = Layout(splice.registers, list(plain.slots), (), splice)
+        plain = splice.layout
+    if not full:
+        return plain
+    known = plain.full
+    if known is None:
+        subjects = remembered.subjects(splice.instructions)
+        known = plain.full = Layout(plain.registers, list(plain.slots), subjects, plain.splice) if subjects else plain
+        known.steps = plain.steps
+    return known
 
 
 def layout_of(code: Code, instructions: list[Instruction]) -> Layout:
@@ -67,26 +78,32 @@ def layout_of(code: Code, instructions: list[Instruction]) -> Layout:
 
 def infer(
     code: Code,
-    instructions: list[Instruction],
     entry: int,
-    state: FlowState,
+    state_for: Callable[[Layout], FlowState],
     environment: Environment,
     captured: tuple[str, ...] | None = None,
-    layout: Layout | None = None,
+    *,
+    full: bool = False,
 ) -> TypedFunction:
     """Return the typed form of a function from one entry. Raises Refusal.
 
-    *layout* numbers the places of *state* if that has more than the interpreter has.
+    *state_for* makes the state there for a numbering of places, which has all places if *full*.
     *captured* are the upvalue names of the closure that runs, None if they are not known or there is none.
     """
-    if not instructions:
+    if not environment.instructions_of(code):
         raise Refusal("the function has no instructions")
     if code.register_count > REGISTER_LIMIT:
         raise Refusal(
             f"{code.register_count} registers, more than the {REGISTER_LIMIT} of a function that is translated"
         )
-    graph = environment.graph(code, entry)
-    return Inference(code, graph, layout or layout_of(code, instructions), state, environment, captured).run()
+    while True:
+        splice = environment.splice(code)
+        layout = spliced_layout(code, environment, full=full)
+        graph = environment.spliced_graph(code, entry)
+        typed = Inference(code, graph, layout, state_for(layout), environment, captured).run()
+        if environment.splice(code) is splice:
+            return typed
+        # Closures have shown whose functions are worth inlining.
 
 
 def call_state(layout: Layout, arguments: list[Fact]) -> FlowState:
@@ -95,14 +112,13 @@ def call_state(layout: Layout, arguments: list[Fact]) -> FlowState:
     return FlowState(facts, FLAG_BITS[0])
 
 
-def bounded(
-    code: Code, instructions: list[Instruction], entry: int, facts: list[Fact], environment: Environment
-) -> list[Fact]:
+def bounded(code: Code, entry: int, facts: list[Fact], environment: Environment) -> list[Fact]:
     """Return *facts* with bounds guessed for the integers that enter a function with loops; the unit checks them.
 
     Bounded are those that the loops do not change, and those that they compare.
     """
-    graph = environment.graph(code, entry)
+    graph = environment.spliced_graph(code, entry)
+    instructions = graph.instructions
     failures = environment.feedback(code).wrong_bounds
     if (
         failures > 1
@@ -129,18 +145,30 @@ def bounded(
     return result
 
 
+def infer_call(
+    code: Code,
+    arguments: list[Fact],
+    captured: tuple[str, ...] | None,
+    environment: Environment,
+    *,
+    full: bool = False,
+) -> TypedFunction:
+    """Return the typed form of the unit for calls of *code* with such arguments; see :func:`infer`."""
+    facts = bounded(code, 0, arguments, environment)
+    return infer(code, 0, lambda layout: call_state(layout, facts), environment, captured, full=full)
+
+
 def translate_call(
     code: Code,
-    instructions: list[Instruction],
     arguments: list[Fact],
     captured: tuple[str, ...] | None,
     environment: Environment,
     filename: str,
 ) -> Unit:
     """Return the unit that runs calls of *code* with such arguments, plain or as a closure. Raises Refusal."""
-    layout = full_layout(code, instructions)
-    arguments = bounded(code, instructions, 0, arguments, environment)
-    typed = infer(code, instructions, 0, call_state(layout, arguments), environment, captured, layout)
+    arguments = bounded(code, 0, arguments, environment)
+    typed = infer(code, 0, lambda layout: call_state(layout, arguments), environment, captured, full=True)
+    layout = typed.layout
     names = [argument_name(index) for index in range(len(arguments))]
     spots: list[Spot | None] = [
         Held(name, fact.mask if is_raw(fact) else 0) for name, fact in zip(names, arguments, strict=True)
@@ -148,7 +176,7 @@ def translate_call(
     spots += [Known(UNIT_FACT)] * (layout.first_unseen - len(spots)) + [None] * len(layout.unseen)
     if captured is not None:
         names = [CLOSURE_LOCAL, *names]
-    emitter = Emitter(code, instructions, typed, environment, 0, names, spots, 0, captured, filename)
+    emitter = Emitter(code, typed, environment, 0, names, spots, 0, captured, filename)
     emitter.bounded = [(spot, fact) for spot, fact in zip(spots, arguments, strict=False) if spot and has_bounds(fact)]
     emitter.counter = environment.counter_name(code)
     return emitter.emit()
@@ -156,7 +184,6 @@ def translate_call(
 
 def translate_entry(
     code: Code,
-    instructions: list[Instruction],
     entry: int,
     facts: list[Fact],
     flag: int,
@@ -166,12 +193,20 @@ def translate_entry(
 ) -> Unit:
     """Return the unit that takes over a running record at instruction *entry*. Raises Refusal.
 
-    *facts* are those of all places, in the order of the layout with the argument stack at the end.
+    *facts* are those of the record: registers, spill slots, argument stack.
     """
-    layout = full_layout(code, instructions)
-    facts = bounded(code, instructions, entry, facts, environment)
-    facts[layout.first_unseen : layout.first_unseen] = [FORGOTTEN_FACT] * len(layout.unseen)
-    typed = infer(code, instructions, entry, FlowState(list(facts), FLAG_BITS[flag]), environment, captured, layout)
+    facts = bounded(code, entry, facts, environment)
+    own = code.register_count
+
+    def state_for(layout: Layout) -> FlowState:
+        unused = [UNIT_FACT] * (layout.registers - own)
+        slots = own + len(layout.slots)
+        forgotten = [FORGOTTEN_FACT] * len(layout.unseen)
+        return FlowState([*facts[:own], *unused, *facts[own:slots], *forgotten, *facts[slots:]], FLAG_BITS[flag])
+
+    typed = infer(code, entry, state_for, environment, captured, full=True)
+    layout = typed.layout
+    facts = state_for(layout).facts
     spots: list[Spot | None] = []
     names = list(FRAME_PARAMETERS)
     for place, fact in enumerate(facts):
@@ -183,7 +218,7 @@ def translate_entry(
             name = layout.name(place)
             names.append(name)
             spots.append(Held(name, fact.mask if is_raw(fact) else 0))
-    emitter = Emitter(code, instructions, typed, environment, entry, names, spots, flag, captured, filename)
+    emitter = Emitter(code, typed, environment, entry, names, spots, flag, captured, filename)
     emitter.bounded = [(spot, fact) for spot, fact in zip(spots, facts, strict=True) if spot and has_bounds(fact)]
     return emitter.emit()
 

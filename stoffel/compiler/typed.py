@@ -7,11 +7,14 @@ the spill slots that occur, then the argument stack from the bottom.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.compiler.blocks import Block, Edge
 from stoffel.compiler.decoding import Step
 from stoffel.compiler.facts import Fact, of_constant
+
+if TYPE_CHECKING:
+    from stoffel.compiler.splicing import Splice
 
 FLAG_BITS: Final = {-1: 1, 0: 2, 1: 4}
 """Bits of a set of compare-flag values."""
@@ -24,10 +27,26 @@ Subject = tuple[int, str]
 class Layout:
     """The numbering of places for one entry into one function."""
 
-    __slots__ = ("first_unseen", "full", "registers", "slots", "stack", "steps", "unseen", "unseen_bits", "unseen_of")
+    __slots__ = (
+        "first_unseen",
+        "full",
+        "registers",
+        "slots",
+        "splice",
+        "stack",
+        "steps",
+        "unseen",
+        "unseen_bits",
+        "unseen_of",
+    )
 
-    def __init__(self, registers: int, slots: list[int], subjects: Sequence[Subject] = ()) -> None:
+    def __init__(
+        self, registers: int, slots: list[int], subjects: Sequence[Subject] = (), splice: Splice | None = None
+    ) -> None:
         self.registers = registers
+        """Registers, with those of inlined calls."""
+        self.splice = splice
+        """The function with what is inlined into it, None if nothing can be."""
         self.slots = {slot: registers + index for index, slot in enumerate(slots)}
         self.first_unseen = registers + len(slots)
         self.unseen = {subject: self.first_unseen + index for index, subject in enumerate(subjects)}
@@ -43,6 +62,15 @@ class Layout:
         """The same as a set of places (see ``stoffel.compiler.liveness``)."""
         self.steps: dict[int, Step] = {}
         """Instructions decoded so far, by index."""
+
+    def hidden(self, index: int) -> int:
+        """Return the set of places of which the interpreter sees nothing at instruction *index*."""
+        splice = self.splice
+        if splice is None or not splice.inlined:
+            return self.unseen_bits
+        inlined = splice.at(index)
+        end = splice.code.register_count if inlined is None else inlined.end
+        return self.unseen_bits | (2 << self.registers) - (2 << end)
 
     def name(self, place: int) -> str:
         """Return the name of the Python local for *place*."""

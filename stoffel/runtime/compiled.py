@@ -29,7 +29,6 @@ from stoffel.compiler.safepoints import (
     Site,
     Unit,
     boxed,
-    flag_at,
     value_at,
 )
 from stoffel.errors import VMError
@@ -37,8 +36,9 @@ from stoffel.isa.table import OperandKind
 from stoffel.runtime import sampling
 from stoffel.runtime.calls import leave
 from stoffel.runtime.code import NEVER, Code
-from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
+from stoffel.runtime.frames import ActivationRecord
 from stoffel.runtime.kernel_outcomes import KernelLeft, Mismatch
+from stoffel.runtime.rebuilding import records_of
 from stoffel.runtime.statistics import Statistics
 from stoffel.runtime.units import Units
 from stoffel.runtime.values import Closure, Value
@@ -189,7 +189,9 @@ class CompiledTier:
         """Return the records of the suspended compiled frames, oldest first."""
         if self._override is not None:
             return self._override
-        records = [self._record(unit, line.sites[DURING], frame) for frame, unit, line in self._chain(sys._getframe(1))]
+        records: list[ActivationRecord] = []
+        for frame, unit, line in self._chain(sys._getframe(1)):
+            records.extend(records_of(self.state, unit, line.sites[DURING], frame))
         records.reverse()
         return records
 
@@ -249,7 +251,7 @@ class CompiledTier:
                 return None
         unit = self.units.by_code[function.__code__]
         room = self._room_below()
-        if unit.calls and (room < 1 or self._is_deep()):
+        if unit.calls and (room < unit.calls or self._is_deep()):
             return None
         if unit.raw_arguments:
             arguments = arguments.copy()
@@ -311,7 +313,7 @@ class CompiledTier:
         unit = self.units.by_code[function.__code__]
         state = self.state
         room = self._room_below() + 1
-        if unit.calls and (room < 1 or (entry == 0 and self._is_deep())):
+        if unit.calls and (room < unit.calls or (entry == 0 and self._is_deep())):
             return False
         self.statistics.entered(code)
         state.records.pop()
@@ -439,7 +441,9 @@ class CompiledTier:
         line = unit.line(frame.f_lineno)
         if way == ENTRY and frame.f_locals[names.ROOM] < 0:
             way = DEPTH
-            self._deep = len(self.state.records) + len(self._chain(frame))
+            self._deep = len(self.state.records) + sum(
+                len(other.positions(line.index)) for _, other, line in self._chain(frame)
+            )
         if way in POLLS and self._every and not self.state.attention:
             # An entry that the engine has just made would be made again: only calls from compiled code count.
             self._countdown -= way != ENTRY or frame.f_back is not self._boundary
@@ -467,11 +471,10 @@ class CompiledTier:
         self._drop(frame, unit, line.sites[BEFORE], REASONS[HANDOVER])
 
     def _handed_over(self, unit: Unit, line: Line) -> None:
-        count = self._handovers[unit.function] = self._handovers.get(unit.function, 0) + 1
+        code, index = unit.position(line.index)
+        count = self._handovers[code] = self._handovers.get(code, 0) + 1
         if count >= HANDOVERS:
-            self.units.refuse(
-                unit.function, f"instruction {line.index} is executed by the interpreter only: {line.text.strip()}"
-            )
+            self.units.refuse(code, f"instruction {index} is executed by the interpreter only: {line.text.strip()}")
 
     def _recover(self, error: BaseException) -> None:
         """Leave before an opened access that raised; an exception that is not the access's own goes on."""
@@ -484,30 +487,35 @@ class CompiledTier:
         unit = self.units.by_code[frame.f_code]
         line = unit.line(trace.tb_lineno)
         if isinstance(error, KeyError):
-            self.units.feedback(unit.function).note_absent(line.index)
+            code, index = unit.position(line.index)
+            self.units.feedback(code).note_absent(index)
         self._missed(unit, line, line.sites[BEFORE], frame)
         error.__traceback__ = None
         self._drop(frame, unit, line.sites[BEFORE], REASONS[BEFORE])
 
     def _missed(self, unit: Unit, line: Line, site: Site, frame: FrameType) -> None:
         """Learn from a guess that failed, and have the function compiled anew if that pays."""
-        instruction = self.units.instructions_of(unit.function)[line.index]
+        splice = unit.layout.splice
+        instructions = self.units.instructions_of(unit.function) if splice is None else splice.instructions
+        instruction = instructions[line.index]
         variables = frame.f_locals
         kinds = []
         for operand, value in zip(instruction.op.operands, instruction.operands, strict=True):
             if operand.kind is OperandKind.SOURCE:
                 spot = site.spots[value]
                 kinds.append(kind_of(value_at(spot, variables)) if spot is not None else 0)
-        feedback = self.units.feedback(unit.function)
-        feedback.miss(line.index, kinds)
+        code, index = unit.position(line.index)
+        feedback = self.units.feedback(code)
+        feedback.miss(index, kinds)
         if feedback.is_due(len(unit.function.function.instructions)):
             self.units.forget(unit.function)
+            self.units.forget(code)
 
     def _drop(self, frame: FrameType, unit: Unit, site: Site, reason: str) -> None:
         """Rebuild the records of all compiled frames, the innermost at *site*, and raise Left."""
         outer = frame.f_back
         assert outer is not None
-        self._drop_all([self._record(unit, site, frame)], outer, reason)
+        self._drop_all(records_of(self.state, unit, site, frame), outer, reason)
 
     def _drop_all(
         self,
@@ -518,9 +526,8 @@ class CompiledTier:
     ) -> NoReturn:
         """Put *records*, innermost first, and those of the compiled frames outside them on the stack; raise Left."""
         override = self._override
-        records.extend(
-            self._record(other, line.sites[DURING], suspended) for suspended, other, line in self._chain(outer)
-        )
+        for suspended, other, line in self._chain(outer):
+            records.extend(records_of(self.state, other, line.sites[DURING], suspended))
         if override is not None:
             # An inner run has replaced closures in registers of these frames; register 0 of the innermost is newer.
             self._override = None
@@ -544,33 +551,6 @@ class CompiledTier:
             frame = frame.f_back
         return result
 
-    def _record(self, unit: Unit, site: Site, frame: FrameType) -> ActivationRecord:
-        """Return the activation record that a compiled frame stands for."""
-        variables = frame.f_locals
-        code = unit.function
-        layout = unit.layout
-        values = [None if spot is None else value_at(spot, variables) for spot in site.spots]
-        if unit.arguments[: len(translator.FRAME_PARAMETERS)] == translator.FRAME_PARAMETERS:
-            arguments, upvalues, closure = (variables[name] for name in translator.FRAME_PARAMETERS)
-        else:
-            arguments = [variables[names.argument_name(index)] for index in range(len(code.parameters))]
-            for position, raw in unit.raw_arguments.items():
-                arguments[position] = boxed(arguments[position], raw)
-            upvalues, closure = NO_UPVALUES, variables.get(names.CLOSURE_LOCAL)
-        if unit.captured is not None:
-            upvalues = list(closure.upvalues)
-        for value in (closure, *arguments, *values):
-            if type(value) is Closure:
-                value.shared = True
-        record = ActivationRecord(self.state, code, arguments, upvalues, closure)
-        record.registers = values[: layout.registers]
-        if layout.slots:
-            record.spill = {slot: values[place] for slot, place in layout.slots.items()}
-        record.stack = values[layout.stack :]
-        record.flag = flag_at(site.flag, variables)
-        record.jump(site.resume)
-        return record
-
     def _locate(self, error: VMError) -> None:
         """Note on *error* where compiled code raised it: the records below, then the frames of its traceback."""
         if error.function is not None:
@@ -580,7 +560,7 @@ class CompiledTier:
         while trace is not None:
             unit = self.units.by_code.get(trace.tb_frame.f_code)
             if unit is not None:
-                stack.append((unit.function.name, unit.line(trace.tb_lineno).index))
+                stack.extend((code.name, index) for code, index in unit.positions(unit.line(trace.tb_lineno).index))
             trace = trace.tb_next
         if stack:
             error.stack = tuple(stack)

@@ -19,6 +19,7 @@ class FunctionStatistics:
         "code_size",
         "compile_seconds",
         "entries",
+        "inlined",
         "kernel_refusal",
         "kernel_seconds",
         "kernel_size",
@@ -33,6 +34,7 @@ class FunctionStatistics:
         self.compile_seconds = 0.0
         self.code_size = 0
         self.entries = 0
+        self.inlined: set[str] = set()
         self.refusal: str | None = None
         self.kernels: list[RunnableKernel] = []
         self.kernel_seconds = 0.0
@@ -86,6 +88,7 @@ class Statistics:
         counters.units += 1
         counters.compile_seconds += seconds
         counters.code_size += len(unit.code.co_code)
+        counters.inlined.update(inlined.code.name for inlined in unit.inlined)
 
     def entered(self, code: Code) -> None:
         """Count an entry in mid-loop."""
@@ -122,6 +125,7 @@ class Statistics:
                     "compile_seconds": counters.compile_seconds,
                     "code_size": counters.code_size,
                     "loop_entries": counters.entries,
+                    "inlined": sorted(counters.inlined),
                     "refusal": counters.refusal,
                     "kernels": [kernel.as_dict() for kernel in counters.kernels],
                     "kernel_seconds": counters.kernel_seconds,

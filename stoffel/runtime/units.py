@@ -13,7 +13,7 @@ from time import perf_counter
 from types import CodeType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from stoffel.compiler import blocks, names, translator
+from stoffel.compiler import blocks, names, splicing, translator
 from stoffel.compiler.codeobjects import function_of
 from stoffel.compiler.environment import Feedback, Signature
 from stoffel.compiler.facts import (
@@ -34,6 +34,7 @@ from stoffel.compiler.listings import listing_name, register_listing
 from stoffel.compiler.refusal import Refusal
 from stoffel.compiler.safepoints import Unit
 from stoffel.compiler.solver import Key, Solver
+from stoffel.compiler.splicing import Callee, Splice
 from stoffel.isa.program import Instruction
 from stoffel.isa.table import Flow
 from stoffel.runtime.code import NEVER, Code
@@ -81,6 +82,10 @@ class Units:
         self._feedback: dict[Code, Feedback] = {}
         self._instructions: dict[Code, list[Instruction]] = {}
         self._graphs: dict[tuple[Code, int], blocks.Graph] = {}
+        self._splices: dict[Code, Splice] = {}
+        self._spliced_graphs: dict[Code, dict[int, blocks.Graph]] = {}
+        self._hosts: dict[Code, set[Code]] = {}
+        self._closures: dict[tuple[Code, int], Callee | None] = {}
         self._heads: dict[Code, frozenset[int]] = {}
         self._solver: Solver | None = None
         self._compiling: list[Code] = []
@@ -115,6 +120,7 @@ class Units:
     # Compiling
 
     def instructions_of(self, code: Code) -> list[Instruction]:
+        """Return the instructions of *code*, the same objects each time."""
         instructions = self._instructions.get(code)
         if instructions is None:
             instructions = self._instructions[code] = code.instructions()
@@ -153,7 +159,6 @@ class Units:
             code,
             lambda filename: translator.translate_call(
                 code,
-                self.instructions_of(code),
                 [_argument(mask) for mask in signature.masks],
                 signature.captured,
                 self,
@@ -204,9 +209,7 @@ class Units:
         facts = [translator.fact_of_value(value, private) for value, private in zip(values, privates, strict=True)]
         unit = self._translate(
             code,
-            lambda filename: translator.translate_entry(
-                code, self.instructions_of(code), entry, facts, flag, captured, self, filename
-            ),
+            lambda filename: translator.translate_entry(code, entry, facts, flag, captured, self, filename),
         )
         if unit is None:
             return False
@@ -264,6 +267,8 @@ class Units:
                 self._assumed.pop(key, None)
                 self.namespace[name] = self._hand_over
                 pending.extend(self._callers.pop(key, ()))
+            self._unsplice(item)
+            pending.extend(self._hosts.pop(item, ()))
             for table in (self.calls, self.entries):
                 for call_key in [key for key in table if key[0] is item]:
                     del table[call_key]
@@ -275,6 +280,52 @@ class Units:
             graph = blocks.build(self.instructions_of(code), code.function.labels, entry)
             self._graphs[code, entry] = graph
         return graph
+
+    # What is inlined
+
+    def splice(self, code: Code) -> Splice:
+        """Return *code* with what is inlined into it at present."""
+        splice = self._splices.get(code)
+        if splice is None:
+            instructions = self.instructions_of(code)
+            # Where calls are counted each has its unit.
+            counts = self.statistics.counts_calls
+            splice = Splice(code, instructions) if counts else splicing.splice(code, instructions, self)
+            self._splices[code] = splice
+            for inlined in splice.inlined:
+                self._hosts.setdefault(inlined.code, set()).add(code)
+        return splice
+
+    def _unsplice(self, code: Code) -> None:
+        self._splices.pop(code, None)
+        self._spliced_graphs.pop(code, None)
+
+    def spliced_graph(self, code: Code, entry: int) -> blocks.Graph:
+        """Return the blocks of *code*, with what is inlined into it, from one entry."""
+        splice = self.splice(code)
+        if not splice.inlined:
+            return self.graph(code, entry)
+        graphs = self._spliced_graphs.setdefault(code, {})
+        if entry not in graphs:
+            graphs[entry] = splicing.graph(splice, entry)
+        return graphs[entry]
+
+    def closure_at(self, code: Code, index: int) -> Callee | None:
+        """Return what the CALL of ``call_closure`` at *index* is to be inlined for, None if it is not."""
+        return None if self.feedback(code).is_generic(index) else self._closures.get((code, index))
+
+    def note_closure(self, code: Code, index: int, callee: Callee) -> None:
+        """Note what the CALL of ``call_closure`` at *index* was seen to call; one that calls several is not inlined."""
+        key = code, index
+        known = self._closures.get(key, callee)
+        if key in self._closures and (known is None or known == callee):
+            return
+        if known == callee and not splicing.suits(callee.code, self, [code]):
+            return
+        self._closures[key] = callee if known == callee else None
+        for host, splice in list(self._splices.items()):
+            if host is code or any(inlined.code is code for inlined in splice.inlined):
+                self._unsplice(host)
 
     # What compiled code assumes (the compiler's Environment)
 
@@ -327,10 +378,10 @@ class Units:
         code, signature = key
         self._compiling.append(code)
         try:
-            instructions = self.instructions_of(code)
-            layout = translator.layout_of(code, instructions)
-            state = translator.call_state(layout, [_argument(mask) for mask in signature.masks])
-            result = translator.infer(code, instructions, 0, state, self, signature.captured).result
+            arguments = [_argument(mask) for mask in signature.masks]
+            result = translator.infer(
+                code, 0, lambda layout: translator.call_state(layout, arguments), self, signature.captured
+            ).result
             # Of the hint only the shape of a closure is kept: it refers to no table.
             hint = result.hint if type(result.hint) is Closure else NOTHING
             return with_hint(of_kinds(result.mask), hint)

@@ -11,6 +11,8 @@ from stoffel.compiler.safepoints import BEFORE, DURING, NEXT, TAKEN, Held, Unit
 from tests.compiler.units import opcodes, units
 from tests.machines import failure, loaded, told
 
+pytestmark = pytest.mark.usefixtures("nothing_inlined")
+
 HEAD = "function main()\n    LDI r0, 0\n    LDI r1, 0\n    LDI r2, 1\n    LDI r3, 1000\n"
 LOOP = """again:
     CMP r1, r3

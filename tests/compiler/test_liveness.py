@@ -40,7 +40,7 @@ def test_straight_code_needs_what_it_reads_before_writing() -> None:
 
 def test_value_that_is_overwritten_is_dead() -> None:
     function = typed("ADD r2, r0, r1\nMOV r2, r0\nRET r2", [SMALL, SMALL])
-    needed = after_each(function.blocks[0], analyse(function))
+    needed = after_each(function.blocks[0], analyse(function), function.layout)
     assert needed[0] == bit(0)
     assert needed[1] == bit(2)
 
@@ -53,7 +53,7 @@ def test_end_of_the_function_needs_register_0() -> None:
 def test_branch_needs_the_flag() -> None:
     function = typed("CMP r0, r1\nJMPLT a\nRET r0\na:\nRET r1", [of_kinds(I64), of_kinds(I64)])
     assert analyse(function)[0] == bit(0) | bit(1)
-    assert after_each(function.blocks[0], analyse(function))[0] == FLAG | bit(0) | bit(1)
+    assert after_each(function.blocks[0], analyse(function), function.layout)[0] == FLAG | bit(0) | bit(1)
 
 
 def test_branch_without_comparison_needs_the_flag_from_the_entry() -> None:
@@ -64,7 +64,7 @@ def test_branch_without_comparison_needs_the_flag_from_the_entry() -> None:
 
 def test_back_edge_needs_everything() -> None:
     function = typed("a:\nADD r0, r0, r1\nCMP r0, r2\nJMPLT a\nRET r0", [SMALL, SMALL, of_kinds(I64)])
-    needed = after_each(function.blocks[0], analyse(function))
+    needed = after_each(function.blocks[0], analyse(function), function.layout)
     assert needed[-1] == EVERYTHING
     # The loop defines register 0 only: all the rest is needed at its head, too.
     assert analyse(function)[0] & bit(7)
@@ -74,7 +74,7 @@ def test_guard_needs_everything_before_it_and_only_what_follows_after_it() -> No
     function = typed("ADD r2, r0, r1\nRET r2", [UNKNOWN, of_kinds(FLOAT)])
     assert function.blocks[0].nodes[0].guards == ((0, FLOAT),)
     assert analyse(function)[0] == EVERYTHING
-    assert after_each(function.blocks[0], analyse(function))[0] == bit(2)
+    assert after_each(function.blocks[0], analyse(function), function.layout)[0] == bit(2)
 
 
 def test_both_ways_of_a_branch_count() -> None:

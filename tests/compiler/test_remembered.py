@@ -8,6 +8,8 @@ import stoffel
 from stoffel.compiler.remembered import subjects
 from tests.compiler.units import units
 
+pytestmark = pytest.mark.usefixtures("nothing_inlined")
+
 
 def program(body: str) -> str:
     """Return a program that calls a function with two objects, whose field "x" is 7."""

@@ -95,6 +95,7 @@ def test_refusals_are_kept_as_sentences() -> None:
         "compile_seconds": 0.0,
         "code_size": 0,
         "loop_entries": 0,
+        "inlined": [],
         "refusal": "5000 registers, more than the 4096 of a function that is translated",
         "kernels": [],
         "kernel_seconds": 0.0,
@@ -206,6 +207,7 @@ end
 """
 
 
+@pytest.mark.usefixtures("nothing_inlined")
 def test_a_function_that_is_compiled_anew_takes_its_callers_along() -> None:
     machine = loaded(VirtualMachine(jit="always"), DOUBLES)
     integers = machine.create_array([*range(50)])

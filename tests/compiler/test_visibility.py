@@ -25,6 +25,8 @@ from stoffel.compiler.safepoints import Line
 from stoffel.runtime.engine import Engine
 from tests.machines import SUM, failure, loaded
 
+pytestmark = pytest.mark.usefixtures("nothing_inlined")
+
 PROGRAM = (
     SUM
     + """

@@ -31,7 +31,12 @@ FIXPOINT = "stoffel/compiler/fixpoint.py"
 OPENED = "stoffel/compiler/opened.py"
 SOLVER = "stoffel/compiler/solver.py"
 SAFEPOINTS = "stoffel/compiler/safepoints.py"
+SPLICING = "stoffel/compiler/splicing.py"
+INLINING = "stoffel/compiler/inlining.py"
+SEAMS = "stoffel/compiler/seams.py"
+TYPED = "stoffel/compiler/typed.py"
 COMPILED = "stoffel/runtime/compiled.py"
+REBUILDING = "stoffel/runtime/rebuilding.py"
 UNITS = "stoffel/runtime/units.py"
 
 FAULTS: tuple[Fault, ...] = (
@@ -111,7 +116,7 @@ FAULTS: tuple[Fault, ...] = (
         "block.branch = block.branch | follower.branch",
         "block.branch = block.branch & follower.branch",
     ),
-    Fault("constants outlive a call", BLOCKS, "            known.pop(0, None)\n", ""),
+    Fault("constants outlive a call", BLOCKS, "                known.pop(0, None)\n", "                pass\n"),
     Fault(
         "threaded jump goes the wrong way",
         BLOCKS,
@@ -124,13 +129,13 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "registers lost where code leaves",
         LIVENESS,
-        "return needed | ~unseen if node.leaves else needed",
+        "return needed | ~hidden if node.leaves else needed",
         "return needed",
     ),
     Fault(
         "registers lost at back-edges",
         LIVENESS,
-        "needed |= ~unseen | needed_in.get(edge.target, 0)",
+        "needed |= ~hidden(edge.target) | needed_in.get(edge.target, 0)",
         "needed |= needed_in.get(edge.target, 0)",
     ),
     Fault("second operand not alive", LIVENESS, "for place in node.sources:", "for place in node.sources[:1]:"),
@@ -138,7 +143,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "registers lost after foreign calls",
         LIVENESS,
-        'result.append(needed | ~unseen if node.form == "foreign" and node.leaves else needed)',
+        'result.append(needed | ~hidden if node.form == "foreign" and node.leaves else needed)',
         "result.append(needed)",
     ),
     Fault("result register not alive at the end", LIVENESS, "needed |= bit(0)", "needed |= 0"),
@@ -262,7 +267,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "set_field leaves the old result",
         FORMS,
-        "        emitter.spots.set(0, Known(UNIT_FACT))\n\n    return form",
+        "        emitter.spots.set(node.target, Known(UNIT_FACT))\n\n    return form",
         "\n    return form",
     ),
     Fault("overflow names another operation", FORMS, "writer.constant(node.operation)", 'writer.constant("ADD")'),
@@ -328,17 +333,22 @@ FAULTS: tuple[Fault, ...] = (
         "return len(variables[spot.name].items)",
         "return len(variables[spot.name].items) - 1",
     ),
-    Fault("flag lost on leaving", COMPILED, "record.flag = flag_at(site.flag, variables)", "record.flag = 0"),
-    Fault("argument stack lost on leaving", COMPILED, "record.stack = values[layout.stack :]", "record.stack = []"),
+    Fault("flag lost on leaving", REBUILDING, "flag: Any = flag_at(site.flag, variables)", "flag: Any = 0"),
+    Fault(
+        "argument stack lost on leaving",
+        REBUILDING,
+        "stack: list[Value] = values[layout.stack :]",
+        "stack: list[Value] = []",
+    ),
     Fault(
         "spill slots lost on leaving",
-        COMPILED,
+        REBUILDING,
         "record.spill = {slot: values[place] for slot, place in layout.slots.items()}",
         "record.spill = None",
     ),
     Fault(
         "arguments lose their kind on leaving",
-        COMPILED,
+        REBUILDING,
         "arguments[position] = boxed(arguments[position], raw)",
         "pass",
     ),
@@ -387,4 +397,77 @@ FAULTS: tuple[Fault, ...] = (
         "pending.extend(self._callers.pop(key, ()))",
         "self._callers.pop(key, ())",
     ),
+    # Inlined calls
+    Fault(
+        "constants outlive the beginning of an inlined call",
+        SPLICING,
+        "            for place in range(called.first, called.end):\n                known.pop(place, None)\n",
+        "",
+    ),
+    Fault(
+        "a constant outlives the result of an inlined call",
+        SPLICING,
+        "            known.pop(inlined.result, None)\n        return None",
+        "            pass\n        return None",
+    ),
+    Fault(
+        "an inlined call continues at itself",
+        REBUILDING,
+        "values[inlined.flag], inlined.call + 1,",
+        "values[inlined.flag], inlined.call,",
+    ),
+    Fault(
+        "arguments of an inlined call as they are now",
+        REBUILDING,
+        "bound = values[inlined.bound : inlined.flag]",
+        "bound = values[inlined.first :][: inlined.flag - inlined.bound]",
+    ),
+    Fault(
+        "the caller of an inlined call has its flag",
+        REBUILDING,
+        "stack, flag, resume, inlined = [], values[inlined.flag],",
+        "stack, flag, resume, inlined = [], flag,",
+    ),
+    Fault("registers of an inlined call lost", TYPED, "None else inlined.end", "None else inlined.first"),
+    Fault(
+        "registers of an inlined call are not made Unit",
+        INLINING,
+        "range(call.first + len(places), call.bound)",
+        "range(call.bound, call.bound)",
+    ),
+    Fault(
+        "the flag of an inlined call is its caller's",
+        INLINING,
+        "    state.flag, state.comparison = FLAG_BITS[0], None\n",
+        "    state.comparison = None\n",
+    ),
+    Fault(
+        "the caller gets the flag of an inlined call",
+        INLINING,
+        "FLAG_BITS[flag.constant] if flag.is_constant else 7",
+        "state.flag",
+    ),
+    Fault(
+        "the caller's flag is not put back",
+        SEAMS,
+        "        spots.flag = node.result.constant\n",
+        "        spots.flag = 0\n",
+    ),
+    Fault("a closure of any shape is inlined", SEAMS, "    check_shape(emitter, node.sources[0], node.detail)\n", ""),
+    Fault(
+        "no room for inlined calls", SEAMS, "1 if inlined is None else inlined.depth + 1)\n    return", "1)\n    return"
+    ),
+    Fault(
+        "a function learns of guesses in what is inlined",
+        COMPILED,
+        "        code, index = unit.position(line.index)\n        feedback =",
+        "        code, index = unit.function, line.index\n        feedback =",
+    ),
+    Fault(
+        "an error in an inlined call is its caller's",
+        COMPILED,
+        "for code, index in unit.positions(unit.line(trace.tb_lineno).index)",
+        "for code, index in unit.positions(unit.line(trace.tb_lineno).index)[:1]",
+    ),
+    Fault("callers keep a refused function inlined", UNITS, "pending.extend(self._hosts.pop(item, ()))", "pass"),
 )

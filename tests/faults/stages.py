@@ -19,19 +19,29 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
     "stoffel/compiler/facts.py": ("tests/compiler/test_facts.py", "tests/compiler/test_inference.py"),
     "stoffel/compiler/forms.py": ("tests/compiler/test_forms.py", "tests/compiler/test_emission.py"),
     "stoffel/compiler/inference.py": ("tests/compiler/test_inference.py", "tests/compiler/test_forms.py"),
+    "stoffel/compiler/inlining.py": ("tests/compiler/test_splicing.py",),
     "stoffel/compiler/kernels": ("tests/runtime/test_kernels.py",),
     "stoffel/compiler/kernels/arrays.py": ("tests/runtime/test_kernels.py", "tests/compiler/kernels/test_arrays.py"),
     "stoffel/compiler/opened.py": ("tests/compiler/test_inference.py", "tests/compiler/test_emission.py"),
     "stoffel/compiler/ranges.py": ("tests/compiler/test_ranges.py", "tests/compiler/test_forms.py"),
     "stoffel/compiler/safepoints.py": ("tests/compiler/test_codeobjects.py", "tests/compiler/test_emission.py"),
+    "stoffel/compiler/seams.py": ("tests/compiler/test_inlining.py",),
+    "stoffel/compiler/splicing.py": ("tests/compiler/test_inlining.py",),
+    "stoffel/compiler/typed.py": ("tests/compiler/test_splicing.py", "tests/compiler/test_inlining.py"),
     "stoffel/runtime/compiled.py": (
         "tests/compiler/test_codeobjects.py",
         "tests/compiler/test_statistics.py",
+        "tests/compiler/test_inlining.py",
         "tests/runtime/test_closures.py",
     ),
     "stoffel/runtime/kernel_run.py": ("tests/runtime/test_kernels.py",),
     "stoffel/runtime/kernel_tier.py": ("tests/runtime/test_kernels.py",),
-    "stoffel/runtime/units.py": ("tests/compiler/test_statistics.py", "tests/runtime/test_resolution.py"),
+    "stoffel/runtime/rebuilding.py": ("tests/compiler/test_codeobjects.py", "tests/compiler/test_inlining.py"),
+    "stoffel/runtime/units.py": (
+        "tests/compiler/test_statistics.py",
+        "tests/compiler/test_inlining.py",
+        "tests/runtime/test_resolution.py",
+    ),
 }
 """Quick tests that are likely to notice a fault in a module or package besides those of the same name."""
 
