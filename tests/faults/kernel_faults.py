@@ -88,8 +88,8 @@ KERNEL_FAULTS: tuple[Fault, ...] = (
     Fault(
         "attention is not looked for",
         SUPPORT,
-        "br i1 %asked2, label %leave, label %release",
-        "br i1 %asked2, label %release, label %release",
+        "br i1 %asked, label %leave, label %calm",
+        "br i1 %asked, label %calm, label %calm",
     ),
     Fault(
         "signals are not looked for",

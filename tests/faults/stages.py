@@ -73,4 +73,4 @@ def stages_of(file: str, tree: Path) -> list[Stage]:
     names = dict.fromkeys((same_name, *CLOSE.get(file, CLOSE.get(str(source.parent), ()))))
     close = tuple(name for name in names if (tree / name).exists())
     of_kernels = "kernel" in file or file == "stoffel/runtime/elements.py"
-    return [*([Stage(close)] if close else []), *(KERNELS if of_kernels else CODE_OBJECTS), EVERYTHING]
+    return [*([Stage(close, 200)] if close else []), *(KERNELS if of_kernels else CODE_OBJECTS), EVERYTHING]

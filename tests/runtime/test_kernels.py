@@ -79,6 +79,33 @@ def test_a_hook_that_another_thread_enables_sees_a_kernel_from_then_on() -> None
     assert all(abs(registers[1] - registers[4]) <= 1 for _, registers in seen)
 
 
+def test_a_kernel_in_a_thread_sees_a_hook_that_the_main_thread_enables() -> None:
+    for seconds in (0.3, 1, 5, 20):  # on a busy computer the hook may come while the kernel is made
+        made = machine(FOREVER)
+        errors: list[str] = []
+
+        def observe(event: Any, context: Any) -> None:
+            raise ValueError("seen")
+
+        def run(made: VirtualMachine, errors: list[str]) -> None:
+            try:
+                made.execute("main")
+            except VMError as error:
+                errors.append(str(error))
+
+        hook = made.register_hook(stoffel.events.BeforeInstructionExecute, observe)
+        made.disable_hook(hook)
+        thread = threading.Thread(target=run, args=(made, errors), daemon=True)
+        thread.start()
+        thread.join(seconds)
+        made.enable_hook(hook)
+        thread.join(60)
+        assert errors == ["Hook 1 callback failed: seen"]
+        if runs(made):
+            break
+    assert runs(made) >= 1
+
+
 @pytest.fixture
 def alarm() -> Iterator[Callable[[float], None]]:
     """Return what has KeyboardInterrupt raised in so many seconds."""
