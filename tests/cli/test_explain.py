@@ -353,3 +353,40 @@ def test_on_an_unknown_python_nothing_can_be_explained(
     assert err.startswith(
         "stoffel: nothing is compiled: the translator knows the bytecode of CPython 3.1, and this is 3."
     )
+
+
+def test_what_is_inlined_is_told_with_its_call(stoffel: Stoffel, program: Write) -> None:
+    text = """
+function half(n: int64) -> int64
+    LDI     r1, 2
+    DIV     r0, r0, r1
+    RET     r0
+end
+function quarter(n: int64) -> int64
+    PUSHARG r0
+    CALL    half
+    PUSHARG r0
+    CALL    half
+    RET     r0
+end
+function main(n: int64) -> int64
+    PUSHARG r0
+    CALL    quarter
+    RET     r0
+end
+"""
+    path = program(text)
+    lines = explained(stoffel("explain", path).out)["main"]
+    assert [line for line in lines if line.startswith("inlines")] == [
+        "inlines quarter at instruction 1",
+        "inlines half at instruction 1 of quarter",
+        "inlines half at instruction 3 of quarter",
+    ]
+    assert "     1      DIV r0, r0, r1  ; half" in stoffel("explain", path, "main", "--code").out
+    found = as_json(stoffel, path, "main")["functions"][0]
+    assert found["inlines"][0] == {
+        "inlined": "quarter",
+        "function": "main",
+        "instruction": 1,
+        "text": "CALL quarter",
+    }

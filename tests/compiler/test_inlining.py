@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
 import pytest
@@ -721,3 +722,10 @@ end
                 found.append((str(error), error.stack))
         outcomes.append(found)
     assert outcomes[1] == outcomes[0]
+
+
+def test_a_traceback_shows_the_inlined_instruction_in_the_listing_of_its_caller() -> None:
+    machine = loaded(VirtualMachine(jit="always"), RATIO)
+    error = failure(machine.execute, "main", 0)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith("<stoffel:")]
+    assert [(frame.name, frame.line) for frame in frames] == [("main", "1    DIV r0, r0, r1  ; ratio")]
