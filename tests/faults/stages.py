@@ -55,7 +55,7 @@ CODE_OBJECTS: Final = (
 )
 """What runs next for a fault in the tier of code objects, quickest first."""
 KERNELS: Final = (
-    Stage(("tests/compiler/kernels", "-k", "types or analysis or objects or machine_code or differential and 1")),
+    Stage(("tests/compiler/kernels", "-k", "not operations and not arrays and not differential and not cache")),
     Stage(("tests/compiler/kernels/test_operations.py",)),
     Stage(("tests/compiler/kernels/test_arrays.py",)),
     Stage(("tests/runtime/test_elements.py", "tests/runtime/test_typed_arrays.py")),
