@@ -22,6 +22,10 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
     "stoffel/compiler/inlining.py": ("tests/compiler/test_splicing.py",),
     "stoffel/compiler/kernels": ("tests/runtime/test_kernels.py",),
     "stoffel/compiler/kernels/arrays.py": ("tests/runtime/test_kernels.py", "tests/compiler/kernels/test_arrays.py"),
+    "stoffel/compiler/kernels/closures.py": (
+        "tests/compiler/kernels/test_closures.py",
+        "tests/compiler/kernels/test_closures_entering.py",
+    ),
     "stoffel/compiler/opened.py": ("tests/compiler/test_inference.py", "tests/compiler/test_emission.py"),
     "stoffel/compiler/ranges.py": ("tests/compiler/test_ranges.py", "tests/compiler/test_forms.py"),
     "stoffel/compiler/safepoints.py": ("tests/compiler/test_codeobjects.py", "tests/compiler/test_emission.py"),
