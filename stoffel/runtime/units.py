@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import perf_counter
 from types import CodeType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -141,19 +142,22 @@ class Units:
     def compile_call(self, key: tuple[Code, tuple[type, ...]]) -> Callable[..., Value] | None:
         code, types = key
         signature = Signature(tuple(kind_of_class(cls) for cls in types))
-        self.calls[key] = None
-        if code in self.refusals:
-            return None
-        function = self.unit_for(code, signature)
-        self.calls[key] = function
-        return function
+        with self._altogether():
+            self.calls[key] = None
+            if code not in self.refusals:
+                self.calls[key] = self.unit_for(code, signature)
+            return self.calls.get(key)
 
     def unit_for(self, code: Code, signature: Signature) -> Callable[..., Value] | None:
         """Return the Python function that runs calls of *code* with such arguments, compiling it if needed."""
-        name = self.unit_name(code, signature)
-        known = self._functions.get(name)
+        known = self._functions.get(self._names.get((code, signature), ""))
         if known is not None:
             return known
+        with self._altogether():
+            return self._compile_unit(code, signature)
+
+    def _compile_unit(self, code: Code, signature: Signature) -> Callable[..., Value] | None:
+        name = self.unit_name(code, signature)
         assumed = self._assumed[code, signature]
         unit = self._translate(
             code,
@@ -176,6 +180,16 @@ class Units:
         if kernel is not None:
             self.namespace[name] = kernel
         return function
+
+    @contextmanager
+    def _altogether(self) -> Iterator[None]:
+        """Compile altogether or not at all: what an interruption (Ctrl-C) has left half done is forgotten."""
+        try:
+            yield
+        except BaseException:
+            for code in {key[0] for key in (*self._names, *self.calls, *self.entries)}:
+                self.forget(code)
+            raise
 
     def run_unit(self, code: Code, signature: Signature, room: int, arguments: tuple[Value, ...]) -> Value:
         """Call the unit for such calls of *code*, or leave compiled code if there is none."""
@@ -205,17 +219,18 @@ class Units:
                 self.compile_entry(ordinary, values, privates)
             self.entries[key] = self.entries.get(ordinary)
             return self.entries[key] is not None
-        self.entries[key] = None
         facts = [translator.fact_of_value(value, private) for value, private in zip(values, privates, strict=True)]
-        unit = self._translate(
-            code,
-            lambda filename: translator.translate_entry(code, entry, facts, flag, captured, self, filename),
-        )
-        if unit is None:
-            return False
-        self._versions += 1
-        self.entries[key] = self._install(unit, f"entry {self._versions}")
-        return True
+        with self._altogether():
+            self.entries[key] = None
+            unit = self._translate(
+                code,
+                lambda filename: translator.translate_entry(code, entry, facts, flag, captured, self, filename),
+            )
+            if unit is None:
+                return False
+            self._versions += 1
+            self.entries[key] = self._install(unit, f"entry {self._versions}")
+            return True
 
     def _translate(self, code: Code, translate: Callable[[str], Unit]) -> Unit | None:
         if code in self.refusals or self._variants.get(code, 0) >= VARIANTS:
