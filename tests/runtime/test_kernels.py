@@ -108,11 +108,17 @@ def test_a_kernel_in_a_thread_sees_a_hook_that_the_main_thread_enables() -> None
 
 @pytest.fixture
 def alarm() -> Iterator[Callable[[float], None]]:
-    """Return what has KeyboardInterrupt raised in so many seconds."""
+    """Return what has KeyboardInterrupt raised in so many seconds.
+
+    The garbage of other tests waits meanwhile: what is raised in a destructor is lost, as Python has it.
+    """
+    gc.collect()
+    gc.disable()
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
     yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds) and None
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, before)
+    gc.enable()
 
 
 def test_an_exception_of_a_signal_handler_ends_a_kernel_and_the_machine_goes_on_working(
