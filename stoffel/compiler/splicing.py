@@ -299,8 +299,8 @@ def _rest(block: Block, position: int, blocks: dict[int, Block]) -> Block | None
 
 
 def _return_to(call: Inlined, result: Splice, blocks: dict[int, Block], way: Edge) -> None:
-    size = len(result.chunks[result.inlined.index(call)])
-    for start in range(call.base, call.base + size):
+    # Its instructions, and the one that stands for its end.
+    for start in range(call.base, call.base + len(call.code.function.instructions) + 1):
         block = blocks.get(start)
         if block is not None and block.body and result.instructions[block.body[-1]].op.flow is Flow.RETURN:
             block.next = Edge(way.target, way.back)
