@@ -106,6 +106,33 @@ def test_a_kernel_in_a_thread_sees_a_hook_that_the_main_thread_enables() -> None
     assert runs(made) >= 1
 
 
+def test_control_c_ends_a_process_that_runs_a_kernel(tmp_path: Path) -> None:
+    program = tmp_path / "forever.stfasm"
+    program.write_text(
+        'function main()\nLDI r0, "begun"\nPUSHARG r0\nCALL print\nCALL work\nRET r0\nend\n'
+        + FOREVER.replace("main", "work")
+    )
+    code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code += "from stoffel.cli.main import entry; sys.argv[0] = 'stoffel'; sys.exit(entry())"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "run", "--jit=kernels", str(program)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == "begun\n"
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1.0)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode in (130, -signal.SIGINT), err
+
+
 @pytest.fixture
 def alarm() -> Iterator[Callable[[float], None]]:
     """Return what has KeyboardInterrupt raised in so many seconds.
@@ -163,30 +190,6 @@ def test_a_kernel_whose_making_is_interrupted_is_made_the_next_time(alarm: Calla
         alarm(0)
         made.execute("sum", 200_000)
         assert runs(made) > 0
-
-
-def test_control_c_ends_a_process_that_runs_a_kernel(tmp_path: Path) -> None:
-    program = tmp_path / "forever.stfasm"
-    program.write_text(
-        'function main()\nLDI r0, "begun"\nPUSHARG r0\nCALL print\nCALL work\nRET r0\nend\n'
-        + FOREVER.replace("main", "work")
-    )
-    code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    code += "from stoffel.cli.main import entry; sys.argv[0] = 'stoffel'; sys.exit(entry())"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, "run", "--jit=kernels", str(program)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begun\n"
-    with pytest.raises(subprocess.TimeoutExpired):
-        process.wait(1.0)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode in (130, -signal.SIGINT), err
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 10, 1000])
