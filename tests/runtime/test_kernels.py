@@ -415,3 +415,24 @@ print(made.jit_statistics()["functions"]["main"]["kernel_refusal"])
     assert results == ["125250"] * 3
     assert "llvmlite" in sentence
     assert done.stderr == f"stoffel: no kernels are made: {sentence}\n"
+
+
+@pytest.mark.parametrize("jump", ["JMPLT", "JMPGT", "JMPNEQ"])
+def test_a_loop_that_begins_with_a_branch_is_entered_with_the_flag_of_the_record(jump: str) -> None:
+    first, second = ("r3", "r1") if jump == "JMPGT" else ("r1", "r3")
+    kernels = alike(f"""
+function main()
+LDI r1, 0
+LDI r2, 1
+LDI r3, 40
+CMP {first}, {second}
+again:
+{jump} more
+RET r1
+more:
+ADD r1, r1, r2
+CMP {first}, {second}
+JMP again
+end
+""")
+    assert [kernel["runs"] > 0 for kernel in kernels] == [True]
