@@ -143,7 +143,7 @@ def enter_closure(state: VMState, closure: Closure, arguments: list[Value], *, a
     if announce and state.hooked:
         state.fire(BeforeFunctionCall(CallTarget("closure", callee.name), tuple(arguments)))
     if state.tier is not None:
-        state.tier.statistics.called(callee)
+        state.tier.closure_called(callee)
     state.records.append(ActivationRecord(state, callee, arguments, list(closure.upvalues), closure))
 
 

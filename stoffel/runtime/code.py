@@ -23,6 +23,9 @@ LARGE_FRAME: Final = 256
 
 NEVER: Final = 1 << 62
 """Heat that no function reaches."""
+HEAT_OF_CALL: Final = 10
+"""What a CALL in a loop, and the call of a VM function, add to the heat besides the instructions: they take about as
+long as so many simple instructions (``python -m benchmarks --sections instructions``)."""
 
 
 @final
@@ -33,7 +36,7 @@ class Code:
     functions of a library are never called). ``source`` is None for a function registered without its instructions.
     ``plain`` is True if a call needs no more than the right number of arguments and a free place on the stack of
     records: no upvalues to find, no memory to estimate. ``heat`` estimates the instructions executed so far by calls
-    and loops; at ``hot`` the compiled tier is asked. ``layout`` is the compiler's numbering of places, once known.
+    and loops, a CALL counting for several; at ``hot`` the compiled tier is asked. ``layout`` is the compiler's numbering of places, once known.
     """
 
     __slots__ = (

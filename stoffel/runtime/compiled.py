@@ -265,6 +265,10 @@ class CompiledTier:
         frame.registers[0] = result
         return state.attention
 
+    def closure_called(self, callee: Code) -> None:
+        """Count the call of a closure by the interpreter or the host."""
+        self.statistics.called(callee)
+
     def enter(self, frame: ActivationRecord) -> bool:
         """Go on with the current record, which has just jumped back, in compiled code (on-stack replacement).
 

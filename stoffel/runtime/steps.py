@@ -14,6 +14,7 @@ Every step has the same shape: read, compute, write, next. The operations of val
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +22,7 @@ from stoffel.errors import VMError
 from stoffel.isa.scalars import I64_MAX, I64_MIN
 from stoffel.isa.table import BY_NAME, ROWS, Flow, OperandKind, complete
 from stoffel.runtime.calls import call_foreign, call_function, leave
-from stoffel.runtime.code import Code, Step
+from stoffel.runtime.code import HEAT_OF_CALL, Code, Step
 from stoffel.runtime.operations import OPERATIONS, Operation
 from stoffel.runtime.resolution import resolve
 from stoffel.runtime.values import Value
@@ -174,7 +175,7 @@ def _cmp(left: int, right: int) -> Step:
 
 
 def _jump(target: int, span: int, counting: bool) -> Step:
-    """Bind a jump; *span* is the number of instructions that a back-edge repeats, 0 for a jump forwards."""
+    """Bind a jump; *span* is the heat of what a back-edge repeats, 0 for a jump forwards."""
     if span and counting:
 
         def step(registers: Registers, frame: ActivationRecord) -> int:
@@ -300,12 +301,18 @@ def bind(code: Code, *, counting: bool = False) -> list[Step]:
     labels = code.function.labels
     shared: dict[Any, Step] = {}
     steps: list[Step] = []
+    calls: list[int] = []
     for index, instruction in enumerate(code.instructions()):
         row = instruction.op
         operands: tuple[Any, ...] = instruction.operands
         if row.flow is Flow.JUMP:
             target = labels[operands[row.position(OperandKind.LABEL) or 0]]
-            operands = (target, max(index - target + 1, 0), counting)
+            span = max(index - target + 1, 0)
+            if span:
+                span += HEAT_OF_CALL * (len(calls) - bisect_left(calls, target))
+            operands = (target, span, counting)
+        elif row.flow is Flow.CALL:
+            calls.append(index)
         key = (row.code, *map(_identity, operands))
         step = shared.get(key)
         if step is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from stoffel.runtime.code import NEVER, Code
+from stoffel.runtime.code import HEAT_OF_CALL, NEVER, Code
 from stoffel.runtime.statistics import Statistics
 
 if TYPE_CHECKING:
@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from stoffel.runtime.values import Value
 
 HEAT_OF_LOADING: Final = 80_000
-"""Interpreted instructions of one function after which the translator is loaded.
+"""Interpreted instructions, of all functions together, after which the translator is loaded.
 
 Who waits for as long as loading takes loses at most as much again; but what has run for a while mostly goes on for
 longer, so waiting for about a third of it loses less with most programs. ``python -m benchmarks --sections
 instructions`` tells what an instruction takes, ``python -X importtime -m stoffel run FILE --jit=always`` what loading
 does.
 """
+LOOKS: Final = 16
+"""Times that a loop is looked at before it alone has run for so long."""
 
 
 class WarmUp:
@@ -39,6 +41,9 @@ class WarmUp:
         self.cache = cache
         self.statistics = Statistics()
         self._counted: list[Code] = []
+        self._limit = int(threshold * HEAT_OF_LOADING)
+        self._step = self._limit // LOOKS
+        self._heat = 0
 
     def load(self) -> CompiledTier:
         """Make the compiled tier, give it to the machine and return it."""
@@ -79,16 +84,32 @@ class WarmUp:
         """Take nothing back."""
 
     def call(self, frame: ActivationRecord, callee: Code, arguments: list[Value]) -> bool | None:
-        """Count a call; run it compiled if that makes the function hot."""
-        callee.heat += len(callee.function.instructions)
-        return self.load().call(frame, callee, arguments) if self._is_hot(callee) else None
+        """Count a call; run it compiled if the program has run for long enough."""
+        heat = len(callee.function.instructions) + HEAT_OF_CALL
+        self._heat += heat
+        callee.heat += heat
+        if callee.hot == NEVER:
+            self._count_loops(callee)
+        else:
+            callee.hot += heat
+        return self.load().call(frame, callee, arguments) if self._heat >= self._limit else None
+
+    def closure_called(self, callee: Code) -> None:
+        """Count the call of a closure."""
+        self.statistics.called(callee)
+        self._heat += len(callee.function.instructions) + HEAT_OF_CALL
 
     def enter(self, frame: ActivationRecord) -> bool:
-        """Go on with the current record in compiled code if its function is hot."""
-        return self._is_hot(frame.code) and self.load().enter(frame)
-
-    def _is_hot(self, code: Code) -> bool:
+        """Go on with the current record in compiled code if the program has run for long enough."""
+        code = frame.code
         if code.hot == NEVER:
-            code.hot = int(self.threshold * HEAT_OF_LOADING)
-            self._counted.append(code)
-        return code.heat >= code.hot
+            self._count_loops(code)
+        elif code.heat >= code.hot:
+            self._heat += code.heat - code.hot + self._step
+            code.hot = code.heat + self._step
+        return self._heat >= self._limit and self.load().enter(frame)
+
+    def _count_loops(self, code: Code) -> None:
+        """Have the loops of *code* noticed now and then: their heat is added to that of the calls."""
+        code.hot = code.heat + self._step
+        self._counted.append(code)

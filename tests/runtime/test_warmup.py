@@ -7,7 +7,7 @@ import pytest
 from stoffel import Function, Instruction, Program, VirtualMachine
 from stoffel.compiler.environment import INSTRUCTIONS_PER_MISS, LARGE, Feedback
 from stoffel.runtime import compiled, warmup
-from stoffel.runtime.code import NEVER
+from stoffel.runtime.code import HEAT_OF_CALL, NEVER
 from stoffel.runtime.warmup import WarmUp
 from tests.machines import loaded
 
@@ -111,3 +111,34 @@ def test_failed_guesses_of_long_functions_are_gathered() -> None:
 def test_functions_that_were_not_called_have_no_heat_to_be_hot_at() -> None:
     machine = loaded(VirtualMachine(jit="no-kernels"), LOOP)
     assert machine.state.functions["main"].hot == NEVER  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("caller", ["CALL f", "CALL call_closure"])
+def test_what_small_functions_do_together_loads_the_translator(caller: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No function has run for long, but the program has."""
+    monkeypatch.setattr(warmup, "HEAT_OF_LOADING", 5000)
+    create = "PUSHARG r2\nCALL create_closure\nMOV r3, r0" if "closure" in caller else "NOP"
+    function = "PUSHARG r3\n" if "closure" in caller else ""
+    machine = loaded(
+        VirtualMachine(jit="no-kernels"),
+        f'function main()\nLDI r2, "f"\n{create}\n' + f"{function}{caller}\n" * 100 + "RET r0\nend\n"
+        "function f()\nLDI r0, 1\nRET r0\nend\n",
+    )
+    for _ in range(2):
+        machine.execute("main")
+        assert isinstance(machine.state.tier, WarmUp)
+    for _ in range(4):
+        machine.execute("main")
+    assert not isinstance(machine.state.tier, WarmUp)
+    assert machine.jit_statistics()["functions"].keys() <= {"main", "f"}
+
+
+def test_calls_count_for_several_instructions() -> None:
+    machine = loaded(
+        VirtualMachine(jit="no-kernels"),
+        "function main(n)\nLDI r1, 0\nLDI r2, 1\nMOV r3, r0\nagain:\nCALL f\nADD r1, r1, r2\nCMP r1, r3\nJMPLT again\n"
+        "RET r1\nend\nfunction f()\nLDI r0, 1\nRET r0\nend\n",
+    )
+    machine.execute("main", 100)
+    heat = machine.state.functions["main"].heat  # type: ignore[union-attr]
+    assert heat == 99 * (4 + HEAT_OF_CALL)
