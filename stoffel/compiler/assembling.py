@@ -2,7 +2,8 @@
 
 The library's own way from symbolic instructions to a code object builds a control-flow graph of objects and walks it
 several times, which costs more than all the rest of a translation. So it is asked for every distinct instruction once,
-and for the code object at the end; between the two only lengths of jumps are computed here.
+and for the code object at the end, without its instructions; between the two only lengths of jumps and the table of
+lines are computed here.
 """
 
 from __future__ import annotations
@@ -10,11 +11,10 @@ from __future__ import annotations
 from functools import lru_cache
 from itertools import accumulate
 from types import CodeType
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from bytecode import CompilerFlags, ConcreteBytecode, ConcreteInstr
 from bytecode.concrete import ExceptionTableEntry
-from bytecode.instr import InstrLocation
 
 Position: TypeAlias = tuple[int, int]
 """A place in code whose jumps are all as short as can be: the offset in bytes, and the number of jumps before it."""
@@ -32,21 +32,26 @@ def assembled(name: str, argument: int | None = None) -> bytes:
     return instruction.assemble() + ConcreteInstr("CACHE", 0).assemble() * instruction.use_cache_opcodes()
 
 
-class _Run(ConcreteInstr):
-    """All instructions of one line in a row, assembled: the library treats them as one long instruction."""
+@lru_cache(maxsize=1 << 14)
+def _located(units: int, change: int) -> bytes:
+    """Return the entries of the location table for so many code units whose line is *change* more than that before.
 
-    __slots__ = ("_code",)
+    Entries have no columns, cover at most eight code units, and tell the change as a number with its sign in bit 0, six
+    bits in each byte (CPython's Objects/locations.md). One function has thousands of them, most of few kinds.
+    """
+    number = change << 1 if change >= 0 else -change << 1 | 1
+    digits = bytearray()
+    while number > 0x3F:
+        digits.append(number & 0x3F | 0x40)
+        number >>= 6
+    digits.append(number)
+    first = bytes((_NO_COLUMNS | min(units, 8) - 1, *digits))
+    full, rest = divmod(max(units - 8, 0), 8)
+    return first + bytes((_NO_COLUMNS | 7, 0)) * full + (bytes((_NO_COLUMNS | rest - 1, 0)) if rest else b"")
 
-    def __init__(self, code: bytes, line: int) -> None:
-        self._code = code
-        self.location = InstrLocation(line, line, None, None)
 
-    def assemble(self) -> bytes:
-        return self._code
-
-    @property
-    def size(self) -> int:
-        return len(self._code)
+_NO_COLUMNS: Final = 0x80 | 13 << 3
+"""First byte of an entry of the location table that has a line only; the low bits are its code units less one."""
 
 
 def code_object(
@@ -75,10 +80,13 @@ def code_object(
     def unit_of(position: Position) -> int:
         return (position[0] + shifts[position[1]]) // 2
 
+    locations = []
+    latest = 1
     starts = [offset + shifts[before] for offset, before, _ in lines]
-    starts.append(len(whole))
+    for (_, _, line), start, end in zip(lines, starts, [*starts[1:], len(whole)], strict=True):
+        locations.append(_located((end - start) // 2, line - latest))
+        latest = line
     result = ConcreteBytecode(
-        [_Run(whole[start:end], line) for (_, _, line), start, end in zip(lines, starts, starts[1:], strict=False)],
         consts=tuple(constants),
         names=tuple(names),
         varnames=local_names,
@@ -92,7 +100,8 @@ def code_object(
     result.argcount = argument_count
     result.first_lineno = 1
     result.flags = CompilerFlags.OPTIMIZED | CompilerFlags.NEWLOCALS
-    return result.to_code(stacksize=stack_size, compute_exception_stack_depths=False)
+    frame = result.to_code(stacksize=stack_size, compute_exception_stack_depths=False)
+    return frame.replace(co_code=whole, co_linetable=b"".join(locations))
 
 
 def _placed(labels: list[Position | None], label: int) -> Position:
