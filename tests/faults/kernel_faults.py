@@ -15,7 +15,6 @@ LOWERING = "stoffel/compiler/kernels/lowering.py"
 SUPPORT = "stoffel/compiler/kernels/support.py"
 RUN = "stoffel/runtime/kernel_run.py"
 KERNELS = "stoffel/runtime/kernels.py"
-TIER = "stoffel/runtime/kernel_tier.py"
 ELEMENTS = "stoffel/runtime/elements.py"
 
 KERNEL_FAULTS: tuple[Fault, ...] = (
@@ -198,7 +197,12 @@ KERNEL_FAULTS: tuple[Fault, ...] = (
         "            state[buffer.MODE] = 1\n            kernel.function(memory.address)",
         "            state[buffer.MODE] = 1",
     ),
-    Fault("a kernel may stack up one record too many", TIER, "room < kernel.depth", "room + 1 < kernel.depth"),
+    Fault(
+        "a kernel may stack up one record too many",
+        KERNELS,
+        "min(room, kernel.nesting)",
+        "min(room + 1, kernel.nesting)",
+    ),
     Fault(
         "Bools are stored as they were", ELEMENTS, "value == 1 if kind is bool else", "value == 0 if kind is bool else"
     ),

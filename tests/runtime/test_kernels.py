@@ -206,12 +206,33 @@ def test_a_limit_of_calls_holds_in_kernels(depth: int) -> None:
         assert outcomes[1] == outcomes[0]
 
 
+THREE_DEEP = counting(
+    "",
+    "r4 = two(r4)",
+    "RET r4",
+    more="function one(n)\nLDI r1, 1\nADD r0, r0, r1\nRET r0\nend\n"
+    "function two(n)\nr0 = one(r0)\nr0 = one(r0)\nRET r0\nend\n",
+)
+
+
 def test_calls_without_recursion_keep_to_the_limit_too() -> None:
-    more = "function one(n)\nLDI r1, 1\nADD r0, r0, r1\nRET r0\nend\n"
-    more += "function two(n)\nr0 = one(r0)\nr0 = one(r0)\nRET r0\nend\n"
-    text = counting("", "r4 = two(r4)", "RET r4", more=more)
     for depth in (1, 2, 3, 4):
-        alike(text, depth=depth)
+        alike(THREE_DEEP, depth=depth)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+def test_a_kernel_that_was_made_before_keeps_to_a_limit_that_is_set_later(depth: int) -> None:
+    outcomes = []
+    for jit in ("off", "kernels"):
+        made = loaded(VirtualMachine(jit=jit), THREE_DEEP)
+        assert made.execute("main") == 80
+        assert jit == "off" or runs(made) > 0
+        made.max_call_depth = depth
+        try:
+            outcomes.append(("result", made.execute("main"), ()))
+        except VMError as error:
+            outcomes.append(("error", str(error), error.stack))
+    assert outcomes[1] == outcomes[0]
 
 
 @pytest.mark.parametrize("every", [0, 2])
