@@ -103,7 +103,7 @@ class Explanation(NamedTuple):
     @property
     def simplified(self) -> str:
         """Blocks with threaded jumps and the types of what each instruction sets; empty without a code object."""
-        return "" if self.typed is None else format_simplified(self.code.instructions(), self.typed)
+        return "" if self.typed is None else format_simplified(self.typed)
 
     @property
     def disassembly(self) -> str:

@@ -93,7 +93,7 @@ def _shape(row: Op) -> _Shape:
 def decode_at(index: int, instruction: Instruction, layout: Layout) -> Step:
     """Return the instruction at *index* of a spliced function in terms of the places of *layout*."""
     splice = layout.splice
-    if splice is None or not splice.inlined:
+    if not splice.inlined:
         return decode(instruction, layout)
     called, inlined = splice.by_call.get(index), splice.at(index)
     if called is not None:

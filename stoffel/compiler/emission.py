@@ -76,9 +76,6 @@ class Emitter:
         filename: str,
     ) -> None:
         self.code = code
-        self.instructions = (
-            typed.layout.splice.instructions if typed.layout.splice else environment.instructions_of(code)
-        )
         self.counted = counted_loops(typed)
         self.typed = typed = with_loops_together(typed, self.counted)
         self.environment = environment
@@ -92,7 +89,7 @@ class Emitter:
         self.lines: list[Line] = []
         self.line_is_stale = False
         self.splice = typed.layout.splice
-        self.last_index = len(self.instructions) - 1
+        self.last_index = len(self.splice.instructions) - 1
         self.labels = {start: self.writer.label() for start in typed.blocks}
         self.placed: set[int] = set()
         self.inherited: dict[int, tuple[list[Spot | None], int | Order | Held | None]] = {}
@@ -158,8 +155,7 @@ class Emitter:
 
     def new_line(self, index: int) -> Line:
         """Start the line of VM instruction *index* and make it current."""
-        text = f"{index:6}  {self.instructions[index]}" if self.splice is None else self.splice.text(index)
-        line = Line(index, text)
+        line = Line(index, self.splice)
         self.lines.append(line)
         self.writer.line = len(self.lines)
         self.line_is_stale = False

@@ -124,8 +124,7 @@ class Inference:
 
     def inlined_at(self, index: int) -> Inlined | None:
         """Return the inlined call that an instruction belongs to, None if it is the function's own."""
-        splice = self.layout.splice
-        return splice.at(index) if splice is not None and splice.inlined else None
+        return self.layout.splice.at(index)
 
     def feedback_at(self, index: int) -> tuple[Feedback, int]:
         """Return what was seen in the function that an instruction belongs to, and the instruction's index there."""

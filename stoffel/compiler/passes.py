@@ -14,7 +14,6 @@ from stoffel.compiler.facts import kind_of, of_kinds
 from stoffel.compiler.liveness import FLAG, analyse, bit
 from stoffel.compiler.safepoints import AFTER, BEFORE, BOUNDS, DEPTH, DURING, ENTRY, HANDOVER, NEXT, TAKEN, Unit
 from stoffel.compiler.typed import TypedBlock, TypedFunction
-from stoffel.isa.program import Instruction
 from stoffel.runtime.code import Code
 from stoffel.runtime.values import Value
 
@@ -70,7 +69,7 @@ def format_sites(unit: Unit) -> str:
     return "\n".join(lines)
 
 
-def format_simplified(instructions: Sequence[Instruction], typed: TypedFunction) -> str:
+def format_simplified(typed: TypedFunction) -> str:
     """Return the blocks that are left after jump threading, with what each instruction sets and how it is written.
 
     What follows an instruction is the place that it sets with the fact about it, and in brackets the form.
@@ -85,11 +84,7 @@ def format_simplified(instructions: Sequence[Instruction], typed: TypedFunction)
                 f", checks {typed.layout.name(node.sources[position])} is {of_kinds(kind)}"
                 for position, kind in node.guards
             )
-            if splice is None:
-                text = f"{node.index:6}  {instructions[node.index]}"
-            else:
-                text = splice.text(node.index)
-            lines.append(f" {text:<36} {target:<36} ({node.form}{checks})")
+            lines.append(f" {splice.text(node.index):<36} {target:<36} ({node.form}{checks})")
         lines.append(f"         {_ending(block)}")
     return "\n".join(lines)
 

@@ -17,7 +17,7 @@ from stoffel.runtime.code import Code
 from stoffel.runtime.values import Value
 
 if TYPE_CHECKING:
-    from stoffel.compiler.splicing import Inlined
+    from stoffel.compiler.splicing import Inlined, Splice
 
 BEFORE: Final = 0
 """Leaving before the instruction has done anything: the interpreter executes it."""
@@ -119,12 +119,17 @@ class Site:
 class Line:
     """One line of a unit: the VM instruction, and the sites there by way of leaving."""
 
-    __slots__ = ("index", "sites", "text")
+    __slots__ = ("_splice", "index", "sites")
 
-    def __init__(self, index: int, text: str) -> None:
+    def __init__(self, index: int, splice: Splice) -> None:
         self.index = index
-        self.text = text
         self.sites: dict[int, Site] = {}
+        self._splice = splice
+
+    @property
+    def text(self) -> str:
+        """The instruction as a line of a listing."""
+        return self._splice.text(self.index)
 
 
 class Unit:
@@ -179,18 +184,15 @@ class Unit:
     @property
     def inlined(self) -> Sequence[Inlined]:
         """The calls that are inlined, in the order of their instructions."""
-        splice = self.layout.splice
-        return () if splice is None else splice.inlined
+        return self.layout.splice.inlined
 
     def position(self, index: int) -> tuple[Code, int]:
         """Return the function that instruction *index* of the unit belongs to, and its index there."""
-        splice = self.layout.splice
-        return (self.function, index) if splice is None else splice.position(index)
+        return self.layout.splice.position(index)
 
     def positions(self, index: int) -> list[tuple[Code, int]]:
         """Return the same for the calls around it too that are inlined, outermost first."""
-        splice = self.layout.splice
-        return [(self.function, index)] if splice is None else splice.positions(index)
+        return self.layout.splice.positions(index)
 
 
 def value_at(spot: Spot, variables: dict[str, Any]) -> Value:

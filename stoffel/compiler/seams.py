@@ -23,12 +23,12 @@ CALLING: Final = frozenset({"call", "closure_call", "any_closure_call"})
 """Forms that stack up records in compiled code."""
 
 
-def records_of(typed: TypedBlock, splice: Splice | None) -> int:
+def records_of(typed: TypedBlock, splice: Splice) -> int:
     """Return how many records the calls of a block may need, those of inlined calls among them."""
     most = 0
     for node in typed.nodes:
         if node.form in CALLING or node.form == "enter":
-            inlined = None if splice is None else splice.at(node.index)
+            inlined = splice.at(node.index)
             most = max(most, 1 if inlined is None else inlined.depth + 1)
     return most
 
@@ -41,7 +41,7 @@ def take_arguments(emitter: Emitter) -> None:
 def load_room(emitter: Emitter, node: Node) -> None:
     """Push the room that a call leaves to its callee; the local has what is left below all inlined calls."""
     emitter.writer.load(ROOM)
-    inlined = None if emitter.splice is None else emitter.splice.at(node.index)
+    inlined = emitter.splice.at(node.index)
     spare = emitter.calls - (1 if inlined is None else inlined.depth + 1)
     if spare:
         emitter.writer.constant(spare)

@@ -28,6 +28,7 @@ from stoffel.compiler.inference import Inference
 from stoffel.compiler.names import ARGUMENTS_LOCAL, CLOSURE_LOCAL, UPVALUES_LOCAL, argument_name
 from stoffel.compiler.refusal import Refusal
 from stoffel.compiler.safepoints import Held, Known, Spot, Unit
+from stoffel.compiler.splicing import Splice
 from stoffel.compiler.typed import FLAG_BITS, FlowState, Layout, TypedFunction
 from stoffel.isa.program import Instruction
 from stoffel.isa.table import ROWS, OperandKind
@@ -51,20 +52,20 @@ def spliced_layout(code: Code, environment: Environment, *, full: bool) -> Layou
     plain = layout_of(code, splice.own)
     if splice.inlined:
         if splice.layout is None:
-            splice.layout = Layout(splice.registers, list(plain.slots), (), splice)
+            splice.layout = Layout(splice, list(plain.slots))
         plain = splice.layout
     if not full:
         return plain
     known = plain.full
     if known is None:
         subjects = remembered.subjects(splice.instructions)
-        known = plain.full = Layout(plain.registers, list(plain.slots), subjects, plain.splice) if subjects else plain
+        known = plain.full = Layout(plain.splice, list(plain.slots), subjects) if subjects else plain
         known.steps = plain.steps
     return known
 
 
 def layout_of(code: Code, instructions: list[Instruction]) -> Layout:
-    """Return the numbering of the places of a function, which is the same for all units on all machines."""
+    """Return the numbering of the places of a function alone, which is the same for all units on all machines."""
     layout = code.layout
     if layout is None:
         slots = {
@@ -72,7 +73,7 @@ def layout_of(code: Code, instructions: list[Instruction]) -> Layout:
             for instruction in instructions
             if instruction.op.name in _SLOTS
         }
-        layout = code.layout = Layout(code.register_count, sorted(slots))
+        layout = code.layout = Layout(Splice(code, instructions), sorted(slots))
     return layout
 
 
@@ -154,8 +155,20 @@ def infer_call(
     full: bool = False,
 ) -> TypedFunction:
     """Return the typed form of the unit for calls of *code* with such arguments; see :func:`infer`."""
+    return _bounded_call(code, arguments, captured, environment, full=full)[1]
+
+
+def _bounded_call(
+    code: Code,
+    arguments: list[Fact],
+    captured: tuple[str, ...] | None,
+    environment: Environment,
+    *,
+    full: bool,
+) -> tuple[list[Fact], TypedFunction]:
+    """Return *arguments* with the bounds guessed for them, and the typed form of the unit for calls with such."""
     facts = bounded(code, 0, arguments, environment)
-    return infer(code, 0, lambda layout: call_state(layout, facts), environment, captured, full=full)
+    return facts, infer(code, 0, lambda layout: call_state(layout, facts), environment, captured, full=full)
 
 
 def translate_call(
@@ -166,8 +179,7 @@ def translate_call(
     filename: str,
 ) -> Unit:
     """Return the unit that runs calls of *code* with such arguments, plain or as a closure. Raises Refusal."""
-    arguments = bounded(code, 0, arguments, environment)
-    typed = infer(code, 0, lambda layout: call_state(layout, arguments), environment, captured, full=True)
+    arguments, typed = _bounded_call(code, arguments, captured, environment, full=True)
     layout = typed.layout
     names = [argument_name(index) for index in range(len(arguments))]
     spots: list[Spot | None] = [

@@ -40,13 +40,11 @@ class Layout:
         "unseen_of",
     )
 
-    def __init__(
-        self, registers: int, slots: list[int], subjects: Sequence[Subject] = (), splice: Splice | None = None
-    ) -> None:
-        self.registers = registers
-        """Registers, with those of inlined calls."""
+    def __init__(self, splice: Splice, slots: list[int], subjects: Sequence[Subject] = ()) -> None:
         self.splice = splice
-        """The function with what is inlined into it, None if nothing can be."""
+        """The function with what is inlined into it."""
+        self.registers = registers = splice.registers
+        """Registers, with those of inlined calls."""
         self.slots = {slot: registers + index for index, slot in enumerate(slots)}
         self.first_unseen = registers + len(slots)
         self.unseen = {subject: self.first_unseen + index for index, subject in enumerate(subjects)}
@@ -66,7 +64,7 @@ class Layout:
     def hidden(self, index: int) -> int:
         """Return the set of places of which the interpreter sees nothing at instruction *index*."""
         splice = self.splice
-        if splice is None or not splice.inlined:
+        if not splice.inlined:
             return self.unseen_bits
         inlined = splice.at(index)
         end = splice.code.register_count if inlined is None else inlined.end

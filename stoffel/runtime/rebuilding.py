@@ -36,7 +36,7 @@ def records_of(state: VMState, unit: Unit, site: Site, frame: FrameType) -> list
     stack: list[Value] = values[layout.stack :]
     flag: Any = flag_at(site.flag, variables)
     resume = site.resume
-    inlined = None if layout.splice is None else layout.splice.at(resume)
+    inlined = layout.splice.at(resume)
     while inlined is not None:
         runs = values[inlined.closure] if inlined.closure >= 0 else None
         bound = values[inlined.bound : inlined.flag]

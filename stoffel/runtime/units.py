@@ -10,7 +10,7 @@ import gc
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from time import perf_counter
+from time import thread_time
 from types import CodeType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -237,7 +237,7 @@ class Units:
             return None
         self._variants[code] = self._variants.get(code, 0) + 1
         filename = listing_name(code.name)
-        began = perf_counter()
+        began = thread_time()
         self._compiling.append(code)
         # A translation makes a great many objects that stay: looking for garbage among them would take a third longer.
         collects = gc.isenabled()
@@ -256,8 +256,8 @@ class Units:
                 gc.enable()
         if Units.inspect is not None:
             Units.inspect(unit)
-        register_listing(unit.code, unit.lines)
-        self.statistics.compiled(code, unit, perf_counter() - began)
+        register_listing(unit.code, unit.layout.splice, unit.lines)
+        self.statistics.compiled(code, unit, thread_time() - began)
         return unit
 
     def refuse(self, code: Code, sentence: str) -> None:

@@ -12,10 +12,10 @@ from stoffel.compiler.blocks import Block
 from stoffel.compiler.decoding import decode
 from stoffel.compiler.facts import I64, Fact, equal, join, of_constant, of_kinds
 from stoffel.compiler.inference import Inference
-from stoffel.compiler.typed import FlowState, Layout, TypedBlock, TypedFunction
+from stoffel.compiler.typed import FlowState, TypedBlock, TypedFunction
 from tests.compiler.generators import make_case
 from tests.compiler.oracle import ALWAYS, run
-from tests.compiler.units import function, typed
+from tests.compiler.units import function, layout, typed
 from tests.machines import loaded
 
 executed: Counter[int] = Counter()
@@ -197,8 +197,8 @@ def test_nothing_more_is_found_by_executing_blocks_again(seed: int, monkeypatch:
 
 def test_steps_say_what_blocks_use_and_define() -> None:
     made = function("LDI r1, 1\nADD r2, r0, r1\nSTS slot7, r2\nLDS r3, slot7\nMOV r0, r3\nRET r0", parameters="x")
-    layout = Layout(4, [7])
-    steps = [decode(instruction, layout) for instruction in made.instructions]
+    places = layout(4, [7])
+    steps = [decode(instruction, places) for instruction in made.instructions]
     assert [(step.target, step.sources) for step in steps] == [
         (1, ()), (2, (0, 1)), (4, (2,)), (3, (4,)), (0, (3,)), (-1, (0,)),
     ]  # fmt: skip

@@ -16,7 +16,7 @@ from stoffel.compiler.liveness import FLAG, bit
 from stoffel.compiler.names import box_name
 from stoffel.compiler.safepoints import Held, Known, Length, Order
 from stoffel.compiler.spots import FLAG_LOCAL, Spots
-from stoffel.compiler.typed import Layout
+from tests.compiler.units import layout
 
 NEEDED_ALL = sum(bit(place) for place in range(8)) | FLAG
 
@@ -25,10 +25,10 @@ class Code:
     """Spots over a writer with some arguments, one for each of the first places."""
 
     def __init__(self, arguments: int = 2, registers: int = 4) -> None:
-        layout = Layout(registers, [])
-        names = [layout.name(place) for place in range(arguments)]
+        places = layout(registers)
+        names = [places.name(place) for place in range(arguments)]
         self.writer = Writer("f", "<f>", names)
-        self.spots = Spots(self.writer, layout)
+        self.spots = Spots(self.writer, places)
         for place in range(registers):
             self.spots.set(place, self.spots.held(names[place]) if place < arguments else None)
 

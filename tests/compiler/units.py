@@ -12,6 +12,7 @@ from stoffel.compiler.environment import Feedback
 from stoffel.compiler.facts import UNIT_FACT, Fact
 from stoffel.compiler.inference import Inference
 from stoffel.compiler.safepoints import Unit
+from stoffel.compiler.splicing import Splice
 from stoffel.compiler.typed import FLAG_BITS, FlowState, Layout, TypedFunction
 from stoffel.isa.program import Function
 from stoffel.runtime.code import Code
@@ -42,6 +43,14 @@ class NoCalls:
         return self.learned
 
 
+def layout(registers: int, slots: Sequence[int] = ()) -> Layout:
+    """Return the places of a function that has so many registers, and these spill slots."""
+    made = function("RET r0")
+    code = Code(made)
+    code.register_count = registers
+    return Layout(Splice(code, list(made.instructions)), list(slots))
+
+
 def typed(
     body: str, facts: Sequence[Fact] = (), registers: int = 8, flag: int = 0, learned: Feedback | None = None
 ) -> TypedFunction:
@@ -54,7 +63,7 @@ def typed(
     parameters = ", ".join(f"p{number}" for number in range(len(facts)))
     made = function(body, parameters=parameters)
     blocks_of = blocks.build(made.instructions, made.labels, 0)
-    return Inference(Code(made), blocks_of, Layout(registers, []), state, environment, None).run()
+    return Inference(Code(made), blocks_of, layout(registers), state, environment, None).run()
 
 
 def forms(function: TypedFunction) -> list[str]:
