@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "stoffel.runtime.kernel_memory": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler.kernels"),
     "stoffel.runtime.kernel_run": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler.kernels"),
     "stoffel.runtime.kernels": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler.kernels"),
+    "stoffel.runtime.history": ("stoffel.compiler.kernels",),
     "stoffel.runtime.kernel_builder": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
     "stoffel.runtime.kernel_tier": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
     "stoffel.cli": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),

@@ -40,7 +40,13 @@ def run(parsed: Parsed) -> int:
 
 
 def _info(cache: Cache, as_json: bool) -> int:
+    from stoffel.runtime.history import notes
+
     found = cache.info()
+    try:
+        runs = len(notes(found.directory))
+    except OSError:
+        runs = 0  # the cache tells why
     if as_json:
         _put_json(
             {
@@ -48,6 +54,7 @@ def _info(cache: Cache, as_json: bool) -> int:
                 "kernels": found.entries,
                 "bytes": found.size,
                 "limit": found.limit,
+                "runs": runs,
                 "problem": found.problem,
             }
         )
@@ -55,6 +62,7 @@ def _info(cache: Cache, as_json: bool) -> int:
     lines = [
         f"Directory: {report.one_line(found.directory or 'none')}",
         f"Kernels: {found.entries}, {_size(found.size)} of at most {_size(found.limit)}",
+        f"Runs remembered: {runs}",
     ]
     if found.problem is not None:
         lines.append(f"Nothing new is kept: {report.one_line(found.problem)}")
@@ -63,16 +71,19 @@ def _info(cache: Cache, as_json: bool) -> int:
 
 
 def _clear(cache: Cache, as_json: bool) -> int:
+    from stoffel.runtime.history import forget
+
     try:
         removed = cache.clear()
+        forgotten = forget(cache.directory)
     except OSError as error:
         where = report.one_line(error.filename or cache.directory)
         report.complain(f"stoffel: {where}: cannot clear: {error.strerror or error}")
         return status.FAILED
     if as_json:
-        _put_json({"removed": removed})
+        _put_json({"removed": removed, "forgotten": forgotten})
     else:
-        report.put(f"{report.count(removed, 'kernel')} removed\n")
+        report.put(f"{report.count(removed, 'kernel')} removed, {report.count(forgotten, 'run')} forgotten\n")
     return status.OK
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import thread_time
 from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.cli import report, status
 from stoffel.cli.arguments import SYNTAX, parse_argument
 from stoffel.cli.cache import CACHE, directory
-from stoffel.cli.files import program_name, read_program
+from stoffel.cli.files import decode, program_name, read_source
 from stoffel.cli.options import Command, Option, Parsed
 from stoffel.errors import LoadError, VMError
 from stoffel.runtime.engine import MODES
 
 if TYPE_CHECKING:
+    from stoffel.cli.files import Source
     from stoffel.isa.program import Program
     from stoffel.runtime.vm import VirtualMachine
 
@@ -63,7 +67,8 @@ def run(parsed: Parsed) -> int:
     path, *words = parsed.operands
     options = parsed.options
     arguments = [parse_argument(word, position) for position, word in enumerate(words, 1)]
-    program = read_program(path)
+    source = read_source(path)
+    program = decode(source)
     if not program.functions:
         raise LoadError("the program has no functions", category="data", path=program_name(path))
     collected = _Collected() if "--json" in options else None
@@ -83,7 +88,8 @@ def run(parsed: Parsed) -> int:
         return status.BAD_FILE
     entry = options.get("--entry", DEFAULT_ENTRY)
     try:
-        result = machine.execute(entry, *arguments)
+        with learning(machine, source, options, [entry, *words]):
+            result = machine.execute(entry, *arguments)
     except VMError as error:
         if sink.gone is not None:
             raise sink.gone from None
@@ -103,6 +109,33 @@ def run(parsed: Parsed) -> int:
         report.put(diagnostic(result) + "\n")
         _complain_statistics(machine, options)
     return status.OK
+
+
+@contextmanager
+def learning(machine: VirtualMachine, source: Source, options: dict[str, str], arguments: list[str]) -> Iterator[None]:
+    """Prepare for a run by what the last one like it has come to, and note what this one comes to."""
+    tier = machine.state.tier
+    if tier is None or not MODES[machine.jit].learns:
+        yield
+        return
+    from stoffel.runtime.history import open_history, outcome_of
+
+    history = open_history(directory(options), source.data, [machine.jit, *arguments])
+    known = history.read()
+    if known is not None:
+        tier.recall(known)
+    began = thread_time()
+    failure = None
+    try:
+        yield
+    except VMError as error:
+        failure = error
+    tier = machine.state.tier  # which may be another now
+    outcome = None if tier is None else outcome_of(tier, began)
+    if outcome is not None:
+        history.write(outcome)
+    if failure is not None:
+        raise failure
 
 
 def _statistics(machine: VirtualMachine, options: dict[str, str]) -> dict[str, Any] | None:

@@ -36,7 +36,8 @@ class Code:
     functions of a library are never called). ``source`` is None for a function registered without its instructions.
     ``plain`` is True if a call needs no more than the right number of arguments and a free place on the stack of
     records: no upvalues to find, no memory to estimate. ``heat`` estimates the instructions executed so far by calls
-    and loops, a CALL counting for several; at ``hot`` the compiled tier is asked. ``layout`` is the compiler's numbering of places, once known.
+    and loops, a CALL counting for several; at ``hot`` the compiled tier is asked. ``layout`` is the compiler's
+    numbering of places, once known.
     """
 
     __slots__ = (

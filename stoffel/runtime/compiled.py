@@ -46,6 +46,7 @@ from stoffel.runtime.values import Closure, Value
 if TYPE_CHECKING:
     import os
 
+    from stoffel.runtime.history import Outcome
     from stoffel.runtime.kernel_tier import KernelTier
     from stoffel.runtime.state import VMState
 
@@ -85,7 +86,10 @@ class Suspension(NamedTuple):
 
 
 class CompiledTier:
-    """Runs the units of one machine. *threshold* scales the heat at which functions are compiled; 0 means at once."""
+    """Runs the units of one machine. *threshold* scales the heat at which functions are compiled; 0 means at once.
+
+    ``loading`` is the ``time.thread_time`` before and after the translator was loaded.
+    """
 
     def __init__(
         self,
@@ -107,6 +111,7 @@ class CompiledTier:
         self.units.namespace[names.LEAVE] = self._leave
         self.units.namespace[names.RECOVER] = self._recover
         self.units.namespace[names.CALL_CLOSURE] = self._call_closure
+        self.loading = 0.0, 0.0
         self._every = 0
         self._countdown = 0
         self._handovers: dict[Code, int] = {}
@@ -153,6 +158,16 @@ class CompiledTier:
     def leave_kernel(self, left: KernelLeft) -> NoReturn:
         """Leave all compiled code after a kernel that it has called was left. Raises Left, or what interrupted it."""
         self._drop_all(list(reversed(left.records)), sys._getframe(1), "a kernel was left", left.interruption)
+
+    # What the next run of the same program may learn from
+
+    def recall(self, outcome: Outcome) -> None:
+        """Have the kernels that ran when the program was last run."""
+        if self._kernels_wanted and outcome.kernels:
+            if self.kernels is None:
+                self._load_kernels()
+            assert self.kernels is not None
+            self.kernels.recall(outcome.kernels)
 
     # Attention and suspension
 

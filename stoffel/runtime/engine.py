@@ -23,6 +23,11 @@ class Mode(NamedTuple):
     summary: str
     """For the command line's help."""
 
+    @property
+    def learns(self) -> bool:
+        """Whether the course of a run decides what is compiled."""
+        return self.threshold > 0 or self.kernels == "wanted"
+
 
 MODES: Final = {
     "off": Mode(0.0, "", "the interpreter alone"),

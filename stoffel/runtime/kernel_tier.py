@@ -81,6 +81,7 @@ class KernelTier:
         self._ticks = 0
         self._wanted: set[Code] = set()
         self._wanted_heads: set[tuple[Code, int]] = set()
+        self._recalled: set[tuple[Code, int | None]] = set()
         self._starts: Counter[Code] = Counter()
         self._given_up: set[tuple[Code, Signature]] = set()
         self._standing_aside: set[tuple[Code, Signature]] = set()
@@ -89,6 +90,27 @@ class KernelTier:
         self.builder = Builder(tier.kernel_finished)
         self.kernels.every = tier.every
         self.units.kernel_for = self._kernel_for
+
+    # What the next run of the same program may learn from
+
+    def recall(self, kernels: Sequence[tuple[str, int | None]]) -> None:
+        """Want what :meth:`chosen` has returned in an earlier run of the program."""
+        self.may_build = self.may_build or bool(kernels)
+        for name, entry in kernels:
+            code = self.state.functions.get(name)
+            if type(code) is not Code:
+                continue
+            self._recalled.add((code, entry))
+            if entry is None:
+                self._want_calls(code)
+            else:
+                self._wanted_heads.add((code, entry))
+
+    def chosen(self) -> tuple[tuple[str, int | None], ...]:
+        """Return which kernels have run or are being made: function, and where it is taken over, None for calls."""
+        candidates = (*self._entries.values(), *self._calls.values())
+        chosen = [item for item in candidates if item.job or any(kernel.entries for kernel in item.kernels)]
+        return tuple(dict.fromkeys((code.name, entry) for code, entry in (item.subject for item in chosen)))
 
     # Sampling
 
@@ -316,14 +338,17 @@ class KernelTier:
             self._refuse(candidate, code, str(refusal))
             return None
         job = Job(key, kernel, self.store)
-        if self.eager:
+        # Beside a run that keeps the interpreter busy, loading takes several times as long: what has been of use before
+        # is waited for.
+        at_once = self.eager or (stored and (code, entry) in self._recalled)
+        if at_once:
             # Interrupted, it leaves no trace, and is made the next time.
             job.run()
         candidate.tried.add(shape)
         candidate.job = job
         candidate.subject = code, entry
         candidate.expects = expects
-        if not self.eager:
+        if not at_once:
             self._jobs[job] = candidate
             self.builder.submit(job)
             return None

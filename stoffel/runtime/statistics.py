@@ -68,6 +68,10 @@ class Statistics:
             found = self.functions[code.name] = FunctionStatistics()
         return found
 
+    def compile_seconds(self) -> float:
+        """Return how long all translations together have taken, in seconds."""
+        return sum(found.compile_seconds for found in self.functions.values())
+
     def called(self, code: Code) -> None:
         """Count a call that no unit counts: by the interpreter or the host, or of a kernel."""
         if self.counts_calls:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import thread_time
 from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.runtime.code import HEAT_OF_CALL, NEVER, Code
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from stoffel.runtime.compiled import CompiledTier
     from stoffel.runtime.frames import ActivationRecord
+    from stoffel.runtime.history import Outcome
     from stoffel.runtime.state import VMState
     from stoffel.runtime.values import Value
 
@@ -23,6 +25,8 @@ longer, so waiting for about a third of it loses less with most programs. ``pyth
 instructions`` tells what an instruction takes, ``python -X importtime -m stoffel run FILE --jit=always`` what loading
 does.
 """
+PATIENCE: Final = 4
+"""Factor on that for a run that is known not to be worth it."""
 LOOKS: Final = 16
 """Times that a loop is looked at before it alone has run for so long."""
 
@@ -31,6 +35,7 @@ class WarmUp:
     """Counts like the compiled tier, and gives way to it when a function is hot enough; arguments as there."""
 
     is_suspended: Final = False
+    loading: Final = None
 
     def __init__(
         self, state: VMState, threshold: float, kernels: str = "", cache: str | os.PathLike[str] | None = None
@@ -47,9 +52,11 @@ class WarmUp:
 
     def load(self) -> CompiledTier:
         """Make the compiled tier, give it to the machine and return it."""
+        began = thread_time()
         from stoffel.runtime.compiled import CompiledTier
 
         tier = CompiledTier(self.state, self.threshold, self.kernels, self.cache, self.statistics)
+        tier.loading = began, thread_time()
         self.state.tier = tier
         for code in self._counted:
             # From now on the length of a function decides.
@@ -57,6 +64,13 @@ class WarmUp:
         if self.state.attention:
             tier.ask_attention()
         return tier
+
+    def recall(self, outcome: Outcome) -> None:
+        """Prepare for a run that has come to *outcome* before."""
+        if outcome.paid:
+            self.load().recall(outcome)
+        else:
+            self._limit *= PATIENCE
 
     @property
     def every(self) -> int:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from stoffel.compiler.kernels.cache import Cache
-from tests.cli.conftest import Outcome
+from stoffel.runtime.history import History, Outcome
+from tests.cli import conftest
 
-Stoffel = Callable[..., Outcome]
+Stoffel = Callable[..., conftest.Outcome]
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +38,7 @@ def test_info_tells_the_directory_and_what_is_in_it(stoffel: Stoffel, directory:
     kib = f"{size(directory) / 1024:.1f}"
     assert stoffel("cache", "info", "--cache", directory) == (
         0,
-        f"Directory: {directory}\nKernels: 2, {kib} KiB of at most 256 MiB\n",
+        f"Directory: {directory}\nKernels: 2, {kib} KiB of at most 256 MiB\nRuns remembered: 0\n",
         "",
     )
 
@@ -46,7 +47,7 @@ def test_info_on_a_directory_that_is_still_to_be_made_finds_nothing(stoffel: Sto
     place = tmp_path / "new"
     assert stoffel("cache", "info", "--cache", place) == (
         0,
-        f"Directory: {place}\nKernels: 0, 0 bytes of at most 256 MiB\n",
+        f"Directory: {place}\nKernels: 0, 0 bytes of at most 256 MiB\nRuns remembered: 0\n",
         "",
     )
     assert not place.exists()
@@ -65,7 +66,8 @@ def test_the_environment_names_directory_and_limit(
 def test_info_says_that_the_cache_is_off(stoffel: Stoffel) -> None:
     assert stoffel("cache", "info", "--cache", "off") == (
         0,
-        "Directory: none\nKernels: 0, 0 bytes of at most 256 MiB\nNothing new is kept: it is turned off\n",
+        "Directory: none\nKernels: 0, 0 bytes of at most 256 MiB\nRuns remembered: 0\n"
+        "Nothing new is kept: it is turned off\n",
         "",
     )
 
@@ -87,19 +89,21 @@ def test_info_as_json(stoffel: Stoffel, directory: Path) -> None:
         "bytes": size(directory),
         "limit": 256 << 20,
         "problem": None,
+        "runs": 0,
     }
 
 
 def test_clear_removes_the_kernels(stoffel: Stoffel, directory: Path) -> None:
     (directory / "notes").touch()
-    assert stoffel("cache", "clear", "--cache", directory) == (0, "2 kernels removed\n", "")
+    History(str(directory), b"program", []).write(Outcome(paid=True))
+    assert stoffel("cache", "clear", "--cache", directory) == (0, "2 kernels removed, 1 run forgotten\n", "")
     assert [path.name for path in directory.iterdir()] == ["notes"]
-    assert stoffel("cache", "clear", "--cache", directory, "--json") == (0, '{"removed": 0}\n', "")
+    assert stoffel("cache", "clear", "--cache", directory, "--json") == (0, '{"removed": 0, "forgotten": 0}\n', "")
 
 
 def test_clear_where_there_is_nothing_removes_nothing(stoffel: Stoffel, tmp_path: Path) -> None:
-    assert stoffel("cache", "clear", "--cache", tmp_path / "none") == (0, "0 kernels removed\n", "")
-    assert stoffel("cache", "clear", "--cache=off") == (0, "0 kernels removed\n", "")
+    assert stoffel("cache", "clear", "--cache", tmp_path / "none") == (0, "0 kernels removed, 0 runs forgotten\n", "")
+    assert stoffel("cache", "clear", "--cache=off") == (0, "0 kernels removed, 0 runs forgotten\n", "")
 
 
 def test_what_cannot_be_cleared_is_told_in_one_line(stoffel: Stoffel, hello: Path) -> None:

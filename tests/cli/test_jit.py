@@ -8,9 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from stoffel import VirtualMachine
+from stoffel.cli.files import Source
+from stoffel.cli.run import learning
 from stoffel.cli.tiers import signature_text, statistics_lines
 from stoffel.compiler import codeobjects
+from stoffel.runtime import history, warmup
 from stoffel.runtime.engine import MODES, Engine
+from stoffel.runtime.history import notes
 from tests.cli.conftest import Outcome
 from tests.machines import SUM_BY_CALL
 
@@ -128,6 +133,36 @@ def test_kernels_of_a_second_run_come_from_the_cache(stoffel: Stoffel, total: Pa
     for code in ("built", "cached"):
         err = stoffel("run", total, "--jit=kernels", "--stats", f"--cache={tmp_path / 'kept'}", "1000").err
         assert f"  {code} " in err
+
+
+def test_a_later_run_does_not_wait_until_it_is_known_that_compiling_pays(
+    stoffel: Stoffel, total: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ("run", total, "--jit", "--stats", "--cache", tmp_path / "cache", "1000")
+    assert "code object" not in stoffel(*command).err
+    assert notes(str(tmp_path / "cache")) == []
+    with monkeypatch.context() as patch:
+        patch.setattr(warmup, "HEAT_OF_LOADING", 100)
+        patch.setattr(history, "SPEED_UP", 1e6)
+        assert "code object" in stoffel(*command).err
+    assert len(notes(str(tmp_path / "cache"))) == 1
+    assert "code object" in stoffel(*command).err
+    assert "code object" not in stoffel(*command[:-1], "1001").err
+    assert "code object" not in stoffel(*command, "--cache=off").err
+
+
+def test_an_interrupted_run_says_nothing_about_the_next(total: Path, tmp_path: Path) -> None:
+    def interrupt(line: str) -> None:
+        raise KeyboardInterrupt
+
+    machine = VirtualMachine(jit="always", output=interrupt)
+    assert machine.state.tier is not None
+    with (
+        pytest.raises(KeyboardInterrupt),
+        learning(machine, Source("total", total.read_bytes()), {"--cache": str(tmp_path)}, []),
+    ):
+        machine.execute("print", 1)
+    assert notes(str(tmp_path)) == []
 
 
 def test_signatures_are_shown_in_types_of_the_language_and_cut_where_they_are_long() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stoffel import VirtualMachine
-from stoffel.compiler.kernels import cache
+from stoffel.compiler.kernels import place
 from stoffel.runtime import sampling
 from stoffel.runtime.sampling import LONGEST_REST, LOOKS, Clock
 from tests.machines import SUM_BY_CALL, loaded
@@ -111,5 +111,5 @@ def test_what_the_cache_has_is_not_asked_for_again_if_it_is_of_no_use(
     sampled("sum", 0)
     for entry in tmp_path.glob("**/*.kernel"):
         entry.write_bytes(b"damaged")
-    monkeypatch.setattr(cache, "_remove", lambda path: None)  # as where the directory is not to be written to
+    monkeypatch.setattr(place, "remove", lambda path: None)  # as where the directory is not to be written to
     assert not any(kernel["cached"] for kernel in kernels_of_sum(sampled("sum", 0)))

@@ -10,25 +10,19 @@ from __future__ import annotations
 import os
 import stat
 import struct
-import sys
 from collections.abc import Callable
 from hashlib import sha256
 from time import time
 from typing import Any, Final
 
+from stoffel.compiler.kernels import place
 from stoffel.compiler.refusal import Refusal
 
 DEFAULT_LIMIT: Final = 256 << 20
 """Most bytes that are kept; the least recently used entries go first."""
 
-DIRECTORY_VARIABLE: Final = "STOFFEL_CACHE_DIR"
-"""Environment variable that names the directory, or says ``off``."""
-
 LIMIT_VARIABLE: Final = "STOFFEL_CACHE_MIB"
 """Environment variable that sets the limit, in MiB."""
-
-OFF: Final = "off"
-"""What turns the cache off, as an option and in the environment variable; a directory of that name is ``./off``."""
 
 _MAGIC: Final = b"stfkern\n"
 _VERSION: Final = 1
@@ -38,7 +32,6 @@ _LENGTHS: Final = struct.Struct("<4Q")
 """Lengths of key, host identity, metadata (JSON) and object code, which follow in this order and end the file."""
 
 _SUFFIX: Final = ".kernel"
-_TEMPORARY: Final = ".tmp"
 _ABANDONED: Final = 3600.0
 """Seconds after which a temporary file belongs to a writer that is gone."""
 _PUTS_BETWEEN_COUNTS: Final = 100
@@ -118,7 +111,7 @@ class Cache:
             return None
         entry = self._decode(data, key)
         if entry is None:
-            _remove(path)
+            place.remove(path)
         else:
             _touch(path)
         return entry
@@ -139,9 +132,9 @@ class Cache:
             return False
         try:
             os.makedirs(self.directory, 0o700, exist_ok=True)
-            if _distrust(os.stat(self.directory)) is not None:
+            if place.distrust(os.stat(self.directory)) is not None:
                 return False
-            _write(self._path(key), data)
+            place.write(self._path(key), data)
         except OSError:
             return False
         self._count(len(data))
@@ -184,10 +177,10 @@ class Cache:
     def _read(self, path: str) -> bytes | None:
         """Return the content of a file that nobody else can have written. Raises OSError."""
         assert self.directory is not None
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | _NONBLOCK)
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | place.NONBLOCK)
         try:
             found = os.fstat(handle)
-            if not stat.S_ISREG(found.st_mode) or _distrust(found) or _distrust(os.stat(self.directory)):
+            if not stat.S_ISREG(found.st_mode) or place.distrust(found) or place.distrust(os.stat(self.directory)):
                 return None
             # A short read is found out like any other damage.
             return os.read(handle, found.st_size + 1) if found.st_size <= self.limit else b""
@@ -241,7 +234,7 @@ class Cache:
                             continue  # another process has removed it
                         entries.append((state.st_mtime_ns, state.st_size, item.path))
                     elif _is_abandoned(item):
-                        _remove(item.path)
+                        place.remove(item.path)
         except OSError:
             return entries  # what cannot be read counts as empty
         return entries
@@ -263,7 +256,7 @@ class Cache:
             for _, length, path in sorted(entries):
                 if size <= self.limit * 9 // 10:
                     break
-                _remove(path)
+                place.remove(path)
                 size -= length
         return size
 
@@ -272,41 +265,26 @@ class Cache:
     def _problem(self) -> str | None:
         """Return why nothing can be kept in the directory, as a sentence, or None."""
         assert self.directory is not None
-        place = self.directory
+        path = self.directory
         while True:
             try:
-                found = os.stat(place)
+                found = os.stat(path)
                 break
             except FileNotFoundError:
-                if os.path.islink(place):
-                    return f"{place} is a link to nothing"
-                place = os.path.dirname(place)
+                if os.path.islink(path):
+                    return f"{path} is a link to nothing"
+                path = os.path.dirname(path)
             except OSError as error:
-                return f"{place} cannot be used: {error.strerror or error}"
+                return f"{path} cannot be used: {error.strerror or error}"
         if not stat.S_ISDIR(found.st_mode):
-            return f"{place} is not a directory"
-        if place == self.directory:
-            distrust = _distrust(found)
+            return f"{path} is not a directory"
+        if path == self.directory:
+            distrust = place.distrust(found)
             if distrust is not None:
-                return f"{place} {distrust}, and what is in it would be executed"
-        if not os.access(place, os.R_OK | os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-            return f"{place} cannot be written"
+                return f"{path} {distrust}, and what is in it would be executed"
+        if not os.access(path, os.R_OK | os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+            return f"{path} cannot be written"
         return None
-
-
-_NONBLOCK: Final[int] = getattr(os, "O_NONBLOCK", 0)
-"""Opening a pipe that lies there as an entry must not wait for a writer."""
-
-
-def _distrust(found: os.stat_result) -> str | None:
-    """Return why others may have put something there, as the end of a sentence, or None."""
-    if not hasattr(os, "geteuid"):
-        return None  # Windows: the user's directories are not for others
-    if found.st_uid != os.geteuid():
-        return "belongs to another user"
-    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        return "can be written by other users"
-    return None
 
 
 def _is_entry(name: str) -> bool:
@@ -315,7 +293,9 @@ def _is_entry(name: str) -> bool:
 
 def _is_abandoned(item: os.DirEntry[str]) -> bool:
     """Tell whether it is the temporary file of a writer that is gone; others are still being written."""
-    if not (_has_digest(item.name) and item.name[64:].startswith(f"{_SUFFIX}.") and item.name.endswith(_TEMPORARY)):
+    if not (
+        _has_digest(item.name) and item.name[64:].startswith(f"{_SUFFIX}.") and item.name.endswith(place.TEMPORARY)
+    ):
         return False
     try:
         return time() - item.stat(follow_symlinks=False).st_mtime > _ABANDONED
@@ -325,28 +305,6 @@ def _is_abandoned(item: os.DirEntry[str]) -> bool:
 
 def _has_digest(name: str) -> bool:
     return len(name) > 64 and not name[:64].strip("0123456789abcdef")
-
-
-def _write(path: str, data: bytes) -> None:
-    """Put *data* at *path*, all of it or nothing. Raises OSError."""
-    temporary = f"{path}.{os.getpid()}.{os.urandom(4).hex()}{_TEMPORARY}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    try:
-        with open(os.open(temporary, flags, 0o600), "wb", buffering=0) as file:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[file.write(rest) :]
-        os.replace(temporary, path)
-    except BaseException:
-        _remove(temporary)
-        raise
-
-
-def _remove(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        return
 
 
 def _touch(path: str) -> None:
@@ -366,29 +324,5 @@ def open_cache(setting: str | os.PathLike[str] | None = None) -> Cache:
     megabytes = os.environ.get(LIMIT_VARIABLE, "")
     if megabytes.isascii() and megabytes.isdigit():
         limit = int(megabytes[:12]) << 20
-    source = "it is turned off"
-    if not setting:
-        setting = os.environ.get(DIRECTORY_VARIABLE) or None
-        source = f"{DIRECTORY_VARIABLE} turns it off"
-    if setting == OFF:
-        return Cache(None, limit=limit, reason=source)
-    if setting is not None:
-        return Cache(setting, limit=limit)
-    try:
-        place = _user_cache_directory()
-    except ImportError:
-        return Cache(None, limit=limit, reason="the library platformdirs, which knows the place, is not installed")
-    if not os.path.isabs(place):
-        return Cache(None, limit=limit, reason="this user has no home directory")
-    return Cache(os.path.join(place, "kernels"), limit=limit)
-
-
-def _user_cache_directory() -> str:
-    """Return where the platform wants a user's caches of this program. Raises ImportError without platformdirs."""
-    if sys.platform == "linux":
-        # The rule of the XDG Base Directory Specification: importing platformdirs, which knows it too, takes time.
-        base = os.environ.get("XDG_CACHE_HOME", "")
-        return os.path.join(base if os.path.isabs(base) else os.path.expanduser("~/.cache"), "stoffel")
-    from platformdirs import user_cache_dir
-
-    return user_cache_dir("stoffel", appauthor=False)
+    found = place.directory(setting)
+    return Cache(found.directory, limit=limit, reason=found.reason)

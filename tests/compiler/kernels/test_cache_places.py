@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stoffel.compiler.kernels import cache as module
+from stoffel.compiler.kernels import place as place_rules
 from stoffel.compiler.kernels.cache import DEFAULT_LIMIT, Cache, open_cache
 
 from .caches import CODE, META, found, host, stored, the_file
@@ -128,7 +128,7 @@ def test_on_linux_the_place_is_the_one_that_platformdirs_knows(
         monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     else:
         monkeypatch.setenv("XDG_CACHE_HOME", place)
-    assert Path(module._user_cache_directory()) == Path(platformdirs.user_cache_dir("stoffel", appauthor=False))
+    assert Path(place_rules.user_cache_directory()) == Path(platformdirs.user_cache_dir("stoffel", appauthor=False))
 
 
 def test_on_other_systems_platformdirs_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,91 @@
+"""Where files are kept between runs, whom they are trusted from, and how they are written: whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from typing import Final, NamedTuple
+
+DIRECTORY_VARIABLE: Final = "STOFFEL_CACHE_DIR"
+"""Environment variable that names the directory, or says ``off``."""
+
+OFF: Final = "off"
+"""What turns the cache off, as an option and in the environment variable; a directory of that name is ``./off``."""
+
+NONBLOCK: Final[int] = getattr(os, "O_NONBLOCK", 0)
+"""Opening a pipe that lies there as an entry must not wait for a writer."""
+
+TEMPORARY: Final = ".tmp"
+"""End of the name of a file that is being written."""
+
+
+class Place(NamedTuple):
+    """A directory, or None and, for people, the *reason* why there is none."""
+
+    directory: str | None
+    reason: str = ""
+
+
+def directory(setting: str | os.PathLike[str] | None) -> Place:
+    """Return where *setting* says: a directory, ``"off"``, or None for what the environment says."""
+    source = "it is turned off"
+    if not setting:
+        setting = os.environ.get(DIRECTORY_VARIABLE) or None
+        source = f"{DIRECTORY_VARIABLE} turns it off"
+    if setting == OFF:
+        return Place(None, source)
+    if setting is not None:
+        return Place(os.fspath(setting))
+    try:
+        found = user_cache_directory()
+    except ImportError:
+        return Place(None, "the library platformdirs, which knows the place, is not installed")
+    if not os.path.isabs(found):
+        return Place(None, "this user has no home directory")
+    return Place(os.path.join(found, "kernels"))
+
+
+def user_cache_directory() -> str:
+    """Return where the platform wants a user's caches of this program. Raises ImportError without platformdirs."""
+    if sys.platform == "linux":
+        # The rule of the XDG Base Directory Specification: importing platformdirs, which knows it too, takes time.
+        base = os.environ.get("XDG_CACHE_HOME", "")
+        return os.path.join(base if os.path.isabs(base) else os.path.expanduser("~/.cache"), "stoffel")
+    from platformdirs import user_cache_dir
+
+    return user_cache_dir("stoffel", appauthor=False)
+
+
+def distrust(found: os.stat_result) -> str | None:
+    """Return why others may have put something there, as the end of a sentence, or None."""
+    if not hasattr(os, "geteuid"):
+        return None  # Windows: the user's directories are not for others
+    if found.st_uid != os.geteuid():
+        return "belongs to another user"
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return "can be written by other users"
+    return None
+
+
+def write(path: str, data: bytes) -> None:
+    """Put *data* at *path*, all of it or nothing. Raises OSError."""
+    temporary = f"{path}.{os.getpid()}.{os.urandom(4).hex()}{TEMPORARY}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    try:
+        with open(os.open(temporary, flags, 0o600), "wb", buffering=0) as file:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[file.write(rest) :]
+        os.replace(temporary, path)
+    except BaseException:
+        remove(temporary)
+        raise
+
+
+def remove(path: str) -> None:
+    """Remove the file at *path* if that is possible."""
+    try:
+        os.unlink(path)
+    except OSError:
+        return

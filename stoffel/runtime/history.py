@@ -1,0 +1,152 @@
+"""What the last run of the same program with the same arguments came to, so that the next need not be watched first.
+
+Whether loading the translator pays, and which functions and loops deserve a kernel, is only known when much of a short
+run is over. A run that is repeated mostly takes as long as the one before, so it is noted beside the kernels on disk:
+one small text file for each of :data:`SLOTS` slots, where a later run takes the place of an earlier one. Nothing in it
+is executed, and a wrong note costs time, never a result.
+"""
+
+from __future__ import annotations
+
+import os
+from time import thread_time
+from typing import TYPE_CHECKING, Final, NamedTuple
+from zlib import crc32
+
+from stoffel.compiler.kernels import place
+
+if TYPE_CHECKING:
+    from stoffel.runtime.compiled import CompiledTier
+    from stoffel.runtime.warmup import WarmUp
+
+SLOTS: Final = 4096
+SUFFIX: Final = ".history"
+SPEED_UP: Final = 8
+"""How much faster than the interpreter code objects are taken to be where it is asked whether they have paid."""
+_FIRST_LINE: Final = "stoffel history 1"
+_MOST_BYTES: Final = 1 << 16
+_MOST_KERNELS: Final = 64
+_YES: Final = "it paid"
+_NO: Final = "it did not pay"
+_CALL: Final = "call"
+
+
+class Outcome(NamedTuple):
+    """What a run came to: whether compiling *paid*, and the *kernels* that ran, outermost first.
+
+    A kernel is the name of its function and the instruction at which it takes over a loop, None if it runs calls.
+    """
+
+    paid: bool
+    kernels: tuple[tuple[str, int | None], ...] = ()
+
+
+def outcome_of(tier: CompiledTier | WarmUp, began: float) -> Outcome | None:
+    """Return what a run that *began* at this ``time.thread_time`` has come to, None if nothing was compiled.
+
+    Compiling has paid if the interpreter would have taken longer for the work than compiling and compiled code have.
+    """
+    if tier.loading is None:
+        return None
+    before, after = tier.loading
+    kernels = () if tier.kernels is None else tier.kernels.chosen()
+    compiling = tier.statistics.compile_seconds()
+    interpreted = max(before - began, 0.0)
+    compiled = thread_time() - max(began, after) - compiling
+    paid = interpreted + SPEED_UP * compiled > after - before + compiling
+    return Outcome(paid or bool(kernels), kernels)
+
+
+class History:
+    """The note about runs that are the same as far as *content* (of the program's file) and *arguments* tell.
+
+    It is in *directory*, which is made when there is something to keep; None keeps nothing.
+    """
+
+    __slots__ = ("_directory", "_key", "_known", "_path")
+
+    def __init__(self, directory: str | None, content: bytes, arguments: list[str]) -> None:
+        self._key = f"{len(content)} {crc32(content)} {arguments!a}"
+        self._directory = directory
+        self._path = os.path.join(directory or "", f"{crc32(self._key.encode()) % SLOTS:03x}{SUFFIX}")
+        self._known: Outcome | None = None
+
+    def read(self) -> Outcome | None:
+        """Return what the last such run came to, None if that is not known. Raises nothing."""
+        if self._directory is None:
+            return None
+        try:
+            handle = os.open(self._path, os.O_RDONLY | place.NONBLOCK)
+            try:
+                data = os.read(handle, _MOST_BYTES)
+            finally:
+                os.close(handle)
+            self._known = _decode(data.decode(), self._key)
+        except (OSError, ValueError):
+            return None
+        return self._known
+
+    def write(self, outcome: Outcome) -> None:
+        """Keep *outcome* for the next such run, where that is possible."""
+        if self._directory is None or outcome == self._known:
+            return
+        try:
+            os.makedirs(self._directory, 0o700, exist_ok=True)
+            if place.distrust(os.stat(self._directory)) is None:
+                place.write(self._path, _encode(outcome, self._key))
+        except (OSError, ValueError):
+            return
+
+
+def open_history(setting: str | os.PathLike[str] | None, content: bytes, arguments: list[str]) -> History:
+    """Return the note in the directory that *setting* names: as ``stoffel.compiler.kernels.cache.open_cache``."""
+    return History(place.directory(setting).directory, content, arguments)
+
+
+def _encode(outcome: Outcome, key: str) -> bytes:
+    """Return the text of the file. Raises ValueError for a name that it cannot hold."""
+    lines = [_FIRST_LINE, key, _YES if outcome.paid else _NO]
+    lines += [f"{_CALL if entry is None else entry} {name}" for name, entry in outcome.kernels[:_MOST_KERNELS]]
+    if any("\n" in line for line in lines):
+        raise ValueError("a name has several lines")
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _decode(text: str, key: str) -> Outcome | None:
+    """Return the outcome in *text*, None if it is about other runs. Raises ValueError for what was not written here."""
+    first, about, paid, *rest, end = text.split("\n")
+    if (first, about, end) != (_FIRST_LINE, key, "") or paid not in (_YES, _NO):
+        return None
+    kernels: list[tuple[str, int | None]] = []
+    for line in rest:
+        entry, _, name = line.partition(" ")
+        kernels.append((name, None if entry == _CALL else int(entry)))
+    return Outcome(paid == _YES, tuple(kernels))
+
+
+def notes(directory: str | None) -> list[str]:
+    """Return the paths of all notes in *directory*, and of what dead writers have left of some.
+
+    Raises OSError for a directory that is there and cannot be read.
+    """
+    try:
+        found = [] if directory is None else os.listdir(directory)
+    except FileNotFoundError:
+        return []
+    return [os.path.join(directory or "", name) for name in found if _is_note(name)]
+
+
+def forget(directory: str | None) -> int:
+    """Remove all notes in *directory* and return how many there were. Raises OSError."""
+    forgotten = 0
+    for path in notes(directory):
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            continue  # another process was quicker
+        forgotten += 1
+    return forgotten
+
+
+def _is_note(name: str) -> bool:
+    return name[3:].startswith(SUFFIX) and not name[:3].strip("0123456789abcdef")

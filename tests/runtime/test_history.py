@@ -1,0 +1,205 @@
+"""What a run leaves for the next run of the same program, and what that makes of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from stoffel import VirtualMachine
+from stoffel.runtime import history, warmup
+from stoffel.runtime.compiled import CompiledTier
+from stoffel.runtime.history import History, Outcome, forget, notes, outcome_of
+from stoffel.runtime.statistics import Statistics
+from stoffel.runtime.warmup import PATIENCE, WarmUp
+from tests.machines import SUM, SUM_BY_CALL, loaded
+
+PROGRAM = (
+    SUM_BY_CALL
+    + """\
+function each(n)
+    LDI r1, "prints, which no kernel does"
+    MOV r2, r0
+    PUSHARG r1
+    CALL print
+    PUSHARG r2
+    CALL sum
+    RET r0
+end
+"""
+)
+LEARNT = Outcome(paid=True, kernels=(("main", 3), ("größer als", None), ("", 0)))
+
+
+def about(directory: Path, *arguments: str, content: bytes = b"a program") -> History:
+    return History(str(directory), content, list(arguments))
+
+
+@pytest.mark.parametrize("outcome", [LEARNT, Outcome(paid=True), Outcome(paid=False)])
+def test_the_next_run_reads_what_the_last_one_wrote(outcome: Outcome, tmp_path: Path) -> None:
+    place = tmp_path / "new" / "directory"
+    about(place, "auto", "main").write(outcome)
+    assert about(place, "auto", "main").read() == outcome
+
+
+def test_the_last_run_counts(tmp_path: Path) -> None:
+    about(tmp_path).write(LEARNT)
+    about(tmp_path).write(Outcome(paid=False))
+    assert about(tmp_path).read() == Outcome(paid=False)
+    assert len(notes(str(tmp_path))) == 1
+
+
+def test_what_is_known_is_not_written_again(tmp_path: Path) -> None:
+    about(tmp_path).write(LEARNT)
+    known = about(tmp_path)
+    assert known.read() == LEARNT
+    (path,) = notes(str(tmp_path))
+    Path(path).unlink()
+    known.write(LEARNT)
+    assert notes(str(tmp_path)) == []
+
+
+def test_other_programs_and_arguments_are_other_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even in the same slot."""
+    monkeypatch.setattr(history, "SLOTS", 1)
+    about(tmp_path, "auto", "main", "1").write(LEARNT)
+    assert about(tmp_path, "auto", "main", "2").read() is None
+    assert about(tmp_path, "auto", "main", "1", content=b"another").read() is None
+    assert about(tmp_path, "auto", "main", "1").read() == LEARNT
+    about(tmp_path, "auto", "main", "2").write(LEARNT)
+    assert about(tmp_path, "auto", "main", "1").read() is None
+
+
+def test_a_damaged_note_is_none_or_says_less(tmp_path: Path) -> None:
+    about(tmp_path).write(LEARNT)
+    (path,) = notes(str(tmp_path))
+    data = Path(path).read_bytes()
+    for length in range(len(data)):
+        Path(path).write_bytes(data[:length])
+        found = about(tmp_path).read()
+        assert found is None or found.kernels == LEARNT.kernels[: len(found.kernels)]
+    for damage in (b"\xff" * 50, b"\n" * 5, data.replace(b"3 main", b"x main"), data.replace(b"paid", b"pays")):
+        Path(path).write_bytes(damage)
+        assert about(tmp_path).read() is None
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_pipe_in_the_place_of_a_note_is_not_waited_for(tmp_path: Path) -> None:
+    about(tmp_path).write(LEARNT)
+    (path,) = notes(str(tmp_path))
+    Path(path).unlink()
+    os.mkfifo(path)
+    assert about(tmp_path).read() is None
+
+
+def test_where_nothing_can_be_kept_nothing_is(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    for place in (str(file), str(file / "below"), None):
+        nowhere = History(place, b"", [])
+        nowhere.write(LEARNT)
+        assert nowhere.read() is None
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no owners")
+def test_nothing_is_written_where_others_can_write(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    about(tmp_path).write(LEARNT)
+    assert notes(str(tmp_path)) == []
+
+
+def test_a_name_of_two_lines_is_not_noted(tmp_path: Path) -> None:
+    about(tmp_path).write(Outcome(paid=True, kernels=(("two\nlines", None),)))
+    assert notes(str(tmp_path)) == []
+
+
+def test_notes_can_be_forgotten_and_other_files_stay(tmp_path: Path) -> None:
+    (tmp_path / "mine").touch()
+    (tmp_path / "xyz.history").touch()
+    about(tmp_path).write(LEARNT)
+    assert forget(str(tmp_path)) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "xyz.history"]
+    assert forget(str(tmp_path)) == forget(str(tmp_path / "none")) == forget(None) == 0
+
+
+# What a machine makes of it
+
+
+def test_where_it_paid_the_translator_is_there_from_the_start() -> None:
+    machine = loaded(VirtualMachine(jit="no-kernels"), SUM)
+    assert isinstance(machine.state.tier, WarmUp)
+    machine.state.tier.recall(Outcome(paid=True))
+    assert isinstance(machine.state.tier, CompiledTier)
+    machine.execute("sum", 1000)
+    assert machine.jit_statistics()["functions"]["sum"]["units"] == 1
+
+
+def test_where_it_did_not_pay_it_is_waited_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warmup, "HEAT_OF_LOADING", 3000)
+    machine = loaded(VirtualMachine(jit="no-kernels"), SUM)
+    assert isinstance(machine.state.tier, WarmUp)
+    machine.state.tier.recall(Outcome(paid=False))
+    machine.execute("sum", 3000 * (PATIENCE - 1) // 5)
+    assert isinstance(machine.state.tier, WarmUp)
+    machine.execute("sum", 3000)
+    assert isinstance(machine.state.tier, CompiledTier)
+
+
+def test_a_run_in_which_nothing_was_compiled_has_no_outcome() -> None:
+    machine = loaded(VirtualMachine(jit="auto"), SUM)
+    machine.execute("sum", 3)
+    assert machine.state.tier is not None
+    assert outcome_of(machine.state.tier, 0.0) is None
+
+
+@pytest.mark.parametrize(
+    ("began", "loading", "compiling", "now", "paid"),
+    [
+        (0.0, (1.0, 2.0), 0.5, 2.6, True),  # a long time before, a little after
+        (0.0, (0.1, 2.0), 0.5, 2.55, False),  # 0.1 s and 8 times 0.05 s in the interpreter, against 2.4
+        (0.0, (0.1, 2.0), 0.5, 3.0, True),
+        (5.0, (0.1, 2.0), 0.5, 5.6, False),  # loaded before the run: 8 times 0.1 s
+        (5.0, (0.1, 2.0), 0.5, 6.0, True),
+    ],
+)
+def test_compiling_has_paid_if_the_interpreter_would_have_taken_longer(
+    began: float,
+    loading: tuple[float, float],
+    compiling: float,
+    now: float,
+    paid: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tier = VirtualMachine(jit="always").state.tier
+    assert isinstance(tier, CompiledTier)
+    tier.loading = loading
+    monkeypatch.setattr(Statistics, "compile_seconds", lambda _: compiling)
+    monkeypatch.setattr(history, "thread_time", lambda: now)
+    assert outcome_of(tier, began) == Outcome(paid)
+
+
+@pytest.mark.parametrize(("entry", "kernel"), [("main", ("main", 0)), ("each", ("sum", None))])
+def test_the_kernels_of_the_last_run_are_there_at_once(
+    entry: str, kernel: tuple[str, int | None], tmp_path: Path
+) -> None:
+    first = loaded(VirtualMachine(jit="kernels", cache=tmp_path), PROGRAM)
+    assert first.execute(entry, 100) == 4950
+    assert first.state.tier is not None
+    learnt = outcome_of(first.state.tier, 0.0)
+    assert learnt == Outcome(paid=True, kernels=(kernel,))
+
+    second = loaded(VirtualMachine(jit="always", cache=tmp_path), PROGRAM)
+    assert second.state.tier is not None
+    second.state.tier.recall(learnt)
+    assert second.execute(entry, 100) == 4950
+    (made,) = second.jit_statistics()["functions"][kernel[0]]["kernels"]
+    assert (made["cached"], made["runs"]) == (True, 1)
+    assert outcome_of(second.state.tier, 0.0) == learnt
+
+
+def test_what_the_last_run_knew_of_other_functions_is_no_matter() -> None:
+    machine = loaded(VirtualMachine(jit="auto"), SUM)
+    assert machine.state.tier is not None
+    machine.state.tier.recall(LEARNT)
+    assert machine.execute("sum", 10) == 45
