@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import stoffel
 from stoffel import VirtualMachine
 from tests.compiler.generators import Case
-from tests.compiler.oracle import KERNELS, KERNELS_LEFT, Outcome, compare, run
+from tests.compiler.oracle import KERNELS, KERNELS_LEFT, Outcome, Way, compare, run
 
+ROOT = Path(__file__).parents[3]
 _CALL = re.compile(r"^(\w+) = ([\w.]+)\((.*)\)$")
 
 
@@ -59,15 +63,32 @@ end
     )
 
 
-def alike(text: str, *arguments: Any, plan: Mapping[int, str] | None = None, depth: int | None = None) -> list[Any]:
+def alike(
+    text: str,
+    *arguments: Any,
+    plan: Mapping[int, str] | None = None,
+    depth: int | None = None,
+    ways: Sequence[Way] = (KERNELS, *KERNELS_LEFT),
+) -> list[Any]:
     """Assert that a program runs alike in the interpreter and in kernels, however they are left.
 
     Returns the statistics of the kernels that ran in the plain way.
     """
     case = Case(stoffel.assemble(text), arguments, plan or {}, depth)
-    difference = compare(case, [KERNELS, *KERNELS_LEFT])
+    difference = compare(case, ways)
     assert difference is None, difference.report()
     return kernels_of(case)[0]
+
+
+def alike_in_a_process(text: str) -> None:
+    """Assert that a program runs alike in the interpreter and in kernels that are not made to leave.
+
+    In a process of its own: wrong machine code would end this one.
+    """
+    code = "import sys; from tests.compiler.kernels import programs; "
+    code += "assert programs.alike(sys.argv[1], ways=[programs.KERNELS])"
+    done = subprocess.run([sys.executable, "-c", code, text], cwd=ROOT, capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def kernels_of(case: Case) -> tuple[list[Any], Outcome]:

@@ -20,6 +20,8 @@ from stoffel.runtime import kernel_tier
 from tests.edges import BOOLS, FLOATS, edges
 from tests.machines import loaded
 
+from .programs import alike_in_a_process, counting
+
 OPERATIONS = [row for row in ROWS if row.operation and row.operands[0].kind is OperandKind.TARGET]
 COMPARE = next(row for row in ROWS if row.operation and row.operands[0].kind is OperandKind.SOURCE)
 BRANCHES = [row for row in ROWS if row.is_branch]
@@ -82,6 +84,15 @@ def _no_kernel_is_dropped(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 NUMBERS = (*INTEGER_KINDS, float)
 TYPES = (*NUMBERS, bool)
+
+
+@pytest.mark.parametrize("operation", ["DIV", "MOD"])
+@pytest.mark.parametrize(("left", "last"), [("-9223372036854775808", -1), ("7", 0)])
+def test_a_quotient_that_the_processor_has_a_trap_for_is_as_in_the_interpreter(
+    operation: str, left: str, last: int
+) -> None:
+    body = f"SUB r6, r1, r5\n{operation} r7, r8, r6\nXOR r9, r9, r7"
+    alike_in_a_process(counting(f"LDI r5, {39 - last}\nLDI r8, {left}\nLDI r9, 0", body, rounds=40))
 
 
 @pytest.mark.parametrize("left", TYPES, ids=lambda cls: cls.__name__)
