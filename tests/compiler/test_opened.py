@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+import stoffel
 from stoffel import Closure, VirtualMachine, VMError
 from stoffel.compiler.facts import KIND_RANGES, kind_of
 from stoffel.compiler.opened import RESULTS
+from tests.compiler.generators import Case
+from tests.compiler.oracle import COMPILED, compare
 from tests.machines import loaded
 
 MAKERS: tuple[Callable[[VirtualMachine], Any], ...] = (
@@ -58,3 +61,38 @@ def test_results_of_a_builtin_are_what_inference_says(name: str) -> None:
         assert fact.low <= min(found) <= max(found) <= fact.high
     if fact.is_constant:
         assert {repr(value) for value in found} == {repr(fact.constant)}
+
+
+@pytest.mark.parametrize("key", ["true", "1u8", "1i8", "1.0", '"1"'])
+def test_an_array_is_accessed_by_position_for_integers_of_64_bits_only(key: str) -> None:
+    text = f"""
+function main()
+CALL create_array
+MOV r1, r0
+LDI r2, 5
+PUSHARG r1
+PUSHARG r2
+PUSHARG r2
+CALL array_push
+LDI r3, {key}
+LDI r4, 1
+again:
+PUSHARG r1
+PUSHARG r3
+CALL get_field
+MOV r5, r0
+PUSHARG r1
+PUSHARG r3
+PUSHARG r2
+CALL set_field
+SUB r2, r2, r4
+CMP r2, r4
+JMPGT again
+PUSHARG r1
+PUSHARG r5
+CALL array_push
+RET r1
+end
+"""
+    difference = compare(Case(stoffel.assemble(text), (), {}, None), COMPILED)
+    assert difference is None, difference.report()

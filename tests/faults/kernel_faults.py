@@ -187,8 +187,8 @@ KERNEL_FAULTS: tuple[Fault, ...] = (
     Fault(
         "the flag is not given to a kernel",
         KERNELS,
-        "        if outer is not None:\n            state[buffer.FLAG] = outer.flag",
-        "        if outer is not None:\n            state[buffer.FLAG] = 0",
+        "            if outer is not None:\n                state[buffer.FLAG] = outer.flag",
+        "            if outer is not None:\n                state[buffer.FLAG] = 0",
     ),
     Fault("no ids are used up", KERNELS, "count - 1), maxlen=0)", "count - 2 if count > 1 else 0), maxlen=0)"),
     Fault(

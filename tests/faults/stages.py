@@ -18,7 +18,11 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
     "stoffel/compiler/emission.py": ("tests/compiler/test_emission.py", "tests/compiler/test_forms.py"),
     "stoffel/compiler/facts.py": ("tests/compiler/test_facts.py", "tests/compiler/test_inference.py"),
     "stoffel/compiler/forms.py": ("tests/compiler/test_forms.py", "tests/compiler/test_emission.py"),
-    "stoffel/compiler/inference.py": ("tests/compiler/test_inference.py", "tests/compiler/test_forms.py"),
+    "stoffel/compiler/inference.py": (
+        "tests/compiler/test_inference.py",
+        "tests/compiler/test_forms.py",
+        "tests/compiler/test_remembered.py",
+    ),
     "stoffel/compiler/inlining.py": ("tests/compiler/test_splicing.py",),
     "stoffel/compiler/kernels": ("tests/runtime/test_kernels.py",),
     "stoffel/compiler/kernels/arrays.py": ("tests/runtime/test_kernels.py", "tests/compiler/kernels/test_arrays.py"),
