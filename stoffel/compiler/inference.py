@@ -80,6 +80,11 @@ def outcomes_of(flag: int) -> frozenset[int]:
     return _OUTCOMES[flag]
 
 
+_Seen = tuple[list[Fact] | None, Node | None]
+"""What an instruction was given when its block was last looked at, and the node that it became (None: it cannot do)."""
+_UNSEEN: Final[_Seen] = None, None
+
+
 class Inference:
     """One analysis of one graph from one entry state."""
 
@@ -99,6 +104,7 @@ class Inference:
         self.environment = environment
         self.entry = entry
         self.result = IMPOSSIBLE
+        self._seen: dict[int, list[_Seen]] = {}
 
     def run(self) -> TypedFunction:
         """Return the typed function. Raises Refusal if the argument stack has no static shape."""
@@ -161,9 +167,39 @@ class Inference:
     def _execute(self, block: Block, entry: FlowState) -> TypedBlock:
         typed = TypedBlock(block, entry)
         state = entry.copy()
-        for index in block.body:
-            if not self._instruction(index, state, typed.nodes):
+        facts, nodes = state.facts, typed.nodes
+        # Blocks are looked at several times, and most of their instructions are given then what they were given before.
+        before = self._seen.get(block.start, ())
+        seen = self._seen[block.start] = list[_Seen]()
+        for position, index in enumerate(block.body):
+            step = self._step(index)
+            sort, target, sources, _ = step
+            if not CONSTANT <= sort <= PUSH:
+                seen.append(_UNSEEN)
+                if not self._transfer(index, step, state, nodes):
+                    return typed
+                continue
+            given = [facts[source] for source in sources]
+            # Facts have no equality of their own, so this compares identities.
+            if position < len(before) and before[position][0] == given:
+                seen.append(before[position])
+                node = before[position][1]
+            else:
+                node = self._node(index, step, given, len(facts))
+                seen.append((given, node))
+            if node is None:
                 return typed
+            nodes.append(node)
+            for source, _ in node.guards:
+                # The other name of a value that is compared or added to itself learns the same.
+                facts[sources[source]] = node.facts[source]
+            if sort == PUSH:
+                facts.append(node.result)
+            elif target < 0:
+                state.flag = FLAG_BITS[node.detail] if node.form == "flag" else node.detail
+                state.comparison = Comparison(*sources)
+            elif sort != MOVE or sources[0] != target:
+                self._define(state, target, node.result)
         self._leave_block(block, state, typed)
         for edge, reached in ((typed.taken, typed.taken_state), (typed.next, typed.next_state)):
             if edge is not None and edge.target == END and reached is not None:
@@ -221,29 +257,27 @@ class Inference:
         if comparison is not None and place in (comparison.left, comparison.right):
             state.comparison = None
 
-    def _instruction(self, index: int, state: FlowState, nodes: list[Node]) -> bool:
-        """Apply instruction *index* to *state*, adding its node to *nodes*; return False if control ends there."""
-        sort, target, sources, detail = self._step(index)
-        facts = state.facts
+    def _node(self, index: int, step: Step, facts: list[Fact], depth: int) -> Node | None:
+        """Return the node of an instruction that is given *facts* and does no more than to define its target.
+
+        Returns None if a guess can only fail, so that control ends there. *depth* is the place that a push defines.
+        """
+        sort, target, sources, detail = step
         if sort == CONSTANT:
-            self._define(state, target, detail)
-            nodes.append(Node(index, "constant", target, result=detail))
-        elif sort == MOVE:
-            fact = facts[sources[0]]
-            if sources[0] != target:
-                self._define(state, target, fact)
-            nodes.append(Node(index, "copy", target, sources, result=fact))
-        elif sort == OPERATION:
-            return self._operation(index, detail, target, sources, state, nodes)
-        elif sort == PUSH:
-            fact = facts[sources[0]]
-            facts.append(fact)
-            nodes.append(Node(index, "copy", len(facts) - 1, sources, result=fact))
-        elif sort == CALL:
+            return Node(index, "constant", target, result=detail)
+        if sort == OPERATION:
+            return self._operation(index, detail, target, sources, facts)
+        return Node(index, "copy", depth if sort == PUSH else target, sources, result=facts[0])
+
+    def _transfer(self, index: int, step: Step, state: FlowState, nodes: list[Node]) -> bool:
+        """Apply any other instruction to *state*, adding its nodes to *nodes*; return False if control ends there."""
+        sort, target, sources, detail = step
+        facts = state.facts
+        if sort == CALL:
             return opened.call(self, index, detail, target, state, nodes)
-        elif sort == ENTER:
+        if sort == ENTER:
             return inlining.enter(self, index, detail, state, nodes)
-        elif sort == GIVE:
+        if sort == GIVE:
             inlining.give(self, index, sources[0], detail, state, nodes)
         elif sort == RETURN:
             fact = facts[sources[0]]
@@ -260,72 +294,41 @@ class Inference:
         return True
 
     def _operation(
-        self,
-        index: int,
-        operation: str,
-        target: int,
-        sources: tuple[int, ...],
-        state: FlowState,
-        nodes: list[Node],
-    ) -> bool:
-        compares = target < 0
-        facts = [state.facts[source] for source in sources]
-        left, right = facts[0], facts[-1]
+        self, index: int, operation: str, target: int, sources: tuple[int, ...], given: list[Fact]
+    ) -> Node | None:
+        left, right = given[0], given[-1]
         if left.constant is not NOTHING and right.constant is not NOTHING:
             try:
-                value = OPERATIONS[operation](*(fact.constant for fact in facts))
+                value = OPERATIONS[operation](*(fact.constant for fact in given))
             except VMError:
                 value = NOTHING
             if value is not NOTHING:
-                return self._constant(index, compares, target, value, sources, state, nodes)
+                if target < 0:
+                    return Node(index, "flag", detail=value)
+                return Node(index, "constant", target, result=of_constant(value))
+        facts = given.copy()
         guards: tuple[tuple[int, int], ...] = ()
         if left.mask not in CLASS or right.mask not in CLASS:
             guards = tuple(self._guards(index, operation, facts))
             for position, kind in guards:
                 facts[position] = self._guarded(facts[position], kind)
-                # The other name of a value that is compared or added to itself learns the same.
-                state.facts[sources[position]] = facts[position]
             if any(fact.mask == 0 for fact in facts):
-                return False
-        if compares:
-            return self._compare(index, sources, facts, guards, state, nodes)
+                return None
+        if target < 0:
+            return self._compare(index, sources, facts, guards)
         form, result, detail, leaves = self._arithmetic(operation, facts)
-        nodes.append(
-            Node(
-                index,
-                form,
-                target,
-                sources,
-                facts=tuple(facts),
-                operation=operation,
-                result=result,
-                guards=guards,
-                detail=detail,
-                leaves=leaves or bool(guards),
-            )
+        return Node(
+            index,
+            form,
+            target,
+            sources,
+            facts=tuple(facts),
+            operation=operation,
+            result=result,
+            guards=guards,
+            detail=detail,
+            leaves=leaves or bool(guards),
         )
-        self._define(state, target, result)
-        return True
-
-    def _constant(
-        self,
-        index: int,
-        compares: bool,
-        target: int,
-        value: object,
-        sources: tuple[int, ...],
-        state: FlowState,
-        nodes: list[Node],
-    ) -> bool:
-        if compares:
-            state.flag = FLAG_BITS[value]  # type: ignore[index]
-            state.comparison = Comparison(*sources)
-            nodes.append(Node(index, "flag", detail=value))
-            return True
-        fact = of_constant(value)
-        self._define(state, target, fact)
-        nodes.append(Node(index, "constant", target, result=fact))
-        return True
 
     def _guarded(self, fact: Fact, kind: int) -> Fact:
         if fact.mask == kind:
@@ -438,14 +441,8 @@ class Inference:
         return "integer", of_range(kind, *bounds), (low, high), False
 
     def _compare(
-        self,
-        index: int,
-        sources: tuple[int, ...],
-        facts: list[Fact],
-        guards: tuple[tuple[int, int], ...],
-        state: FlowState,
-        nodes: list[Node],
-    ) -> bool:
+        self, index: int, sources: tuple[int, ...], facts: list[Fact], guards: tuple[tuple[int, int], ...]
+    ) -> Node:
         left, right = facts
         masks = [left.mask, right.mask]
         form = (self._native("CMP", masks) if left.mask in CLASS and right.mask in CLASS else "") or "compare_generic"
@@ -454,19 +451,14 @@ class Inference:
         flag = 7
         if form == "compare" and masks[0] & INTEGERS:
             flag = _FLAGS[ranges.possible_orders(*facts)]
-        nodes.append(
-            Node(
-                index,
-                form,
-                -1,
-                sources,
-                facts=tuple(facts),
-                operation="CMP",
-                guards=guards,
-                leaves=bool(guards),
-                detail=flag,
-            )
+        return Node(
+            index,
+            form,
+            -1,
+            sources,
+            facts=tuple(facts),
+            operation="CMP",
+            guards=guards,
+            leaves=bool(guards),
+            detail=flag,
         )
-        state.flag = flag
-        state.comparison = Comparison(*sources)
-        return True

@@ -44,12 +44,14 @@ def narrowed(
         entries = {order[0].start: start.copy()}
         for edge, state in back:
             _flow(entries, edge, state)
-        blocks = {}
+        before, blocks = blocks, {}
         found: _Ways = []
         for block in order:
             entry = entries.get(block.start)
             if entry is not None:
-                typed = blocks[block.start] = execute(block, entry)
+                latest = before.get(block.start)
+                typed = latest if latest is not None and _same(latest.entry, entry) else execute(block, entry)
+                blocks[block.start] = typed
                 found.extend(_ways(typed, rank, back=True))
                 for edge, state in _ways(typed, rank, back=False):
                     _flow(entries, edge, state)
@@ -62,6 +64,12 @@ def narrowed(
             break
         back = found
     return blocks
+
+
+def _same(one: FlowState, other: FlowState) -> bool:
+    """Return whether two states at one place are surely the same."""
+    # Facts have no equality of their own, so this compares identities.
+    return one.facts == other.facts and one.flag == other.flag and one.comparison is other.comparison
 
 
 def _ways(typed: TypedBlock, rank: dict[int, int], *, back: bool) -> _Ways:

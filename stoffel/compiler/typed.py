@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.compiler.blocks import Block, Edge
 from stoffel.compiler.decoding import Step
-from stoffel.compiler.facts import Fact, of_constant
+from stoffel.compiler.facts import UNIT_FACT, Fact
 
 if TYPE_CHECKING:
     from stoffel.compiler.splicing import Splice
@@ -139,7 +139,7 @@ class Node:
         *,
         facts: tuple[Fact, ...] = (),
         operation: str = "",
-        result: Fact | None = None,
+        result: Fact = UNIT_FACT,
         guards: tuple[tuple[int, int], ...] = (),
         detail: Any = None,
         leaves: bool = False,
@@ -150,7 +150,7 @@ class Node:
         self.sources = sources
         self.facts = facts
         self.operation = operation
-        self.result = result if result is not None else of_constant(None)
+        self.result = result
         self.guards = guards
         self.detail = detail
         self.leaves = leaves
