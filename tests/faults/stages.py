@@ -39,6 +39,7 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
     "stoffel/runtime/compiled.py": (
         "tests/compiler/test_codeobjects.py",
         "tests/compiler/test_statistics.py",
+        "tests/compiler/test_visibility.py",
         "tests/compiler/test_inlining.py",
         "tests/runtime/test_closures.py",
     ),
@@ -55,11 +56,11 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
 
 CODE_OBJECTS: Final = (
     Stage(("tests/compiler/test_differential.py", "-k", " or ".join(f"[{part}]" for part in range(10)))),
-    Stage(("tests/compiler", "-k", "not kernels and not differential and not reach and not visibility")),
+    Stage(("tests/compiler", "-k", "not kernels and not differential and not reach")),
     Stage(("tests/conformance", "-k", "always and pair")),
     Stage(("tests/runtime", "-k", "always")),
     Stage(("tests/conformance", "-k", "(always or 2nd) and program_gives and not _O")),
-    Stage(("tests/compiler", "-k", "not kernels and (differential or reach or visibility)")),
+    Stage(("tests/compiler", "-k", "not kernels and (differential or reach)")),
 )
 """What runs next for a fault in the tier of code objects, quickest first."""
 KERNELS: Final = (
