@@ -17,6 +17,6 @@ class KernelLeft:
 
     __slots__ = ("interruption", "records")
 
-    def __init__(self, records: list[ActivationRecord], interruption: BaseException | None) -> None:
+    def __init__(self, records: list[ActivationRecord]) -> None:
         self.records = records
-        self.interruption = interruption
+        self.interruption: BaseException | None = None

@@ -127,18 +127,28 @@ class Run:
     __slots__ = (
         "base",
         "closures",
+        "done",
         "entered",
         "given",
         "holds",
+        "ids",
         "kernel",
         "made",
         "memory",
         "opaques",
         "outer",
+        "owned",
+        "result",
         "state",
         "tables",
+        "taken",
         "views",
     )
+
+    owned: list[Any]
+    """Headers whose elements the kernel has allocated: to be freed."""
+    result: Any
+    """What the run came to, when ``taken`` is True: a value or a KernelLeft."""
 
     def __init__(self, state: VMState, kernel: RunnableKernel, memory: Memory, outer: ActivationRecord | None) -> None:
         self.state = state
@@ -160,6 +170,13 @@ class Run:
         self.views: list[memoryview] = []
         self.opaques: list[Value] = []
         self.base = 0
+        """Id of the first table that the kernel has created."""
+        self.ids: list[int] | None = None
+        """Holds that id when ids are used up, None as long as that was not begun."""
+        self.taken = False
+        """Whether everything is taken over, the result too."""
+        self.done = False
+        """Whether everything is freed as well."""
 
     # Entering
 
@@ -338,7 +355,10 @@ class Run:
         return [(name, self.take(code, word)) for (name, code), word in zip(described, words, strict=True)]
 
     def _table_at(self, address: int, code: str) -> Array | Object:
-        """Return the table at an address, which becomes one of the machine if the kernel has created it."""
+        """Return the table at an address, which becomes one of the machine if the kernel has created it.
+
+        It is noted when it is complete, so that an interruption leaves none half made; no table contains itself.
+        """
         table = self.tables.get(address)
         if table is not None:
             return table
@@ -346,8 +366,9 @@ class Run:
 
     def _object_at(self, address: int, code: str) -> Object:
         words = (_Word * (buffer.FIELDS + len(_fields_of(code)))).from_address(address)
-        record = self.tables[address] = Object(self.base + words[buffer.IDENTITY])
+        record = Object(self.base + words[buffer.IDENTITY])
         self._set_fields(record, words, code)
+        self.tables[address] = record
         return record
 
     def _set_fields(self, record: Object, words: Any, code: str) -> None:
@@ -361,9 +382,7 @@ class Run:
         data, length = header[buffer.DATA], header[buffer.LENGTH]
         kind = KINDS.get(code[1:])
         if kind is None or not length:
-            array = self.tables[address] = Array(identity, [])
-            if length:
-                array.items.extend(self._rows_at(data, length, code))
+            array = self.tables[address] = Array(identity, self._rows_at(data, length, code) if length else [])
             return array
         storage: Buffer[Any] = Buffer(elements.FORMATS[kind])
         storage.frombytes(ctypes.string_at(data, length * storage.itemsize))
@@ -376,6 +395,7 @@ class Run:
     def finish(self) -> None:
         """Give the arrays that the kernel was entered with what it has made of them; replace changed closures."""
         self.release_views()
+        self.owned = []
         for address, closure in self.given:
             words = self._closure_words(address)
             if words[buffer.WRITTEN]:
@@ -394,7 +414,17 @@ class Run:
             elif header[buffer.OWNED]:
                 elements.replace_buffer(array, data, length)
             if header[buffer.OWNED]:
-                ctypes.pythonapi.PyMem_RawFree(ctypes.c_void_p(data))
+                self.owned.append(header)
+
+    def free(self) -> None:
+        """Free the elements that the kernel has allocated for arrays that it was entered with."""
+        if self.owned:
+            release = ctypes.pythonapi.PyMem_RawFree
+            while self.owned:
+                data = ctypes.c_void_p(self.owned[-1][buffer.DATA])
+                # An interruption may come after the call, when it must not be there any more.
+                del self.owned[-1]
+                release(data)
 
     def release_views(self) -> None:
         for view in self.views:

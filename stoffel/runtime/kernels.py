@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections import deque
 from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from stoffel.compiler.kernels import buffer
 from stoffel.compiler.kernels.types import variant_of
 from stoffel.runtime.frames import ActivationRecord
-from stoffel.runtime.kernel_memory import Memory
+from stoffel.runtime.kernel_memory import NOT_RUN, Memory
 from stoffel.runtime.kernel_outcomes import KernelLeft, Mismatch
 from stoffel.runtime.kernel_run import Run, RunnableSite
 from stoffel.runtime.values import Value
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from stoffel.compiler.kernels.machine_code import Loaded
     from stoffel.runtime.state import VMState
 
-BUDGET: Final = 1 << 28
-"""Bytes that a kernel may allocate in one run; then it leaves, which frees what nothing refers to."""
 NATIVE_STACK: Final = 1 << 20
 """Bytes of the host's stack that nested native calls may use: an eighth of what threads usually have."""
 WORK_PER_ARRAY: Final = 50
@@ -37,7 +34,8 @@ _FRAME_BYTES: Final = 256
 _BYTES_PER_INSTRUCTION: Final = 16
 """A native frame is assumed to take no more than :data:`_FRAME_BYTES` and this for each VM instruction of the kernel:
 a value can need a place on the stack, twice if it is also kept for leaving."""
-_Word = ctypes.c_int64
+ATTEMPTS: Final = 100
+"""Times that taking over is tried before it is taken not to be signals that interrupt it."""
 
 
 class RunnableKernel:
@@ -121,7 +119,7 @@ class Kernels:
         self._attention = 0
         self.every = 0
         self._pool: list[Memory] = []
-        self._running: list[Memory] = []
+        self._running: set[Memory] = set()
 
     def ask_attention(self, wanted: bool) -> None:
         """Make a kernel that runs leave at its next poll; may be called from any thread."""
@@ -140,68 +138,100 @@ class Kernels:
         memory = self._pool.pop() if self._pool else Memory()
         run = Run(self.state, kernel, memory, outer)
         state = memory.state
+        memory.words[:] = memory.fresh
+        interruption: BaseException | None = None
         try:
             for index, code in enumerate(kernel.values):
                 run.give(index, code, values[index])
             run.check_closures()
-        except (Mismatch, RecursionError):
-            run.release_views()
-            self._pool.append(memory)
-            kernel.mismatches += 1
-            raise Mismatch from None
-        nesting = min(room, kernel.nesting)
-        memory.make_room(kernel.frame_words * (nesting + 2))
-        state[buffer.FRAMES] = memory.frames_address
-        fuel = self.every * FUEL_PER_EXIT if self.every else buffer.FIRST_FUEL
-        state[buffer.FUEL] = fuel
-        state[buffer.USED] = fuel - buffer.FUEL_PER_SLICE
-        state[buffer.CREATED] = state[buffer.CHAIN] = state[buffer.CHUNKS] = 0
-        state[buffer.ARENA] = state[buffer.ARENA_END] = 0
-        state[buffer.BUDGET] = BUDGET
-        state[buffer.DEPTH] = nesting
-        state[buffer.MODE] = 0
-        state[buffer.IS_MAIN] = threading.current_thread() is threading.main_thread()
-        if outer is not None:
-            state[buffer.FLAG] = outer.flag
-        interruption: BaseException | None = None
-        self._running.append(memory)
-        # Whoever asks after this line finds the memory among those running.
-        state[buffer.ATTENTION] = self._attention
-        try:
+            nesting = min(room, kernel.nesting)
+            memory.make_room(kernel.frame_words * (nesting + 2))
+            state[buffer.FRAMES] = memory.frames_address
+            if self.every:
+                fuel = self.every * FUEL_PER_EXIT
+                state[buffer.FUEL] = fuel
+                state[buffer.USED] = fuel - buffer.FUEL_PER_SLICE
+            state[buffer.DEPTH] = nesting
+            state[buffer.IS_MAIN] = threading.current_thread() is threading.main_thread()
+            if outer is not None:
+                state[buffer.FLAG] = outer.flag
+            self._running.add(memory)
+            # Whoever asks after this line finds the memory among those running.
+            state[buffer.ATTENTION] = self._attention
             kernel.function(memory.address)
         except BaseException as error:
+            if state[buffer.STATUS] == NOT_RUN:
+                run.release_views()
+                self._running.discard(memory)
+                self._pool.append(memory)
+                if isinstance(error, (Mismatch, RecursionError)):
+                    kernel.mismatches += 1
+                    raise Mismatch from None
+                raise
             # A signal handler has raised: the kernel has left for it, or was about to end anyway.
             interruption = error
-        self._running.remove(memory)
-        kernel.entries += 1
-        # A kernel that was left at a poll has used up its slice, and no other has begun.
-        unused = state[buffer.FUEL]
-        kernel.work += state[buffer.USED] + (buffer.FUEL_PER_SLICE - unused if unused >= 0 else 0)
-        kernel.work -= WORK_PER_ARRAY * len(run.entered)
-        created = state[buffer.CREATED]
-        if created:
-            run.base = self._take_ids(created)
-        result: Value | KernelLeft
-        if state[buffer.STATUS]:
-            kernel.left += 1
-            result = KernelLeft(run.records(), interruption)
-        else:
-            code = kernel.tags[state[buffer.TAG]] if kernel.result == "mixed" else kernel.result
-            if code[0] == "=":
-                result = code[1:]
-            else:
-                result = None if code == "nil" else run.take(code, state[buffer.RESULT])
-        run.finish()
-        if state[buffer.CHAIN] or state[buffer.CHUNKS]:
-            state[buffer.MODE] = 1
-            kernel.function(memory.address)
-        self._pool.append(memory)
-        if interruption is not None and not isinstance(result, KernelLeft):
-            raise interruption
+        attempts = ATTEMPTS
+        while not run.done:
+            try:
+                self._take_over(run)
+            except BaseException as error:
+                # One has raised meanwhile, and waits until all is taken over: what the kernel did cannot be undone.
+                interruption = error
+                attempts -= 1
+                if not attempts:
+                    raise
+        result = run.result
+        if interruption is not None:
+            if type(result) is not KernelLeft:
+                raise interruption
+            result.interruption = interruption
         return result
 
-    def _take_ids(self, count: int) -> int:
-        """Use up as many ids of tables as the kernel has created, and return the first."""
-        first: int = self.state.objects.next_id()
-        deque(islice(self.state.objects.next_id.__self__, count - 1), maxlen=0)  # type: ignore[attr-defined]
-        return first
+    def _take_over(self, run: Run) -> None:
+        """Take over what a kernel has done. Whatever interrupts it, it can be called again until ``run.done``.
+
+        So the memory of the kernel stays as it is until everything is read, and what must happen once is noted where
+        Python does not look for signals: it does so after calls, at the start of functions and at jumps backwards.
+        """
+        kernel, memory = run.kernel, run.memory
+        state = memory.state
+        if not run.taken:
+            self._running.discard(memory)
+            created = state[buffer.CREATED]
+            if created:
+                if run.ids is None:
+                    run.ids = []
+                run.base = self._take_ids(created, run.ids)
+            left = state[buffer.STATUS]
+            if left:
+                run.result = KernelLeft(run.records())
+            else:
+                code = kernel.tags[state[buffer.TAG]] if kernel.result == "mixed" else kernel.result
+                if code[0] == "=":
+                    run.result = code[1:]
+                else:
+                    run.result = None if code == "nil" else run.take(code, state[buffer.RESULT])
+            run.finish()
+            # A kernel that was left at a poll has used up its slice, and no other has begun.
+            unused = state[buffer.FUEL]
+            work = state[buffer.USED] + (buffer.FUEL_PER_SLICE - unused if unused >= 0 else 0)
+            work -= WORK_PER_ARRAY * len(run.entered)
+            run.taken = True
+            kernel.entries += 1
+            kernel.left += left
+            kernel.work += work
+        run.free()
+        if (state[buffer.CHAIN] or state[buffer.CHUNKS]) and not state[buffer.MODE]:
+            release, address = kernel.function, memory.address
+            state[buffer.MODE] = 1
+            release(address)
+        pool = self._pool
+        run.done = True
+        pool.append(memory)
+
+    def _take_ids(self, count: int, taken: list[int]) -> int:
+        """Use up as many ids of tables as the kernel has created, in one call; return the first, kept in *taken*."""
+        if not taken:
+            ids = self.state.objects.next_id.__self__  # type: ignore[attr-defined]
+            taken.extend(islice(ids, 0, count, count))
+        return taken[0]

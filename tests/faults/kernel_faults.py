@@ -190,11 +190,11 @@ KERNEL_FAULTS: tuple[Fault, ...] = (
         "            if outer is not None:\n                state[buffer.FLAG] = outer.flag",
         "            if outer is not None:\n                state[buffer.FLAG] = 0",
     ),
-    Fault("no ids are used up", KERNELS, "count - 1), maxlen=0)", "count - 2 if count > 1 else 0), maxlen=0)"),
+    Fault("no ids are used up", KERNELS, "islice(ids, 0, count, count)", "islice(ids, 0, 1)"),
     Fault(
         "memory of kernels is not freed",
         KERNELS,
-        "            state[buffer.MODE] = 1\n            kernel.function(memory.address)",
+        "            state[buffer.MODE] = 1\n            release(address)",
         "            state[buffer.MODE] = 1",
     ),
     Fault(

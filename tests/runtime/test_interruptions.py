@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dis
 import sys
 from types import FrameType
 from typing import Any
 
 import pytest
 
+import stoffel
 from stoffel import VirtualMachine
 from tests.machines import loaded
 
@@ -103,3 +105,141 @@ def test_a_machine_whose_compiling_was_interrupted_goes_on_as_if_it_had_not_begu
         assert machine.execute("main", 1) == expected
         assert machine.jit_statistics()["functions"]["main"]["units"] > 0
     assert interrupted > 50
+
+
+TABLES = """
+function fill(numbers, rows, thing, n)
+MOV r10, r0
+MOV r11, r1
+MOV r12, r2
+MOV r8, r3
+LDI r4, 0
+LDI r5, 1
+loop:
+PUSHARG r10
+PUSHARG r4
+CALL array_push
+CALL create_array
+MOV r9, r0
+PUSHARG r9
+PUSHARG r4
+CALL array_push
+PUSHARG r11
+PUSHARG r9
+CALL array_push
+LDI r7, "last"
+PUSHARG r12
+PUSHARG r7
+PUSHARG r4
+CALL set_field
+ADD r4, r4, r5
+CMP r4, r8
+JMPLT loop
+RET r9
+end
+"""
+"""Lets two arrays grow, one of them by new arrays, changes a field, and returns the last of the new arrays."""
+
+
+TIMES = 20
+
+
+class Tables:
+    """What ``fill`` is given, and what can be seen of it: ids counted from the first."""
+
+    def __init__(self, machine: VirtualMachine) -> None:
+        self.machine = machine
+        self.numbers = machine.create_array([7, 8])
+        self.rows = machine.create_array([machine.create_array([1, 2])])
+        self.thing = machine.create_object({"last": -1})
+
+    def fill(self) -> Any:
+        return self.machine.execute("fill", self.numbers, self.rows, self.thing, TIMES)
+
+    def seen(self) -> tuple[Any, ...]:
+        elements = self.machine.elements
+        rows = tuple((row.id - self.numbers.id, *elements(row)) for row in elements(self.rows))
+        used = int(repr(self.machine.state.objects.next_id.__self__)[len("count(") : -1]) - self.numbers.id  # type: ignore[attr-defined]
+        return tuple(elements(self.numbers)), rows, self.machine.get(self.thing, "last"), used
+
+
+def states_in_the_interpreter() -> list[tuple[Any, ...]]:
+    """Return what can be seen before each instruction of ``fill``, and at its end."""
+    machine = loaded(VirtualMachine(jit="off"), TABLES)
+    tables = Tables(machine)
+    states: list[tuple[Any, ...]] = []
+    machine.register_hook(
+        stoffel.events.BeforeInstructionExecute, lambda _event, _context: states.append(tables.seen())
+    )
+    tables.fill()
+    return [*states, tables.seen()]
+
+
+class Signal:
+    """Raises, while it is the trace function, at one of the places where Python looks for signals in some modules."""
+
+    MODULES = ("kernels.py", "kernel_run.py", "elements.py", "values.py")
+    OPCODES = ("RESUME", "CALL", "JUMP_BACKWARD", "POP_JUMP_BACKWARD")
+    """Beginnings of the names of opcodes after which, or in which, the interpreter looks for signals."""
+
+    def __init__(self, at: int | None) -> None:
+        self.at = at
+        self.places = 0
+
+    def __call__(self, frame: FrameType, _event: str, _argument: Any) -> Any:
+        if not frame.f_code.co_filename.endswith(self.MODULES):
+            return None
+        frame.f_trace_opcodes = True
+        code = frame.f_code.co_code
+        looks = False
+
+        def trace(frame: FrameType, event: str, _argument: Any) -> Any:
+            nonlocal looks
+            if event == "opcode":
+                self.places += looks
+                if looks and self.places == self.at:
+                    raise KeyboardInterrupt
+                looks = dis.opname[code[frame.f_lasti]].startswith(self.OPCODES)
+            return trace
+
+        return trace
+
+
+def fill(tables: Tables, signal: Signal) -> bool:
+    """Return whether ``fill`` came to its end."""
+    before = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # Python 3.12 has no events of opcodes unless one frame asks for them before
+    sys.settrace(signal)
+    try:
+        tables.fill()
+    except KeyboardInterrupt:
+        return False
+    finally:
+        sys.settrace(before)
+    return True
+
+
+@pytest.mark.parametrize("every", [0, 8])
+def test_an_interruption_around_a_kernel_leaves_tables_as_the_interpreter_has_them_at_some_instruction(
+    every: int,
+) -> None:
+    states = states_in_the_interpreter()
+    machine = loaded(VirtualMachine(jit="kernels"), TABLES)
+    machine.state.tier.every = every
+    Tables(machine).fill()
+    counting = Signal(None)
+    assert fill(Tables(machine), counting)
+    interrupted = 0
+    found = set()
+    for at in range(1, counting.places, max(counting.places // 300, 1)):
+        tables = Tables(machine)
+        interrupted += not fill(tables, Signal(at))
+        found.add(tables.seen())
+        tables = Tables(machine)
+        tables.fill()
+        assert tables.seen() == states[-1]
+    assert [state for state in found if state not in states] == []
+    assert states[0] in found
+    assert every or states[-1] in found
+    assert interrupted > 100
+    assert sum(kernel["runs"] for kernel in machine.jit_statistics()["functions"]["fill"]["kernels"]) > interrupted
