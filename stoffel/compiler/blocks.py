@@ -14,9 +14,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from stoffel.compiler.decoding import CONSTANT, OPERATION, SHAPES
 from stoffel.errors import VMError
 from stoffel.isa.program import Instruction
-from stoffel.isa.table import Flow, OperandKind
+from stoffel.isa.table import Flow
 from stoffel.runtime.operations import OPERATIONS
 
 if TYPE_CHECKING:
@@ -240,43 +241,35 @@ def _outcome(instructions: Sequence[Instruction], block: Block, follower: Block,
             else:
                 flag = splice.follow(index, known)
             continue
-        target = row.position(OperandKind.TARGET)
-        if row.operation == "CMP":
-            flag = None
-            if operands[0] in known and operands[1] in known:
-                try:
-                    flag = OPERATIONS["CMP"](known[operands[0]], known[operands[1]])
-                except VMError:
-                    return None
-        elif target is not None:
-            value = _constant_result(instruction, known)
+        sort, target, sources, detail, _, slot, operation = SHAPES[row.code]
+        if target >= 0:
+            value: Any = _UNKNOWN
+            if sort == CONSTANT:
+                if operands[detail] is None or type(operands[detail]) in (bool, int, str):
+                    value = operands[detail]
+            elif sources and slot < 0:
+                value = _result(operation, [known.get(operands[source], _UNKNOWN) for source in sources])
             if value is _UNKNOWN:
                 known.pop(operands[target], None)
             else:
                 known[operands[target]] = value
+        elif sort == OPERATION:
+            value = _result(operation, [known.get(operands[source], _UNKNOWN) for source in sources])
+            flag = None if value is _UNKNOWN else value
     return flag
 
 
 _UNKNOWN: Final = object()
 
 
-def _constant_result(instruction: Instruction, known: Mapping[int, Any]) -> Any:
-    row = instruction.op
-    position = row.position(OperandKind.CONSTANT)
-    if position is not None:
-        value = instruction.operands[position]
-        return value if value is None or type(value) in (bool, int, str) else _UNKNOWN
-    sources = [
-        value
-        for operand, value in zip(row.operands, instruction.operands, strict=True)
-        if operand.kind is OperandKind.SOURCE
-    ]
-    if len(sources) != len(row.operands) - 1 or any(source not in known for source in sources):
+def _result(operation: str, values: list[Any]) -> Any:
+    """Return what an operation, or a move if it has no name, makes of constants, of which some may be unknown."""
+    if _UNKNOWN in values:
         return _UNKNOWN
-    if not row.operation:
-        return known[sources[0]]
+    if not operation:
+        return values[0]
     try:
-        return OPERATIONS[row.operation](*(known[source] for source in sources))
+        return OPERATIONS[operation](*values)
     except VMError:
         return _UNKNOWN
 

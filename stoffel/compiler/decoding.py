@@ -8,12 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from stoffel.compiler.facts import of_constant
-from stoffel.isa.table import Flow, OperandKind, Place
+from stoffel.isa.table import ROWS, Flow, Op, OperandKind, Place
 
 if TYPE_CHECKING:
     from stoffel.compiler.typed import Layout
     from stoffel.isa.program import Instruction
-    from stoffel.isa.table import Op
 
 NOTHING: Final = 0
 """Nothing happens to places."""
@@ -46,7 +45,7 @@ class Step(NamedTuple):
     detail: Any
 
 
-class _Shape(NamedTuple):
+class Shape(NamedTuple):
     """What holds for all instructions of one row: the sort, and the positions of operands (-1: none)."""
 
     sort: int
@@ -58,10 +57,7 @@ class _Shape(NamedTuple):
     operation: str
 
 
-_shapes: Final[dict[int, _Shape]] = {}
-
-
-def _shape(row: Op) -> _Shape:
+def _shape(row: Op) -> Shape:
     found: dict[OperandKind, int] = {}
     sources = []
     for position, operand in enumerate(row.operands):
@@ -87,7 +83,11 @@ def _shape(row: Op) -> _Shape:
         sort = MOVE
     else:
         sort = NOTHING
-    return _Shape(sort, target, tuple(sources), detail, target < 0 <= slot, slot, row.operation)
+    return Shape(sort, target, tuple(sources), detail, target < 0 <= slot, slot, row.operation)
+
+
+SHAPES: Final = {row.code: _shape(row) for row in ROWS}
+"""The shapes of all instructions, by opcode."""
 
 
 def decode_at(index: int, instruction: Instruction, layout: Layout) -> Step:
@@ -108,11 +108,7 @@ def decode_at(index: int, instruction: Instruction, layout: Layout) -> Step:
 
 def decode(instruction: Instruction, layout: Layout) -> Step:
     """Return *instruction* in terms of the places of *layout*."""
-    row = instruction.op
-    shape = _shapes.get(row.code)
-    if shape is None:
-        shape = _shapes[row.code] = _shape(row)
-    sort, target, positions, detail, slot_is_target, slot, operation = shape
+    sort, target, positions, detail, slot_is_target, slot, operation = SHAPES[instruction.op.code]
     operands = instruction.operands
     sources = tuple([operands[position] for position in positions])
     if target >= 0:

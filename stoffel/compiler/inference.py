@@ -80,9 +80,8 @@ def outcomes_of(flag: int) -> frozenset[int]:
     return _OUTCOMES[flag]
 
 
-_Seen = tuple[list[Fact] | None, Node | None]
-"""What an instruction was given when its block was last looked at, and the node that it became (None: it cannot do)."""
-_UNSEEN: Final[_Seen] = None, None
+_Seen = tuple[Fact, Fact, Node | None]
+"""What an operation was given when its block was last looked at, and the node that it became, None if it only fails."""
 
 
 class Inference:
@@ -104,7 +103,7 @@ class Inference:
         self.environment = environment
         self.entry = entry
         self.result = IMPOSSIBLE
-        self._seen: dict[int, list[_Seen]] = {}
+        self._seen: dict[int, dict[int, _Seen]] = {}
 
     def run(self) -> TypedFunction:
         """Return the typed function. Raises Refusal if the argument stack has no static shape."""
@@ -168,38 +167,46 @@ class Inference:
         typed = TypedBlock(block, entry)
         state = entry.copy()
         facts, nodes = state.facts, typed.nodes
-        # Blocks are looked at several times, and most of their instructions are given then what they were given before.
-        before = self._seen.get(block.start, ())
-        seen = self._seen[block.start] = list[_Seen]()
+        steps, unseen_of = self.layout.steps, self.layout.unseen_of
+        seen = self._seen.setdefault(block.start, {})
         for position, index in enumerate(block.body):
-            step = self._step(index)
-            sort, target, sources, _ = step
-            if not CONSTANT <= sort <= PUSH:
-                seen.append(_UNSEEN)
-                if not self._transfer(index, step, state, nodes):
+            step = steps.get(index) or self._step(index)
+            sort, target, sources, detail = step
+            if sort == CONSTANT:
+                node = Node(index, "constant", target, (), detail)
+            elif sort == MOVE:
+                node = Node(index, "copy", target, sources, facts[sources[0]])
+                if sources[0] == target:
+                    nodes.append(node)
+                    continue
+            elif sort == OPERATION:
+                # Blocks are looked at several times, and most operations are given then what they were given before.
+                left, right = facts[sources[0]], facts[sources[-1]]
+                known = seen.get(position)
+                if known is not None and known[0] is left and known[1] is right:
+                    found = known[2]
+                else:
+                    found = self._operation(index, detail, target, sources, [facts[source] for source in sources])
+                    seen[position] = left, right, found
+                if found is None:
                     return typed
+                node = found
+                for source, _ in node.guards:
+                    # The other name of a value that is compared or added to itself learns the same.
+                    facts[sources[source]] = node.facts[source]
+                if target < 0:
+                    state.flag = FLAG_BITS[node.detail] if node.form == "flag" else node.detail
+                    state.comparison = Comparison(*sources)
+                    nodes.append(node)
+                    continue
+            elif self._transfer(index, step, state, nodes):
                 continue
-            given = [facts[source] for source in sources]
-            # Facts have no equality of their own, so this compares identities.
-            if position < len(before) and before[position][0] == given:
-                seen.append(before[position])
-                node = before[position][1]
             else:
-                node = self._node(index, step, given, len(facts))
-                seen.append((given, node))
-            if node is None:
                 return typed
             nodes.append(node)
-            for source, _ in node.guards:
-                # The other name of a value that is compared or added to itself learns the same.
-                facts[sources[source]] = node.facts[source]
-            if sort == PUSH:
-                facts.append(node.result)
-            elif target < 0:
-                state.flag = FLAG_BITS[node.detail] if node.form == "flag" else node.detail
-                state.comparison = Comparison(*sources)
-            elif sort != MOVE or sources[0] != target:
-                self._define(state, target, node.result)
+            facts[target] = node.result
+            if unseen_of or state.comparison is not None:
+                self._forget(state, target)
         self._leave_block(block, state, typed)
         for edge, reached in ((typed.taken, typed.taken_state), (typed.next, typed.next_state)):
             if edge is not None and edge.target == END and reached is not None:
@@ -251,33 +258,28 @@ class Inference:
 
     def _define(self, state: FlowState, place: int, fact: Fact) -> None:
         state.facts[place] = fact
+        self._forget(state, place)
+
+    def _forget(self, state: FlowState, place: int) -> None:
+        """Take back what was known by way of the old value of *place*."""
         for unseen in self.layout.unseen_of.get(place, ()):
             state.facts[unseen] = FORGOTTEN_FACT
         comparison = state.comparison
         if comparison is not None and place in (comparison.left, comparison.right):
             state.comparison = None
 
-    def _node(self, index: int, step: Step, facts: list[Fact], depth: int) -> Node | None:
-        """Return the node of an instruction that is given *facts* and does no more than to define its target.
-
-        Returns None if a guess can only fail, so that control ends there. *depth* is the place that a push defines.
-        """
-        sort, target, sources, detail = step
-        if sort == CONSTANT:
-            return Node(index, "constant", target, result=detail)
-        if sort == OPERATION:
-            return self._operation(index, detail, target, sources, facts)
-        return Node(index, "copy", depth if sort == PUSH else target, sources, result=facts[0])
-
     def _transfer(self, index: int, step: Step, state: FlowState, nodes: list[Node]) -> bool:
-        """Apply any other instruction to *state*, adding its nodes to *nodes*; return False if control ends there."""
+        """Apply an instruction that does more than define its target; return False if control ends there."""
         sort, target, sources, detail = step
         facts = state.facts
-        if sort == CALL:
+        if sort == PUSH:
+            facts.append(facts[sources[0]])
+            nodes.append(Node(index, "copy", len(facts) - 1, sources, facts[-1]))
+        elif sort == CALL:
             return opened.call(self, index, detail, target, state, nodes)
-        if sort == ENTER:
+        elif sort == ENTER:
             return inlining.enter(self, index, detail, state, nodes)
-        if sort == GIVE:
+        elif sort == GIVE:
             inlining.give(self, index, sources[0], detail, state, nodes)
         elif sort == RETURN:
             fact = facts[sources[0]]
@@ -294,19 +296,19 @@ class Inference:
         return True
 
     def _operation(
-        self, index: int, operation: str, target: int, sources: tuple[int, ...], given: list[Fact]
+        self, index: int, operation: str, target: int, sources: tuple[int, ...], facts: list[Fact]
     ) -> Node | None:
-        left, right = given[0], given[-1]
+        """Return the node of an operation on values with *facts*, None if a guess about them can only fail."""
+        left, right = facts[0], facts[-1]
         if left.constant is not NOTHING and right.constant is not NOTHING:
             try:
-                value = OPERATIONS[operation](*(fact.constant for fact in given))
+                value = OPERATIONS[operation](*(fact.constant for fact in facts))
             except VMError:
                 value = NOTHING
             if value is not NOTHING:
                 if target < 0:
                     return Node(index, "flag", detail=value)
                 return Node(index, "constant", target, result=of_constant(value))
-        facts = given.copy()
         guards: tuple[tuple[int, int], ...] = ()
         if left.mask not in CLASS or right.mask not in CLASS:
             guards = tuple(self._guards(index, operation, facts))

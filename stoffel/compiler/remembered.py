@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from stoffel.compiler.facts import FORGOTTEN, FORGOTTEN_FACT, PRIVATE, Fact
 from stoffel.compiler.typed import FlowState, Node, Subject
 from stoffel.isa.program import Instruction
-from stoffel.isa.table import Flow, OperandKind, Place
+from stoffel.isa.table import ROWS, Flow, OperandKind, Place
 
 if TYPE_CHECKING:
     from stoffel.compiler.inference import Inference
@@ -27,6 +27,15 @@ MOST: Final = 24
 _FIELD_READERS: Final = frozenset({"get_field", "find_field"})
 _FORGETTING: Final = frozenset({"call", "closure_call", "any_closure_call", "foreign"})
 _BUILTINS: Final = frozenset({"get_field", "set_field", "get_upvalue", "set_upvalue"})
+
+_PUSHING: Final = frozenset(row.code for row in ROWS if Place.STACK in row.writes)
+_LOADING: Final = {
+    row.code: (constant, target)
+    for row in ROWS
+    if (constant := row.position(OperandKind.CONSTANT)) is not None
+    and (target := row.position(OperandKind.TARGET)) is not None
+}
+"""Positions of constant and target, for the instructions that load a constant."""
 
 
 def subjects(instructions: list[Instruction]) -> list[Subject]:
@@ -44,11 +53,11 @@ def subjects(instructions: list[Instruction]) -> list[Subject]:
                 if key is not None and holder != 0:
                     found[holder, key] += 1
             pushed = []
-        elif Place.STACK in row.writes:
+        elif row.code in _PUSHING:
             pushed.append(operands[0])
-        else:
-            constant, target = row.position(OperandKind.CONSTANT), row.position(OperandKind.TARGET)
-            if constant is not None and target is not None and type(operands[constant]) is str:
+        elif row.code in _LOADING:
+            constant, target = _LOADING[row.code]
+            if type(operands[constant]) is str:
                 texts[operands[target]] = operands[constant]
     return [subject for subject, times in found.most_common(MOST) if times > 1]
 

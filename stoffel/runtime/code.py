@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, final
 
 from stoffel.isa.program import Function, Instruction, interning_key
-from stoffel.isa.table import OperandKind
+from stoffel.isa.table import ROWS, OperandKind
 from stoffel.isa.verify import verify
 from stoffel.runtime import tables
 from stoffel.runtime.values import Array, Closure, Key, Object, Value, key_of
@@ -26,6 +26,10 @@ NEVER: Final = 1 << 62
 HEAT_OF_CALL: Final = 10
 """What a CALL in a loop, and the call of a VM function, add to the heat besides the instructions: they take about as
 long as so many simple instructions (``python -m benchmarks --sections instructions``)."""
+
+
+_CONSTANTS: Final = {row.code: position for row in ROWS if (position := row.position(OperandKind.CONSTANT)) is not None}
+"""Position of the constant among the operands, by opcode, for the instructions that have one."""
 
 
 @final
@@ -92,7 +96,7 @@ class Code:
         pool: dict[object, Value] = {}
         result: list[Instruction] = []
         for instruction in self.function.instructions:
-            position = instruction.op.position(OperandKind.CONSTANT)
+            position = _CONSTANTS.get(instruction.op.code)
             if position is not None:
                 value = instruction.operands[position]
                 kept = pool.setdefault(_interning_key(value), value)
