@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from stoffel.runtime import interpreter
@@ -47,7 +46,6 @@ class Engine:
 
     __slots__ = ("cache", "mode")
 
-    _said: bool = False
 
     def __init__(self, mode: str, cache: str | os.PathLike[str] | None = None) -> None:
         if mode not in MODES:
@@ -66,9 +64,9 @@ class Engine:
 
         reason = why_not()
         if reason is not None:
-            if not Engine._said:
-                Engine._said = True
-                sys.stderr.write(f"stoffel: nothing is compiled: {reason}\n")
+            from stoffel.runtime.notices import say_once
+
+            say_once(f"nothing is compiled: {reason}")
             return
         from stoffel.runtime.warmup import WarmUp
 

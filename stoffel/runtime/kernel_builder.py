@@ -7,7 +7,6 @@ on disk) is a job that another thread can do, so that a program whose end is nea
 from __future__ import annotations
 
 import atexit
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from stoffel.isa.scalars import constant_key
 from stoffel.isa.table import Flow
 from stoffel.runtime.code import Code
 from stoffel.runtime.foreign import ForeignFunction
+from stoffel.runtime.notices import say_once
 
 if TYPE_CHECKING:
     from stoffel.compiler.kernels.cache import Cache
@@ -63,7 +63,7 @@ class Job:
 
         reason = machine_code.why_not()
         if reason is not None:
-            _say_once(reason)
+            say_once(f"no kernels are made: {reason}")
             raise Refusal(reason)
         if not wanted():
             return
@@ -81,7 +81,6 @@ class Job:
             self.loaded = machine_code.load(object_code, SYMBOL)
 
 
-_said = False
 _at_work: set[Builder] = set()
 """Builders whose thread is running."""
 
@@ -89,13 +88,6 @@ _at_work: set[Builder] = set()
 def is_at_work() -> bool:
     """Return whether a kernel is being made beside the run: a normal end of the process waits for it."""
     return bool(_at_work)
-
-
-def _say_once(reason: str) -> None:
-    global _said
-    if not _said:
-        _said = True
-        sys.stderr.write(f"stoffel: no kernels are made: {reason}\n")
 
 
 class Builder:

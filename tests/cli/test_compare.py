@@ -13,7 +13,7 @@ from stoffel import VirtualMachine, assemble
 from stoffel.cli import ways
 from stoffel.compiler import codeobjects
 from stoffel.compiler.codeobjects import Writer
-from stoffel.runtime.engine import Engine
+from stoffel.runtime import notices
 from stoffel.runtime.storage import SQLiteStorage
 from stoffel.runtime.values import Closure
 from tests.cli.conftest import Outcome
@@ -320,7 +320,7 @@ def test_on_an_unknown_python_the_ways_agree_in_the_interpreter_and_the_reason_i
     stoffel: Stoffel, loop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(codeobjects, "KNOWN_VERSIONS", ((3, 1),))
-    monkeypatch.setattr(Engine, "_said", False)
+    monkeypatch.setattr(notices, "_said", set())
     status, out, err = stoffel("compare", loop, "10")
     assert (status, err.count("\n")) == (0, 1)
     assert err.startswith("stoffel: nothing is compiled: ")

@@ -13,8 +13,8 @@ from stoffel.cli.files import Source
 from stoffel.cli.run import learning
 from stoffel.cli.tiers import signature_text, statistics_lines
 from stoffel.compiler import codeobjects
-from stoffel.runtime import history, warmup
-from stoffel.runtime.engine import MODES, Engine
+from stoffel.runtime import history, notices, warmup
+from stoffel.runtime.engine import MODES
 from stoffel.runtime.history import notes
 from tests.cli.conftest import Outcome
 from tests.machines import SUM_BY_CALL
@@ -213,7 +213,7 @@ def test_on_an_unknown_python_everything_runs_and_one_sentence_says_why_nothing_
     stoffel: Stoffel, total: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(codeobjects, "KNOWN_VERSIONS", ((3, 1), (3, 2)))
-    monkeypatch.setattr(Engine, "_said", False)
+    monkeypatch.setattr(notices, "_said", set())
     status, out, err = stoffel("run", total, "--jit=always", "--stats", "10")
     lines = err.splitlines()
     assert (status, out, len(lines)) == (0, "45\n", 2)

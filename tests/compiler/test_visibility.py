@@ -22,7 +22,7 @@ from stoffel import VirtualMachine, VMError
 from stoffel.compiler import codeobjects
 from stoffel.compiler.listings import listing_name, register_listing
 from stoffel.compiler.safepoints import Line
-from stoffel.runtime.engine import Engine
+from stoffel.runtime import notices
 from tests.compiler.units import layout
 from tests.machines import SUM, failure, loaded
 
@@ -340,7 +340,7 @@ def test_a_sampler_sees_the_vm_function_that_runs(machine: VirtualMachine) -> No
 def unknown_python(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the translator know other versions of CPython only."""
     monkeypatch.setattr(codeobjects, "KNOWN_VERSIONS", ((3, 1), (3, 2)))
-    monkeypatch.setattr(Engine, "_said", False)
+    monkeypatch.setattr(notices, "_said", set())
 
 
 def test_on_an_unknown_python_everything_runs_in_the_interpreter_and_one_sentence_says_so(

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from stoffel.compiler.kernels import place
 from stoffel.compiler.refusal import Refusal
+from stoffel.runtime.notices import say_once
 
 DEFAULT_LIMIT: Final = 256 << 20
 """Most bytes that are kept; the least recently used entries go first."""
@@ -320,9 +321,18 @@ def open_cache(setting: str | os.PathLike[str] | None = None) -> Cache:
 
     That is the variable STOFFEL_CACHE_DIR and, without it, the place where the platform keeps a user's caches.
     """
-    limit = DEFAULT_LIMIT
+    found = place.directory(setting)
+    return Cache(found.directory, limit=_limit(), reason=found.reason)
+
+
+def _limit() -> int:
+    """Return what the environment says about the limit, in bytes; what it says wrongly does not count, and is told."""
     megabytes = os.environ.get(LIMIT_VARIABLE, "")
     if megabytes.isascii() and megabytes.isdigit():
-        limit = int(megabytes[:12]) << 20
-    found = place.directory(setting)
-    return Cache(found.directory, limit=limit, reason=found.reason)
+        return int(megabytes[:12]) << 20
+    if megabytes:
+        say_once(
+            f"{LIMIT_VARIABLE} must be a whole number of MiB, such as {DEFAULT_LIMIT >> 20} (0 keeps nothing), "
+            f"not {megabytes[:40]!a}: it is ignored"
+        )
+    return DEFAULT_LIMIT

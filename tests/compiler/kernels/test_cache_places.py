@@ -11,6 +11,7 @@ import pytest
 
 from stoffel.compiler.kernels import place as place_rules
 from stoffel.compiler.kernels.cache import DEFAULT_LIMIT, Cache, open_cache
+from stoffel.runtime import notices
 
 from .caches import CODE, META, found, host, stored, the_file
 
@@ -162,11 +163,28 @@ def test_without_platformdirs_there_is_no_cache_unless_a_directory_is_given(
 
 @pytest.mark.parametrize(
     ("value", "limit"),
-    [("5", 5 << 20), ("0", 0), ("", DEFAULT_LIMIT), ("many", DEFAULT_LIMIT), ("-1", DEFAULT_LIMIT)],
+    [("5", 5 << 20), ("0", 0), ("", DEFAULT_LIMIT)],
 )
-def test_the_limit_comes_from_the_environment(value: str, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_limit_comes_from_the_environment(
+    value: str, limit: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("STOFFEL_CACHE_MIB", value)
     assert open_cache("off").limit == limit
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("value", ["many", "-1", "1.5", "64 MiB", "\x1b[2J", "٣"])
+def test_a_limit_that_is_no_number_is_told_once_and_does_not_count(
+    value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(notices, "_said", set())
+    monkeypatch.setenv("STOFFEL_CACHE_MIB", value)
+    for _ in range(3):
+        assert open_cache("off").limit == DEFAULT_LIMIT
+    assert capsys.readouterr().err == (
+        f"stoffel: STOFFEL_CACHE_MIB must be a whole number of MiB, such as 256 (0 keeps nothing), not {value!a}:"
+        " it is ignored\n"
+    )
 
 
 def test_a_limit_of_zero_keeps_nothing(directory: Path) -> None:
