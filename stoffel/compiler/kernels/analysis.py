@@ -15,6 +15,7 @@ from stoffel.compiler import translator
 from stoffel.compiler.blocks import END, Block
 from stoffel.compiler.decoding import CALL, CONSTANT, NOTHING, OPERATION, PEEK, PUSH, RETURN, Step, decode
 from stoffel.compiler.kernels import builtins, closures
+from stoffel.compiler.kernels.duplication import with_copied_tails
 from stoffel.compiler.kernels.instances import Action, Instance, State, TypedBlock, Variant, leave
 from stoffel.compiler.kernels.types import (
     BOOL,
@@ -206,7 +207,7 @@ class Family:
         instance = Instance(
             len(self.instances),
             code,
-            self.environment.graph(code, entry),
+            with_copied_tails(self.environment.graph(code, entry)),
             translator.layout_of(code, instructions),
             types,
             flag,

@@ -10,6 +10,7 @@ import pytest
 
 from stoffel import Function, Instruction, VirtualMachine
 from stoffel.compiler.kernels.analysis import Family
+from stoffel.compiler.kernels.duplication import COPIED_LENGTH
 from stoffel.compiler.kernels.types import I64
 from stoffel.compiler.refusal import Refusal
 from tests.machines import loaded
@@ -27,7 +28,9 @@ REFUSED = {
     "ADD of a string and int64": counting('LDI r5, "text"', "ADD r6, r5, r1"),
     "CMP of boolean and int64": counting("LDI r5, true", "CMP r5, r1"),
     "a value of several types": counting(
-        "LDI r5, 1", "CMP r1, r2\nJMPEQ other\nLDI r5, 1.5\nJMP join\nother:\nLDI r5, 2\njoin:\nADD r6, r5, r2"
+        "LDI r5, 1",
+        "CMP r1, r2\nJMPEQ other\nLDI r5, 1.5\nJMP join\nother:\nLDI r5, 2\njoin:\nADD r6, r5, r2"
+        + "\nNOP" * COPIED_LENGTH,
     ),
     "get_field with a key that is no I64": counting(
         'r9 = create_array()\n_ = array_push(r9, r1)\nLDI r5, "k"', "r6 = get_field(r9, r5)"
