@@ -39,6 +39,8 @@ PROGRAMS = "4000"
 PYTEST = (sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", "--tb=line")
 LEFT_OUT = (".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "build", "dist", "*.egg-info")
 """What a copy of the tree does without."""
+CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT)
+"""Signals by which wrong code ends a process; by others somebody else does."""
 RUNNING: list[subprocess.Popen[str]] = []
 """Runs of tests in progress; each is the leader of a process group of its own."""
 
@@ -96,9 +98,11 @@ def try_fault(fault: Fault | None) -> tuple[bool, str]:
                 status, printed = run_tests(stage, tree)
             except subprocess.TimeoutExpired:
                 return True, f"no end after {stage.seconds} s in {shown}"
-            if status not in (0, 5):  # 5: the selection is empty
+            if status in (1, 2) or -status in CRASHES:  # 2: tests could not even be collected
                 lines = [line for line in printed.splitlines() if line.startswith(("FAILED", "ERROR"))]
                 return True, lines[0] if lines else f"status {status} of {shown}"
+            if status not in (0, 5):  # 5: the selection is empty
+                return False, f"no verdict, status {status} of {shown}"
     return False, "all tests pass"
 
 
