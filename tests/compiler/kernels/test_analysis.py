@@ -26,6 +26,8 @@ REFUSED = {
     "which the interpreter resolves": counting("", "_ = host(r1)"),
     "no loop and no recursion": expanded("function main()\nLDI r0, 1\nADD r0, r0, r0\nRET r0\nend"),
     "ADD of a string and int64": counting('LDI r5, "text"', "ADD r6, r5, r1"),
+    "SHL of int64 and uint8": counting("LDI r5, 1u8", "SHL r6, r1, r5"),
+    "SHR of int64 and float": counting("LDI r5, 1.0", "SHR r6, r1, r5"),
     "CMP of boolean and int64": counting("LDI r5, true", "CMP r5, r1"),
     "a value of several types": counting(
         "LDI r5, 1",
