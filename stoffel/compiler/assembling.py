@@ -28,6 +28,9 @@ the place that raised."""
 @lru_cache(maxsize=1 << 14)
 def assembled(name: str, argument: int | None = None) -> bytes:
     """Return one instruction with its inline caches, as the library assembles it."""
+    if argument is not None and argument > 0xFF:
+        # Long functions have a great many of these, and no two alike.
+        return assembled("EXTENDED_ARG", argument >> 8) + assembled(name, argument & 0xFF)
     instruction = ConcreteInstr(name) if argument is None else ConcreteInstr(name, argument)
     return instruction.assemble() + ConcreteInstr("CACHE", 0).assemble() * instruction.use_cache_opcodes()
 

@@ -220,39 +220,38 @@ class Inference:
             typed.next, typed.next_state = block.next, state
             return
         possible = outcomes_of(state.flag)
-        for edge, outcomes in ((block.taken, possible & block.branch), (block.next, possible - block.branch)):
-            if not outcomes:
-                continue
-            refined = self._assume(state, outcomes)
-            if refined is None:
-                continue
-            if edge is block.taken:
-                typed.taken, typed.taken_state = edge, refined
-            else:
-                typed.next, typed.next_state = edge, refined
+        taken, other = possible & block.branch, possible - block.branch
+        if taken:
+            typed.taken_state = self._assume(state.copy() if other else state, taken)
+            if typed.taken_state is not None:
+                typed.taken = block.taken
+        if other:
+            typed.next_state = self._assume(state, other)
+            if typed.next_state is not None:
+                typed.next = block.next
 
     def _assume(self, state: FlowState, outcomes: frozenset[int]) -> FlowState | None:
-        """Return the state after learning that the last comparison came out as one of *outcomes*, None if it cannot."""
-        result = state.copy()
-        result.flag = _FLAGS[outcomes]
+        """Let *state* know that the last comparison came out as one of *outcomes*; return None if it cannot."""
+        state.flag = _FLAGS[outcomes]
         comparison = state.comparison
         if comparison is None:
-            return result
-        left, right = state.facts[comparison.left], state.facts[comparison.right]
+            return state
+        facts = state.facts
+        left, right = facts[comparison.left], facts[comparison.right]
         if left.mask in KIND_RANGES and right.mask in KIND_RANGES:
             refined = ranges.refine(left, right, outcomes)
             if refined is None:
                 return None
-            result.facts[comparison.left], result.facts[comparison.right] = refined
+            facts[comparison.left], facts[comparison.right] = refined
         elif left.mask == BOOL and right.mask == BOOL:
             for place, this, other in ((comparison.left, left, right), (comparison.right, right, left)):
                 if this.is_constant or not other.is_constant:
                     continue
                 if outcomes == {0}:
-                    result.facts[place] = other
+                    facts[place] = other
                 elif 0 not in outcomes:
-                    result.facts[place] = FALSE_FACT if other.constant else TRUE_FACT
-        return result
+                    facts[place] = FALSE_FACT if other.constant else TRUE_FACT
+        return state
 
     # Instructions
 

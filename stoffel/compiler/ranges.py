@@ -124,19 +124,23 @@ def refine(a: Fact, b: Fact, outcomes: frozenset[int]) -> tuple[Fact, Fact] | No
     a_low, a_high, b_low, b_high = a.low, a.high, b.low, b.high
     if 1 not in outcomes:  # a <= b, or a < b
         strict = 0 if 0 in outcomes else 1
-        a_high = min(a_high, b_high - strict)
-        b_low = max(b_low, a_low + strict)
+        if a_high > b_high - strict:
+            a_high = b_high - strict
+        if b_low < a_low + strict:
+            b_low = a_low + strict
     if -1 not in outcomes:  # a >= b, or a > b
         strict = 0 if 0 in outcomes else 1
-        a_low = max(a_low, b_low + strict)
-        b_high = min(b_high, a_high - strict)
+        if a_low < b_low + strict:
+            a_low = b_low + strict
+        if b_high > a_high - strict:
+            b_high = a_high - strict
     if a_low > a_high or b_low > b_high:
         return None
     return _bounded(a, a_low, a_high), _bounded(b, b_low, b_high)
 
 
 def _bounded(fact: Fact, low: int, high: int) -> Fact:
-    if (low, high) == (fact.low, fact.high) or fact.is_constant:
+    if (low == fact.low and high == fact.high) or fact.constant is not NOTHING:
         return fact
     return Fact(fact.mask, low, high, NOTHING, fact.hint)
 

@@ -93,14 +93,14 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "equal refined as strictly less",
         RANGES,
-        "        strict = 0 if 0 in outcomes else 1\n        a_high",
-        "        strict = 1\n        a_high",
+        "        strict = 0 if 0 in outcomes else 1\n        if a_high",
+        "        strict = 1\n        if a_high",
     ),
     Fault(
         "greater refines nothing below",
         RANGES,
-        "a_low = max(a_low, b_low + strict)",
-        "a_low = max(a_low, b_high + strict)",
+        "if a_low < b_low + strict:\n            a_low = b_low + strict",
+        "if a_low < b_high + strict:\n            a_low = b_high + strict",
     ),
     Fault("no overflow check at the limit", RANGES, "bounds[1] > greatest", "bounds[1] > greatest + 1"),
     # Blocks
@@ -394,8 +394,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "callers keep a promise that is broken",
         UNITS,
-        "pending.extend(self._callers.pop(key, ()))",
-        "self._callers.pop(key, ())",
+        "pending.extend(self._callers.get(key, ()))",
+        "pass",
     ),
     # Inlined calls
     Fault(
@@ -469,5 +469,5 @@ FAULTS: tuple[Fault, ...] = (
         "for code, index in unit.positions(unit.line(trace.tb_lineno).index)",
         "for code, index in unit.positions(unit.line(trace.tb_lineno).index)[:1]",
     ),
-    Fault("callers keep a refused function inlined", UNITS, "pending.extend(self._hosts.pop(item, ()))", "pass"),
+    Fault("callers keep a refused function inlined", UNITS, "pending.extend(self._hosts.get(item, ()))", "pass"),
 )
