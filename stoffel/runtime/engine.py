@@ -46,7 +46,6 @@ class Engine:
 
     __slots__ = ("cache", "mode")
 
-
     def __init__(self, mode: str, cache: str | os.PathLike[str] | None = None) -> None:
         if mode not in MODES:
             raise ValueError(f"jit must be one of {', '.join(MODES)}, not {mode!r}")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from stoffel.compiler.kernels import buffer
 from stoffel.compiler.kernels.types import variant_of
 from stoffel.runtime.frames import ActivationRecord
+from stoffel.runtime.interruptions import complete
 from stoffel.runtime.kernel_memory import NOT_RUN, Memory
 from stoffel.runtime.kernel_outcomes import KernelLeft, Mismatch
 from stoffel.runtime.kernel_run import Run, RunnableSite
@@ -34,8 +35,6 @@ _FRAME_BYTES: Final = 256
 _BYTES_PER_INSTRUCTION: Final = 16
 """A native frame is assumed to take no more than :data:`_FRAME_BYTES` and this for each VM instruction of the kernel:
 a value can need a place on the stack, twice if it is also kept for leaving."""
-ATTEMPTS: Final = 100
-"""Times that taking over is tried before it is taken not to be signals that interrupt it."""
 
 
 class RunnableKernel:
@@ -170,16 +169,12 @@ class Kernels:
                 raise
             # A signal handler has raised: the kernel has left for it, or was about to end anyway.
             interruption = error
-        attempts = ATTEMPTS
-        while not run.done:
-            try:
-                self._take_over(run)
-            except BaseException as error:
-                # One has raised meanwhile, and waits until all is taken over: what the kernel did cannot be undone.
-                interruption = error
-                attempts -= 1
-                if not attempts:
-                    raise
+        try:
+            self._take_over(run)
+        except BaseException as error:
+            # One has raised meanwhile, and waits until all is taken over: what the kernel did cannot be undone.
+            interruption = error
+            complete(self._take_over, run)
         result = run.result
         if interruption is not None:
             if type(result) is not KernelLeft:
@@ -188,11 +183,13 @@ class Kernels:
         return result
 
     def _take_over(self, run: Run) -> None:
-        """Take over what a kernel has done. Whatever interrupts it, it can be called again until ``run.done``.
+        """Take over what a kernel has done; can be called again after an interruption.
 
         So the memory of the kernel stays as it is until everything is read, and what must happen once is noted where
-        Python does not look for signals: it does so after calls, at the start of functions and at jumps backwards.
+        Python does not look for signals.
         """
+        if run.done:
+            return
         kernel, memory = run.kernel, run.memory
         state = memory.state
         if not run.taken:

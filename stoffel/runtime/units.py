@@ -40,6 +40,7 @@ from stoffel.isa.program import Instruction
 from stoffel.isa.table import Flow
 from stoffel.runtime.code import NEVER, Code
 from stoffel.runtime.foreign import ForeignFunction
+from stoffel.runtime.interruptions import complete
 from stoffel.runtime.operations import OPERATIONS, overflow
 from stoffel.runtime.statistics import Statistics
 from stoffel.runtime.values import Array, Closure, Object, Shape, TypedArray, Value
@@ -276,17 +277,27 @@ class Units:
             if item in seen:
                 continue
             seen.add(item)
-            for key in [key for key in self._names if key[0] is item]:
-                name = self._names.pop(key)
+            for key in self._names:
+                if key[0] is item:
+                    pending.extend(self._callers.get(key, ()))
+            pending.extend(self._hosts.get(item, ()))
+        complete(self._remove, seen)
+
+    def _remove(self, codes: set[Code]) -> None:
+        """Remove all units of *codes*; can be called again after an interruption."""
+        for key, name in list(self._names.items()):
+            if key[0] in codes:
+                self.namespace[name] = self._hand_over
                 self._functions.pop(name, None)
                 self._assumed.pop(key, None)
-                self.namespace[name] = self._hand_over
-                pending.extend(self._callers.pop(key, ()))
-            self._unsplice(item)
-            pending.extend(self._hosts.pop(item, ()))
-            for table in (self.calls, self.entries):
-                for call_key in [key for key in table if key[0] is item]:
-                    del table[call_key]
+                self._callers.pop(key, None)
+                del self._names[key]
+        for code in codes:
+            self._unsplice(code)
+            self._hosts.pop(code, None)
+        for table in (self.calls, self.entries):
+            for call_key in [key for key in table if key[0] in codes]:
+                table.pop(call_key, None)
 
     def graph(self, code: Code, entry: int) -> blocks.Graph:
         """Return the blocks of *code* from one entry."""

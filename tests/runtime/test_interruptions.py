@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dis
 import sys
+from collections.abc import Callable
+from itertools import count
 from types import FrameType
 from typing import Any
 
@@ -11,6 +13,8 @@ import pytest
 
 import stoffel
 from stoffel import VirtualMachine
+from stoffel.runtime.interruptions import ATTEMPTS, complete
+from stoffel.runtime.units import Units
 from tests.machines import loaded
 
 PROGRAM = """
@@ -176,18 +180,18 @@ def states_in_the_interpreter() -> list[tuple[Any, ...]]:
 
 
 class Signal:
-    """Raises, while it is the trace function, at one of the places where Python looks for signals in some modules."""
+    """Raises, while it is the trace function, at one of the places where Python looks for signals in *modules*."""
 
-    MODULES = ("kernels.py", "kernel_run.py", "elements.py", "values.py")
     OPCODES = ("RESUME", "CALL", "JUMP_BACKWARD", "POP_JUMP_BACKWARD")
     """Beginnings of the names of opcodes after which, or in which, the interpreter looks for signals."""
 
-    def __init__(self, at: int | None) -> None:
+    def __init__(self, at: int | None, modules: tuple[str, ...]) -> None:
         self.at = at
+        self.modules = modules
         self.places = 0
 
     def __call__(self, frame: FrameType, _event: str, _argument: Any) -> Any:
-        if not frame.f_code.co_filename.endswith(self.MODULES):
+        if not frame.f_code.co_filename.endswith(self.modules):
             return None
         frame.f_trace_opcodes = True
         code = frame.f_code.co_code
@@ -205,13 +209,13 @@ class Signal:
         return trace
 
 
-def fill(tables: Tables, signal: Signal) -> bool:
-    """Return whether ``fill`` came to its end."""
+def completes(action: Callable[[], Any], signal: Signal) -> bool:
+    """Return whether *action* came to its end."""
     before = sys.gettrace()
     sys._getframe().f_trace_opcodes = True  # Python 3.12 has no events of opcodes unless one frame asks for them before
     sys.settrace(signal)
     try:
-        tables.fill()
+        action()
     except KeyboardInterrupt:
         return False
     finally:
@@ -227,13 +231,14 @@ def test_an_interruption_around_a_kernel_leaves_tables_as_the_interpreter_has_th
     machine = loaded(VirtualMachine(jit="kernels"), TABLES)
     machine.state.tier.every = every
     Tables(machine).fill()
-    counting = Signal(None)
-    assert fill(Tables(machine), counting)
+    modules = ("kernels.py", "kernel_run.py", "elements.py", "values.py")
+    counting = Signal(None, modules)
+    assert completes(Tables(machine).fill, counting)
     interrupted = 0
     found = set()
     for at in range(1, counting.places, max(counting.places // 300, 1)):
         tables = Tables(machine)
-        interrupted += not fill(tables, Signal(at))
+        interrupted += not completes(tables.fill, Signal(at, modules))
         found.add(tables.seen())
         tables = Tables(machine)
         tables.fill()
@@ -243,3 +248,60 @@ def test_an_interruption_around_a_kernel_leaves_tables_as_the_interpreter_has_th
     assert every or states[-1] in found
     assert interrupted > 100
     assert sum(kernel["runs"] for kernel in machine.jit_statistics()["functions"]["fill"]["kernels"]) > interrupted
+
+
+def test_units_are_forgotten_altogether_or_not_at_all() -> None:
+    def known(units: Units) -> tuple[Any, ...]:
+        names = {name for name, unit in units.namespace.items() if unit == units._hand_over}
+        tables = units._names, units._assumed, units._callers, units._hosts, units._splices, units.calls, units.entries
+        return len(names), len(units._functions), *map(len, tables)
+
+    def compiled() -> tuple[VirtualMachine, Units, Callable[[], None]]:
+        machine = loaded(VirtualMachine(jit="always"), PROGRAM)
+        assert machine.execute("main", 1) == expected
+        units = machine.state.tier.units
+        return machine, units, lambda: units.forget(machine.state.functions["down"])
+
+    expected = loaded(VirtualMachine(jit="off"), PROGRAM).execute("main", 1)
+    for _ in range(2):  # Python 3.13 has events of opcodes from the second time on
+        _, units, forget = compiled()
+        before = known(units)
+        assert completes(forget, Signal(None, ("units.py",)))
+        after = known(units)
+    found = []
+    for at in count(1):
+        machine, units, forget = compiled()
+        if completes(forget, Signal(at, ("units.py",))):
+            break
+        found.append(known(units))
+        assert machine.execute("main", 1) == expected
+    assert before != after
+    assert set(found) == {before, after}
+
+
+def test_complete_calls_again_until_nothing_interrupts_and_raises_the_last_interruption() -> None:
+    calls: list[int] = []
+
+    def action(times: int) -> None:
+        calls.append(times)
+        if len(calls) < times:
+            raise KeyboardInterrupt(len(calls))
+
+    complete(action, 1)
+    assert calls == [1]
+    calls.clear()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        complete(action, 4)
+    assert (calls, caught.value.args) == ([4] * 4, (3,))
+
+
+def test_complete_gives_up_what_always_fails() -> None:
+    calls: list[None] = []
+
+    def action(argument: None) -> None:
+        calls.append(argument)
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        complete(action, None)
+    assert len(calls) == ATTEMPTS
