@@ -64,7 +64,7 @@ KERNEL_FAULTS: tuple[Fault, ...] = (
         "-1 if row.signed or row.bits == 64 else row.maximum",
         "-1",
     ),
-    Fault("negative indexes count from the end plus one", ARRAYS, "add i64 {key}, {size}", "sub i64 {size}, {key}"),
+    Fault("negative indexes count from the start", ARRAYS, "add i64 {key}, {size}", "xor i64 {key}, -1"),
     Fault("a write past the end grows", ARRAYS, "icmp eq i64 {key}, {size}", "icmp uge i64 {key}, {size}"),
     Fault(
         "pushes may be executed twice",
