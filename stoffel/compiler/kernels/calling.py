@@ -165,7 +165,7 @@ def _call_one(lowering: FunctionLowering, action: Action, callee: Instance, argu
     writer = lowering.writer
     value = LLVM[NOWHERE if callee.result is None else callee.result.bank]
     kind = f"{{{value}, i64}}"
-    pair = writer.value(f"call {kind} @f{callee.number}({', '.join(arguments)})")
+    pair = writer.value(f"call {kind} @{lowering.symbol_of(callee)}({', '.join(arguments)})")
     fuel = writer.value(f"extractvalue {kind} {pair}, 1")
     if callee.result is None:
         writer.line(f"br label {left}")

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 TAKING: Final = frozenset({"call", "builtin", "create_closure", "get_upvalue", "set_upvalue"})
 """Forms of actions that take the argument stack."""
 
+OPENED_LENGTH: Final = 40
+"""Most instructions of a function that is opened in itself."""
+OPENED_CALLS: Final = 2
+"""Most calls of itself in such a function: all are opened, and each copy has as many."""
+
 
 class Action(NamedTuple):
     """One VM instruction with its types decided: *at* is its index, *form* says how it is lowered.
@@ -154,6 +159,13 @@ class Instance:
                 seen.add(item)
                 pending.extend(edge.target for edge in self.blocks[item].edges())
         return False
+
+    def opens_itself(self) -> bool:
+        """Return whether it is so small that its calls of itself are opened, one deep (recursive inlining)."""
+        if self not in self.callees or len(self.instructions) > OPENED_LENGTH:
+            return False
+        actions = (action for typed in self.blocks.values() for action in typed.actions)
+        return sum(action.form == "call" and self in action.detail for action in actions) <= OPENED_CALLS
 
     def heads(self) -> list[int]:
         """Return the targets of the graph's back-edges that the analysis reached."""

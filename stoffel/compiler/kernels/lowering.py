@@ -88,7 +88,11 @@ def lower(family: Family, main: Instance, entry: bool) -> Kernel:
         "nil" if result is None else result.code,
         0 if family.recurs() else family.depth(),
     )
-    texts = [FunctionLowering(kernel, instance, entry and instance is main).write() for instance in family.instances]
+    texts = []
+    for instance in family.instances:
+        texts.append(FunctionLowering(kernel, instance, entry=entry and instance is main).write())
+        if instance.opens_itself():
+            texts.append(FunctionLowering(kernel, instance, opened=True).write())
     for kind in (*main.entry.types, *main.given):
         if isinstance(kind, ClosureOf):
             for key, cells in kind.variants.cells.items():
@@ -97,6 +101,10 @@ def lower(family: Family, main: Instance, entry: bool) -> Kernel:
     kernel.functions = [instance.code.name for instance in family.instances]
     kernel.ir = "\n".join([*texts, _wrapper(main, entry), SUPPORT])
     return kernel
+
+
+def _symbol(instance: Instance, opened: bool) -> str:
+    return f"f{instance.number}.opened" if opened else f"f{instance.number}"
 
 
 def result_kind(instance: Instance) -> str:
@@ -175,12 +183,17 @@ class WayOut(NamedTuple):
 
 
 class FunctionLowering:
-    """Writes the LLVM function of one instance."""
+    """Writes the LLVM function of one instance.
 
-    def __init__(self, kernel: Kernel, instance: Instance, entry: bool) -> None:
+    *entry* says that it takes over a running record, *opened* that it is the copy that LLVM opens where the function
+    calls itself.
+    """
+
+    def __init__(self, kernel: Kernel, instance: Instance, *, entry: bool = False, opened: bool = False) -> None:
         self.kernel = kernel
         self.instance = instance
         self.entry = entry
+        self.opened = opened
         self.writer = Writer()
         self.stack = instance.layout.stack
         self._ways_out: list[WayOut] = []
@@ -213,9 +226,14 @@ class FunctionLowering:
                 if kind.bank != NOWHERE
             ]
         kind = f"{{{result_kind(instance)}, i64}}"
-        head = f"define internal {kind} @f{instance.number}({', '.join(parameters)}) {{"
+        attribute = " alwaysinline" if self.opened else ""
+        head = f"define internal {kind} @{_symbol(instance, self.opened)}({', '.join(parameters)}){attribute} {{"
         slots = [f"  {name} = alloca {bank}" for name, bank in writer.allocas.items()]
         return "\n".join([head, "entry:", *slots, "  %fuel.left = alloca i64", *writer.lines, "}", ""])
+
+    def symbol_of(self, callee: Instance) -> str:
+        """Return the name of the LLVM function that a call of *callee* calls."""
+        return _symbol(callee, opened=callee is self.instance and not self.opened and callee.opens_itself())
 
     # Entering
 
