@@ -216,18 +216,10 @@ class Writer:
         """Push the top once more."""
         self._add(1, "COPY", 1)
 
-    def begin_type(self) -> None:
-        """Prepare for the class of a value, which is pushed next; then :meth:`end_type` replaces it."""
-        if not _OLD:
-            self.begin_call("type")
-
-    def end_type(self) -> None:
+    def class_of(self) -> None:
         """Replace a machine value by its class."""
-        if _OLD:
-            # Quicker than a call there; values of the machine do not lie about their class.
-            self.attribute("__class__")
-        else:
-            self.end_call(1)
+        # Quicker than a call of type; values of the machine do not lie about their class.
+        self.attribute("__class__")
 
     def pop(self) -> None:
         """Drop the top."""

@@ -463,9 +463,8 @@ class Emitter:
     def _guard(self, place: int, kind: int) -> None:
         writer = self.writer
         spot = self.spots.spot(place)
-        writer.begin_type()
         self.spots.load(spot)
-        writer.end_type()
+        writer.class_of()
         writer.constant(CLASS[kind])
         writer.identical()
         self.leave_if(BEFORE, true=False)

@@ -97,7 +97,6 @@ class Units:
             names.ATTENTION: False,
             names.LIMIT: 0,
             names.OVERFLOW: _raise_overflow,
-            "type": type,
             "len": len,
             names.RANGE: range,
             "str": str,
