@@ -182,7 +182,7 @@ class KernelTier:
         key = _ordinary(key)
         candidate = self._calls.get((callee, key))
         if candidate is None:
-            if not (self.eager or callee in self._wanted):
+            if not self._is_wanted(callee, None):
                 raise Mismatch
             candidate = self._calls[callee, key] = Candidate()
         return self._run(candidate, callee, None, arguments, room, None)
@@ -196,7 +196,7 @@ class KernelTier:
             self._starts[code] += 1
         read = self._read.get((code, entry))
         if read is None:
-            if not (self.eager or (code, entry) in self._wanted_heads):
+            if not self._is_wanted(code, entry):
                 raise Mismatch
             read = self._read[code, entry] = self.preparation.places_read(code, entry)
         closure = record.closure
@@ -208,10 +208,16 @@ class KernelTier:
         key = code, entry, _ordinary(tuple([type(values[place]) for place in read]))
         candidate = self._entries.get(key)
         if candidate is None:
-            if not (self.eager or (code, entry) in self._wanted_heads):
+            if not self._is_wanted(code, entry):
                 raise Mismatch
             candidate = self._entries[key] = Candidate()
         return self._run(candidate, code, entry, values, room, record)
+
+    def _is_wanted(self, code: Code, entry: int | None) -> bool:
+        """Return whether there should be a kernel of *code* from *entry*, None for its calls."""
+        if entry is None:
+            return self.eager or code in self._wanted or code in self._made
+        return self.eager or (code, entry) in self._wanted_heads
 
     def _run(
         self,
@@ -251,7 +257,7 @@ class KernelTier:
 
     def _kernel_for(self, callee: Code, signature: Signature) -> Callable[..., Value] | None:
         """Return what stands for the unit of *callee* where kernels may run it, None if nothing speaks for that."""
-        if signature.captured is not None or not (self.eager or callee in self._wanted or callee in self._made):
+        if signature.captured is not None or not self._is_wanted(callee, None):
             return None
         if (callee, signature) in self._given_up or (callee, signature) in self._standing_aside:
             return None
@@ -310,6 +316,8 @@ class KernelTier:
     ) -> RunnableKernel | None:
         """Make a kernel for such values, at once if that is asked for, else have it made beside the run."""
         if candidate.refusal is not None or candidate.job is not None or len(candidate.kernels) >= VARIANTS:
+            return None
+        if not self._is_wanted(code, entry):
             return None
         if len(values) > VALUE_LIMIT:
             self._refuse(candidate, code, f"{len(values)} registers and slots, more than the {VALUE_LIMIT} of a kernel")

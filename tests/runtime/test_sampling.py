@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ import pytest
 from stoffel import VirtualMachine
 from stoffel.compiler.kernels import place
 from stoffel.runtime import sampling
+from stoffel.runtime.compiled import CompiledTier
 from stoffel.runtime.sampling import LONGEST_REST, LOOKS, Clock
 from tests.machines import SUM_BY_CALL, loaded
 
@@ -113,3 +115,28 @@ def test_what_the_cache_has_is_not_asked_for_again_if_it_is_of_no_use(
         entry.write_bytes(b"damaged")
     monkeypatch.setattr(place, "remove", lambda path: None)  # as where the directory is not to be written to
     assert not any(kernel["cached"] for kernel in kernels_of_sum(sampled("sum", 0)))
+
+
+def test_a_loop_that_was_wanted_only_if_the_cache_has_it_is_not_made_later() -> None:
+    """Meanwhile it has turned out that the function is called again and again: the whole of it is wanted."""
+    machine = loaded(VirtualMachine(jit="always", cache="off"), SUM_BY_CALL)
+    tier = machine.state.tier
+    assert isinstance(tier, CompiledTier)
+    tier.every = 1  # so that the loop's head is entered
+    tier._load_kernels()
+    assert tier.kernels is not None
+    in_the_loop: Any = SimpleNamespace(code=machine.state.functions["sum"], next_instruction=5)
+    tier.kernels.sample([in_the_loop], 1)
+    for _ in range(3):
+        assert machine.execute("sum", 50) == 1225
+    assert kernels_of_sum(machine) == []
+    tier.kernels.sample([in_the_loop], 2)
+    for _ in range(2000):
+        assert machine.execute("sum", 50) == 1225
+        if kernels_of_sum(machine):
+            break
+        time.sleep(0.01)
+    for _ in range(20):
+        assert machine.execute("sum", 50) == 1225
+    assert {kernel["entry"] for kernel in kernels_of_sum(machine)} == {0}
+    assert tier.kernels._jobs == {}
