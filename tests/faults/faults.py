@@ -28,6 +28,7 @@ COUNTING = "stoffel/compiler/counting.py"
 FORMS = "stoffel/compiler/forms.py"
 INFERENCE = "stoffel/compiler/inference.py"
 FIXPOINT = "stoffel/compiler/fixpoint.py"
+NARROWING = "stoffel/compiler/narrowing.py"
 OPENED = "stoffel/compiler/opened.py"
 SOLVER = "stoffel/compiler/solver.py"
 SAFEPOINTS = "stoffel/compiler/safepoints.py"
@@ -300,6 +301,14 @@ FAULTS: tuple[Fault, ...] = (
         "self.result = join(self.result, fact)",
         "self.result = fact",
     ),
+    Fault("narrowed flags of one way only", NARROWING, "known.flag |= state.flag", "known.flag = state.flag"),
+    Fault(
+        "a comparison made on one way only is narrowed to",
+        NARROWING,
+        "        known.comparison = None\n",
+        "        pass\n",
+    ),
+    Fault("narrowed states are the same", NARROWING, "one.facts == other.facts and ", ""),
     Fault("stacks of different height meet", FIXPOINT, "if len(known.facts) != len(state.facts):", "if False:"),
     Fault(
         "comparison knows too much",

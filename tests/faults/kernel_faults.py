@@ -184,6 +184,13 @@ KERNEL_FAULTS: tuple[Fault, ...] = (
         "                elements.replace_buffer(array, data, length)\n",
         "                pass\n",
     ),
+    Fault("elements of grown arrays are not freed", RUN, "self.owned.append(header)", "pass"),
+    Fault(
+        "an interruption loses what a kernel has done",
+        KERNELS,
+        "            complete(self._take_over, run)\n",
+        "            pass\n",
+    ),
     Fault(
         "the flag is not given to a kernel",
         KERNELS,

@@ -30,6 +30,7 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
         "tests/compiler/kernels/test_closures.py",
         "tests/compiler/kernels/test_closures_entering.py",
     ),
+    "stoffel/compiler/narrowing.py": ("tests/compiler/test_narrowing.py", "tests/compiler/test_fixpoint.py"),
     "stoffel/compiler/opened.py": ("tests/compiler/test_inference.py", "tests/compiler/test_emission.py"),
     "stoffel/compiler/ranges.py": ("tests/compiler/test_ranges.py", "tests/compiler/test_forms.py"),
     "stoffel/compiler/safepoints.py": ("tests/compiler/test_codeobjects.py", "tests/compiler/test_emission.py"),
@@ -44,6 +45,7 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
         "tests/runtime/test_closures.py",
     ),
     "stoffel/runtime/kernel_run.py": ("tests/runtime/test_kernels.py",),
+    "stoffel/runtime/kernels.py": ("tests/runtime/test_kernels.py", "tests/runtime/test_interruptions.py"),
     "stoffel/runtime/kernel_tier.py": ("tests/runtime/test_kernels.py",),
     "stoffel/runtime/rebuilding.py": ("tests/compiler/test_codeobjects.py", "tests/compiler/test_inlining.py"),
     "stoffel/runtime/units.py": (
