@@ -21,18 +21,23 @@ DIRECTIVE: Final = "directive"
 NEWLINE: Final = "newline"
 FINISH: Final = "finish"
 
+# Without possessive quantifiers and atomic groups: early releases of Python 3.11 have them, but match them wrongly or fail
+# with SystemError. No alternative can fail after a repetition, so nothing is tried twice all the same; but a repetition
+# of a group takes memory for each turn.
+_BLANK_LINES: Final = r"(?:[ \t\r]*(?:;[^\n]*)?\n){0,1000}"
 _TOKEN: Final = re.compile(
-    r"[ \t\r]*+(?:;[^\n]*+)?"
-    r"(?:(?P<newline>\n(?:[ \t\r]*+(?:;[^\n]*+)?\n)*+)"
-    r"|(?P<number>nan:0[xX]\w*+|[+-](?:inf|nan)(?![\w.])|[+-]?[0-9](?:[0-9A-Za-z_.]|(?<=[0-9.][eE])[+-](?=[0-9]))*+)"
-    r"|(?P<word>[^\W\d][\w.]*+)"
-    r"|(?P<directive>\.[^\W\d]\w*+)"
+    r"[ \t\r]*(?:;[^\n]*)?"
+    rf"(?:(?P<newline>\n{_BLANK_LINES})"
+    r"|(?P<number>nan:0[xX]\w*|[+-](?:inf|nan)(?![\w.])"
+    r"|[+-]?[0-9][0-9A-Za-z_.]*(?:(?<=[0-9.][eE])[+-](?=[0-9])[0-9A-Za-z_.]*)*)"
+    r"|(?P<word>[^\W\d][\w.]*)"
+    r"|(?P<directive>\.[^\W\d]\w*)"
     r"|(?P<mark>->|[(),:])"
     r'|(?P<string>")'
     r"|(?P<finish>\Z))"
 )
 # Rarely needed, so compiled by their first use.
-_BLANK: Final = r"[ \t\r]*+"
+_BLANK: Final = r"[ \t\r]*"
 _CODE_POINT: Final = r"\{([0-9A-Fa-f]{1,8})\}"
 _SURROGATE: Final = "[\ud800-\udfff]"
 # What ends a plain stretch of a string literal: its end, an escape, or a character that must be written as an escape.
@@ -77,6 +82,14 @@ class Lexer:
         else:
             self.value = match.group(kind)
             self.kind = self.value if kind == "mark" else kind
+            if kind == NEWLINE and len(self.value) > 1000:
+                self._skip_blank_lines()
+
+    def _skip_blank_lines(self) -> None:
+        """Set *end* behind all blank and comment lines, which may be more than the pattern takes at once."""
+        skip = re.compile(_BLANK_LINES).match
+        while (match := skip(self.source, self.end)) is not None and match.end() > self.end:
+            self.end = match.end()
 
     def _string(self) -> str:
         """Return the string whose opening quote is at *start*, and set *end* behind its closing one."""

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+import re
 import struct
 
 import pytest
@@ -15,6 +16,7 @@ from stoffel.errors import AssemblyError
 from stoffel.isa import types
 from stoffel.isa.assembler import assemble
 from stoffel.isa.disassembler import disassemble
+from stoffel.isa.lexer import _TOKEN, FINISH, NEWLINE, WORD, Lexer
 from stoffel.isa.manifest import Client, Demand, Manifest, ShareType
 from stoffel.isa.program import Function, Instruction, Program
 from stoffel.isa.scalars import I8, I16, I32, U8, U16, U32, U64, constant_key
@@ -50,6 +52,26 @@ def test_empty_text_is_a_program_without_functions() -> None:
 def test_comments_blank_lines_tabs_carriage_returns_and_a_byte_order_mark_mean_nothing() -> None:
     text = '\ufeff; comment\r\n\r\n\tfunction f ( ) ; "not a string\r\n\r\n\t\tRET\tr0;x\r\nend ; done'
     assert assemble(text) == Program([Function("f", [Instruction("RET", 0)], registers=1)])
+
+
+@pytest.mark.parametrize("blank", ["\n", ";\n", " ; x\n"])
+def test_blank_lines_are_one_line_break_however_many_there_are(blank: str) -> None:
+    lexer = Lexer(f"\n{blank * 12345} end", "")
+    kinds = []
+    while lexer.kind != FINISH:
+        lexer.advance()
+        kinds.append(lexer.kind)
+    assert kinds == [NEWLINE, WORD, FINISH]
+
+
+def test_tokens_do_not_need_what_early_releases_of_python_3_11_match_wrongly(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    re.compile(_TOKEN.pattern, re.DEBUG)
+    parsed = capsys.readouterr().out
+    assert "MAX_REPEAT" in parsed
+    assert "POSSESSIVE" not in parsed
+    assert "ATOMIC" not in parsed
 
 
 def test_bytes_are_read_as_utf_8() -> None:
