@@ -21,9 +21,9 @@ DIRECTIVE: Final = "directive"
 NEWLINE: Final = "newline"
 FINISH: Final = "finish"
 
-# Without possessive quantifiers and atomic groups: early releases of Python 3.11 have them, but match them wrongly or fail
-# with SystemError. No alternative can fail after a repetition, so nothing is tried twice all the same; but a repetition
-# of a group takes memory for each turn.
+# Without possessive quantifiers and atomic groups, which early releases of Python 3.11 match wrongly or with a
+# SystemError. No alternative can fail after a repetition, so nothing is tried twice all the same; but a repetition of a
+# group takes memory for each turn.
 _BLANK_LINES: Final = r"(?:[ \t\r]*(?:;[^\n]*)?\n){0,1000}"
 _TOKEN: Final = re.compile(
     r"[ \t\r]*(?:;[^\n]*)?"
