@@ -6,6 +6,7 @@ from tests.faults.faults import Fault
 
 TYPES = "stoffel/compiler/kernels/types.py"
 ANALYSIS = "stoffel/compiler/kernels/analysis.py"
+DUPLICATION = "stoffel/compiler/kernels/duplication.py"
 OPERATIONS = "stoffel/compiler/kernels/operations.py"
 BUILTINS = "stoffel/compiler/kernels/builtins.py"
 ARRAYS = "stoffel/compiler/kernels/arrays.py"
@@ -33,6 +34,7 @@ KERNEL_FAULTS: tuple[Fault, ...] = (
         'if operation in ("SHL", "SHR"):\n        return None',
         'if operation in ("SHL", "SHR"):\n        return left',
     ),
+    Fault("a copied tail lacks an instruction", DUPLICATION, "copy.body = block.body", "copy.body = block.body[1:]"),
     Fault(
         "range of narrow integers off by one",
         OPERATIONS,

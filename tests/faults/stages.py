@@ -25,6 +25,11 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
     ),
     "stoffel/compiler/inlining.py": ("tests/compiler/test_splicing.py",),
     "stoffel/compiler/kernels": ("tests/runtime/test_kernels.py",),
+    "stoffel/compiler/kernels/analysis.py": (
+        "tests/compiler/kernels/test_analysis.py",
+        "tests/compiler/kernels/test_closures_refused.py",
+        "tests/runtime/test_kernels.py",
+    ),
     "stoffel/compiler/kernels/arrays.py": ("tests/runtime/test_kernels.py", "tests/compiler/kernels/test_arrays.py"),
     "stoffel/compiler/kernels/closures.py": (
         "tests/compiler/kernels/test_closures.py",
