@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
+from stoffel.cli.options import UsageError
 from stoffel.errors import AssemblyError, LoadError, SaveError
 from stoffel.isa.layout import MAGIC
 
@@ -46,7 +47,12 @@ def program_name(path: str) -> str:
 
 
 def read_source(path: str) -> Source:
-    """Return the content of *path*, of standard input for ``-``. Raises LoadError (category ``"io"``)."""
+    """Return the content of *path*, of standard input for ``-``. Raises LoadError (category ``"io"``).
+
+    Raises UsageError for an empty name.
+    """
+    if not path:
+        raise UsageError("the name of a file is empty")
     name = program_name(path)
     if path == STANDARD:
         if sys.stdin is None:
@@ -115,7 +121,12 @@ def read_program(path: str) -> Program:
 
 
 def check_output(path: str, source: str) -> None:
-    """Raise SaveError if writing *path* would replace the file *source* that it is made from."""
+    """Raise SaveError if writing *path* would replace the file *source* that it is made from.
+
+    Raises UsageError for an empty name.
+    """
+    if not path:
+        raise UsageError("the name of the file to write is empty")
     if STANDARD in (path, source):
         return
     try:

@@ -33,6 +33,19 @@ def reader(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+def test_an_empty_name_is_told(stoffel: Stoffel, reader: str) -> None:
+    told = f"stoffel {reader}: the name of a file is empty (see stoffel {reader} --help)\n"
+    assert stoffel(reader, "") == (2, "", told)
+
+
+@pytest.mark.parametrize("writer", ["asm", "dis"])
+def test_an_empty_name_of_an_output_is_told(stoffel: Stoffel, writer: str, tmp_path: Path) -> None:
+    path = tmp_path / "hello.stfasm"
+    path.write_text(HELLO)
+    told = f"stoffel {writer}: the name of the file to write is empty (see stoffel {writer} --help)\n"
+    assert stoffel(writer, path, "-o", "") == (2, "", told)
+
+
 def test_a_missing_file_is_told(stoffel: Stoffel, reader: str, tmp_path: Path) -> None:
     path = tmp_path / "missing.stflb"
     assert stoffel(reader, path) == (3, "", f"stoffel: {path}: cannot read: No such file or directory\n")

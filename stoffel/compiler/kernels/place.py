@@ -36,7 +36,11 @@ def directory(setting: str | os.PathLike[str] | None) -> Place:
     if setting == OFF:
         return Place(None, source)
     if setting is not None:
-        return Place(os.fspath(setting))
+        try:
+            # Where the process is may change later.
+            return Place(os.path.abspath(setting))
+        except FileNotFoundError:
+            return Place(None, f"{os.fspath(setting)} is below the working directory, which does not exist any more")
     try:
         found = user_cache_directory()
     except ImportError:

@@ -103,6 +103,25 @@ def test_a_directory_that_is_asked_for_wins_over_the_environment(
     assert open_cache().directory == str(tmp_path / "environment")
 
 
+def test_a_relative_directory_stays_where_the_process_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    cache = open_cache("near")
+    monkeypatch.chdir("/")
+    assert cache.directory == str(tmp_path / "near")
+
+
+def test_a_directory_below_a_working_directory_that_is_gone_is_no_hindrance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    problem = "near is below the working directory, which does not exist any more"
+    assert open_cache("near").info().problem == problem
+    assert not open_cache("near").put("key", CODE, META)
+
+
 @pytest.mark.parametrize("value", [None, ""])
 def test_without_a_directory_it_is_where_the_platform_keeps_caches(
     value: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
