@@ -8,7 +8,7 @@ from stoffel.cli import report, status
 from stoffel.cli.arguments import SYNTAX, parse_argument
 from stoffel.cli.files import program_name, read_program
 from stoffel.cli.options import Command, Option, Parsed, UsageError
-from stoffel.cli.run import DEFAULT_ENTRY, hints
+from stoffel.cli.run import DEFAULT_ENTRY, hints, store_path
 from stoffel.errors import LoadError, VMError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def run(parsed: Parsed) -> int:
     hooks = "--hooks" in options
     ways.load_translator()
     with tempfile.TemporaryDirectory(prefix="stoffel-") as directory:
-        inputs = ways.Inputs(program, entry, arguments, seed, options.get("--local-store"), directory)
+        inputs = ways.Inputs(program, entry, arguments, seed, store_path(options), directory)
         try:
             reference = ways.observe(ways.REFERENCE, inputs, (), None)
         except VMError as error:

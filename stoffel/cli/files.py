@@ -82,8 +82,8 @@ def _read(file: BinaryIO, name: str) -> bytes:
         pieces.append(data)
         size += len(data)
     if size > limit:
-        sort = ".stflb program" if binary else "text assembly"
-        raise LoadError(f"longer than {limit >> 20} MiB, too long for a {sort}", category="io", offset=limit, path=name)
+        sort = "a .stflb program" if binary else "text assembly"
+        raise LoadError(f"longer than {limit >> 20} MiB, too long for {sort}", category="io", offset=limit, path=name)
     return b"".join(pieces)
 
 

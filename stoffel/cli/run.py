@@ -12,7 +12,7 @@ from stoffel.cli import report, status
 from stoffel.cli.arguments import SYNTAX, parse_argument
 from stoffel.cli.cache import CACHE, directory
 from stoffel.cli.files import decode, program_name, read_source
-from stoffel.cli.options import Command, Option, Parsed
+from stoffel.cli.options import Command, Option, Parsed, UsageError
 from stoffel.errors import LoadError, VMError
 from stoffel.runtime.engine import MODES
 
@@ -60,6 +60,14 @@ class _Collected:
         self.pieces.append(text)
 
 
+def store_path(options: dict[str, str]) -> str | None:
+    """Return what the option ``--local-store`` says, None without it. Raises UsageError for an empty name."""
+    path = options.get("--local-store")
+    if path == "":
+        raise UsageError("--local-store needs the path of a file")
+    return path
+
+
 def run(parsed: Parsed) -> int:
     """Run the program and print its result; returns the exit status."""
     from stoffel.runtime.vm import VirtualMachine
@@ -76,7 +84,7 @@ def run(parsed: Parsed) -> int:
     machine = VirtualMachine(
         jit=options.get("--jit", DEFAULT_MODE),
         output=sink,
-        storage=options.get("--local-store"),
+        storage=store_path(options),
         cache=directory(options),
     )
     if "--stats" in options:

@@ -81,7 +81,7 @@ def test_an_endless_text_is_not_swallowed(
     monkeypatch.setattr(files, "MAX_TEXT", 1 << 20)
     path = tmp_path / "long.stfasm"
     path.write_bytes(b";" * ((1 << 20) + 1))
-    assert stoffel(reader, path) == (3, "", f"stoffel: {path}: longer than 1 MiB, too long for a text assembly\n")
+    assert stoffel(reader, path) == (3, "", f"stoffel: {path}: longer than 1 MiB, too long for text assembly\n")
 
 
 def test_an_endless_program_is_not_swallowed(

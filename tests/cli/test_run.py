@@ -226,6 +226,12 @@ def test_a_directory_as_local_store_is_a_clear_error(stoffel: Stoffel, program: 
     assert "Local storage" in err.splitlines()[0]
 
 
+@pytest.mark.parametrize("command", ["run", "compare"])
+def test_an_empty_name_of_a_local_store_is_told(stoffel: Stoffel, program: Write, command: str) -> None:
+    told = f"stoffel {command}: --local-store needs the path of a file (see stoffel {command} --help)\n"
+    assert stoffel(command, program(STORE), "--local-store=", "--entry", "get", "key") == (2, "", told)
+
+
 def test_a_function_named_like_a_builtin_is_refused_as_a_bad_file(stoffel: Stoffel, program: Write) -> None:
     path = program("function print()\n    RET r0\nend\n")
     assert stoffel("run", path) == (3, "", f"stoffel: {path}: Function 'print' is already registered\n")
