@@ -84,6 +84,23 @@ def test_the_installed_script_names_this_entry() -> None:
 # Standard input and output
 
 
+def test_the_process_looks_for_garbage_seldom_and_an_embedding_program_as_it_likes(hello: Path) -> None:
+    script = (
+        "import gc, sys, stoffel\n"
+        "from stoffel.cli import main\n"
+        "before = gc.get_threshold()\n"
+        f"main.main(['run', {str(hello)!r}])\n"
+        "assert gc.get_threshold() == before\n"
+        f"sys.argv = ['stoffel', 'run', {str(hello)!r}]\n"
+        "try: main.entry()\n"
+        "except SystemExit: assert gc.get_threshold() == (main.OBJECTS_BETWEEN_COLLECTIONS, *before[1:])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment(), check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_standard_input_is_read(process: Callable[..., Outcome], hello: Path) -> None:
     assert process("run", "-", input=hello.read_bytes()) == (0, "Hello, world\n5\n", "")
 
