@@ -257,7 +257,7 @@ def _codes_by_inference(typed: TypedFunction | None, head: int) -> list[str] | N
     """Return the types at *head* by the translator's inference, None if it does not settle one that is needed."""
     if typed is None or head not in typed.blocks:
         return None
-    needed = liveness.analyse(typed)[head]
+    needed = liveness.analyse(typed)[0][head]
     codes = []
     for place, fact in enumerate(typed.blocks[head].entry.facts):
         scalar = SCALARS.get(CLASS.get(fact.mask, object))

@@ -110,6 +110,8 @@ def decode(instruction: Instruction, layout: Layout) -> Step:
     """Return *instruction* in terms of the places of *layout*."""
     sort, target, positions, detail, slot_is_target, slot, operation = SHAPES[instruction.op.code]
     operands = instruction.operands
+    if sort == CONSTANT:
+        return Step(sort, operands[target], (), of_constant(operands[detail]))
     sources = tuple([operands[position] for position in positions])
     if target >= 0:
         target = operands[target]
@@ -119,8 +121,6 @@ def decode(instruction: Instruction, layout: Layout) -> Step:
             target = place
         else:
             sources = (place,)
-    if sort == CONSTANT:
-        return Step(sort, target, sources, of_constant(operands[detail]))
     if sort == OPERATION:
         return Step(sort, target, sources, operation)
     if sort == CALL:

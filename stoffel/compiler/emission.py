@@ -18,7 +18,7 @@ from stoffel.compiler.codeobjects import Writer
 from stoffel.compiler.counting import count, counted_loops, start_counting, with_loops_together
 from stoffel.compiler.facts import CLASS, KIND_RANGES, PRIVATE, Fact, is_raw, of_kinds
 from stoffel.compiler.forms import FORMS
-from stoffel.compiler.liveness import FLAG, after_each, analyse, bit
+from stoffel.compiler.liveness import FLAG, analyse, bit
 from stoffel.compiler.names import (
     ARGUMENTS_LOCAL,
     ATTENTION,
@@ -104,7 +104,7 @@ class Emitter:
         """Records that there must be room for: those of inlined calls, and one for a call of another unit."""
         self.counted_at = self._where_counted() if self.calls else END
         """The block at whose start the record is counted: calls come after it only, and returns before it need none."""
-        self.needed_in = analyse(typed, self.counted_at)
+        self.needed_in, self.needed_after_each = analyse(typed, self.counted_at)
         self.needed = 0
         self.compare_line = 0
         self.current = END
@@ -357,7 +357,7 @@ class Emitter:
             self.site(ENTRY, start)
             self.site(DEPTH, start)
             self._enter()
-        needed_after = self.needed_after = after_each(typed, self.needed_in, self.typed.layout)
+        needed_after = self.needed_after = self.needed_after_each.pop(start)
         loop = self.counted.get(start)
         self.current = start
         for position, node in enumerate(typed.nodes if loop is None else typed.nodes[:-1]):

@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from stoffel.compiler.blocks import END
-from stoffel.compiler.typed import Layout, Node, TypedBlock, TypedFunction
+from stoffel.compiler.typed import Node, TypedBlock, TypedFunction
 
 Hidden = Callable[[int], int]
 """What the interpreter does not see at an instruction (see ``Layout.hidden``)."""
 
 FLAG = 1
-EVERYTHING = -1
-"""The set of all places: what the interpreter may see."""
 
 
 def bit(place: int) -> int:
@@ -58,10 +56,14 @@ def at_end(typed: TypedBlock, needed_in: dict[int, int], hidden: Hidden) -> int:
     return needed
 
 
-def analyse(function: TypedFunction, left_at: int = END) -> dict[int, int]:
-    """Return what is needed at the start of every block; the interpreter may take over at the start of *left_at*."""
+def analyse(function: TypedFunction, left_at: int = END) -> tuple[dict[int, int], dict[int, list[int]]]:
+    """Return what is needed at the start of every block, and right after each of its nodes.
+
+    The interpreter may take over at the start of the block *left_at*.
+    """
     hidden = function.layout.hidden
     needed_in: dict[int, int] = dict.fromkeys(function.blocks, 0)
+    after: dict[int, list[int]] = {}
     waiting = list(function.blocks)
     predecessors: dict[int, list[int]] = {start: [] for start in function.blocks}
     for start, typed in function.blocks.items():
@@ -74,10 +76,8 @@ def analyse(function: TypedFunction, left_at: int = END) -> dict[int, int]:
         if start not in pending:
             continue
         pending.discard(start)
-        typed = function.blocks[start]
-        needed = _before_branch(typed, needed_in, hidden)
-        for node in reversed(typed.nodes):
-            needed = before(node, needed, hidden(node.index) if node.leaves else 0)
+        # The last time that a block is looked at, everything is known that comes after it.
+        needed, after[start] = _through(function.blocks[start], needed_in, hidden)
         if start == left_at:
             needed |= ~hidden(start)
         if needed != needed_in[start]:
@@ -86,7 +86,7 @@ def analyse(function: TypedFunction, left_at: int = END) -> dict[int, int]:
                 if predecessor not in pending:
                     pending.add(predecessor)
                     waiting.append(predecessor)
-    return needed_in
+    return needed_in, after
 
 
 def _before_branch(typed: TypedBlock, needed_in: dict[int, int], hidden: Hidden) -> int:
@@ -94,13 +94,21 @@ def _before_branch(typed: TypedBlock, needed_in: dict[int, int], hidden: Hidden)
     return needed | FLAG if typed.taken is not None and typed.next is not None else needed
 
 
-def after_each(typed: TypedBlock, needed_in: dict[int, int], layout: Layout) -> list[int]:
-    """Return, for every node of a block, what is needed right after it."""
-    needed = _before_branch(typed, needed_in, layout.hidden)
+def _through(typed: TypedBlock, needed_in: dict[int, int], hidden_at: Hidden) -> tuple[int, list[int]]:
+    """Return what is needed at the start of a block, and right after each of its nodes."""
+    needed = _before_branch(typed, needed_in, hidden_at)
     result = []
     for node in reversed(typed.nodes):
-        hidden = layout.hidden(node.index) if node.leaves else 0
-        result.append(needed | ~hidden if node.form == "foreign" and node.leaves else needed)
-        needed = before(node, needed, hidden)
+        form = node.form
+        if form == "copy":
+            result.append(needed)
+            needed = needed & ~(2 << node.target) | 2 << node.sources[0]
+        elif form == "constant":
+            result.append(needed)
+            needed &= ~(2 << node.target)
+        else:
+            hidden = hidden_at(node.index) if node.leaves else 0
+            result.append(needed | ~hidden if node.form == "foreign" and node.leaves else needed)
+            needed = before(node, needed, hidden)
     result.reverse()
-    return result
+    return needed, result

@@ -53,7 +53,7 @@ def printed_passes(code: Code, arguments: Sequence[Value], environment: Environm
 def format_liveness(typed: TypedFunction) -> str:
     """Return the places that are needed at the start of each block, one line for each."""
     lines = []
-    for start, needed in analyse(typed).items():
+    for start, needed in analyse(typed)[0].items():
         known = range(len(typed.blocks[start].entry.facts))
         places = [typed.layout.name(place) for place in known if needed & bit(place)]
         lines.append(f"block {start}: {' '.join([*places, 'flag'] if needed & FLAG else places)}")

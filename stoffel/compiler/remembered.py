@@ -40,6 +40,8 @@ _LOADING: Final = {
 
 def subjects(instructions: list[Instruction]) -> list[Subject]:
     """Return what a function reads or writes more than once and may be worth remembering."""
+    if sum(1 for one in instructions if one.op.flow is Flow.CALL and one.operands[0] in _BUILTINS) < 2:
+        return []
     found: Counter[Subject] = Counter()
     texts: dict[int, str] = {}
     pushed: list[int] = []

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from stoffel.compiler.facts import BIT, FLOAT, I64, UNKNOWN, of_kinds, of_range
-from stoffel.compiler.liveness import EVERYTHING, FLAG, after_each, analyse, before, bit
+from stoffel.compiler.liveness import FLAG, analyse, before, bit
 from stoffel.compiler.typed import Node
 from tests.compiler.units import typed
 
 SMALL = of_range(I64, 0, 9)
+EVERYTHING = ~0
+"""The set of all places: what the interpreter may see."""
 
 
 def test_places_have_bits_of_their_own() -> None:
@@ -35,49 +37,49 @@ def test_everything_is_needed_where_the_interpreter_may_take_over() -> None:
 
 def test_straight_code_needs_what_it_reads_before_writing() -> None:
     function = typed("ADD r2, r0, r1\nMOV r0, r2\nRET r0", [SMALL, SMALL])
-    assert analyse(function) == {0: bit(0) | bit(1)}
+    assert analyse(function)[0] == {0: bit(0) | bit(1)}
 
 
 def test_value_that_is_overwritten_is_dead() -> None:
     function = typed("ADD r2, r0, r1\nMOV r2, r0\nRET r2", [SMALL, SMALL])
-    needed = after_each(function.blocks[0], analyse(function), function.layout)
+    needed = analyse(function)[1][0]
     assert needed[0] == bit(0)
     assert needed[1] == bit(2)
 
 
 def test_end_of_the_function_needs_register_0() -> None:
     function = typed("MOV r0, r1", [SMALL, SMALL])
-    assert analyse(function) == {0: bit(1)}
+    assert analyse(function)[0] == {0: bit(1)}
 
 
 def test_branch_needs_the_flag() -> None:
     function = typed("CMP r0, r1\nJMPLT a\nRET r0\na:\nRET r1", [of_kinds(I64), of_kinds(I64)])
-    assert analyse(function)[0] == bit(0) | bit(1)
-    assert after_each(function.blocks[0], analyse(function), function.layout)[0] == FLAG | bit(0) | bit(1)
+    assert analyse(function)[0][0] == bit(0) | bit(1)
+    assert analyse(function)[1][0][0] == FLAG | bit(0) | bit(1)
 
 
 def test_branch_without_comparison_needs_the_flag_from_the_entry() -> None:
     function = typed("CMP r0, r1\nMOV r2, r0\nJMP b\nb:\nJMPLT a\nRET r2\na:\nRET r1", [of_kinds(I64), of_kinds(I64)])
     last = max(start for start, block in function.blocks.items() if block.taken is not None)
-    assert analyse(function)[last] & FLAG or last == 0
+    assert analyse(function)[0][last] & FLAG or last == 0
 
 
 def test_back_edge_needs_everything() -> None:
     function = typed("a:\nADD r0, r0, r1\nCMP r0, r2\nJMPLT a\nRET r0", [SMALL, SMALL, of_kinds(I64)])
-    needed = after_each(function.blocks[0], analyse(function), function.layout)
+    needed = analyse(function)[1][0]
     assert needed[-1] == EVERYTHING
     # The loop defines register 0 only: all the rest is needed at its head, too.
-    assert analyse(function)[0] & bit(7)
+    assert analyse(function)[0][0] & bit(7)
 
 
 def test_guard_needs_everything_before_it_and_only_what_follows_after_it() -> None:
     function = typed("ADD r2, r0, r1\nRET r2", [UNKNOWN, of_kinds(FLOAT)])
     assert function.blocks[0].nodes[0].guards == ((0, FLOAT),)
-    assert analyse(function)[0] == EVERYTHING
-    assert after_each(function.blocks[0], analyse(function), function.layout)[0] == bit(2)
+    assert analyse(function)[0][0] == EVERYTHING
+    assert analyse(function)[1][0][0] == bit(2)
 
 
 def test_both_ways_of_a_branch_count() -> None:
     body = "CMP r0, r1\nJMPLT a\nMOV r4, r2\nRET r4\na:\nMOV r4, r3\nRET r4"
     function = typed(body, [of_kinds(I64), of_kinds(I64), SMALL, of_kinds(BIT[bool])])
-    assert analyse(function)[0] == bit(0) | bit(1) | bit(2) | bit(3)
+    assert analyse(function)[0][0] == bit(0) | bit(1) | bit(2) | bit(3)
