@@ -276,3 +276,15 @@ def test_more_arrays_than_the_kernel_has_headers_ready() -> None:
     )
     body = "r12 = get_field(r9, r1)\n_ = array_push(r12, r1)\n_ = array_push(r10, r12)"
     assert alike(counting(setup, body, "RET r10", rounds=90), plan=HOOKS)
+
+
+@pytest.mark.parametrize("between", ["", FROM_OUTSIDE])
+def test_rows_that_change_places_do_so_outside_too(between: str) -> None:
+    body = """
+LDI r7, 2
+r12 = get_field(r9, r2)
+r13 = get_field(r9, r7)
+_ = set_field(r9, r2, r13)
+_ = set_field(r9, r7, r12)
+"""
+    assert alike(counting(ROWS + between, body, rounds=41), plan=HOOKS)
