@@ -49,7 +49,7 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
         "tests/compiler/test_inlining.py",
         "tests/runtime/test_closures.py",
     ),
-    "stoffel/runtime/kernel_run.py": ("tests/runtime/test_kernels.py",),
+    "stoffel/runtime/kernel_run.py": ("tests/compiler/kernels/test_support.py", "tests/runtime/test_kernels.py"),
     "stoffel/runtime/kernels.py": ("tests/runtime/test_kernels.py", "tests/runtime/test_interruptions.py"),
     "stoffel/runtime/kernel_tier.py": ("tests/runtime/test_kernels.py",),
     "stoffel/runtime/rebuilding.py": ("tests/compiler/test_codeobjects.py", "tests/compiler/test_inlining.py"),
