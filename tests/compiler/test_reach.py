@@ -97,8 +97,8 @@ def reach() -> Iterator[Reach]:
         def emit_block(self, typed, following):  # type: ignore[no-untyped-def]
             loops = loops_of(self.code)
             for index in {*typed.block.body, typed.block.branch_at}:
-                if index < len(self.instructions) and any(index in loop for loop in loops):
-                    found.in_loops[self.instructions[index].name] += 1
+                if index < len(self.splice.instructions) and any(index in loop for loop in loops):
+                    found.in_loops[self.splice.instructions[index].name] += 1
             block(self, typed, following)
 
         def miss(self, unit, line, *others):  # type: ignore[no-untyped-def]
