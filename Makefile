@@ -6,7 +6,7 @@
 #   make fuzz    100 000 damaged program files        make bench    benchmarks
 #   make fuzz-tiers FUZZ_COUNT=1000000    generated programs in every tier
 #   make conformance    the reference's cases in every way of running, kernels left at safepoints too
-#   make faults    plants faults in a copy of the compiler: do the tests notice? (hours)
+#   make faults    plants faults in a copy of the compiler: do the tests notice? (an hour)
 #   make docs    the generated parts of the manual    make clean    remove what make made
 #
 # PYTHON=... picks the interpreter (an existing .venv of another version is made anew).
