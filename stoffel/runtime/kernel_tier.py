@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.compiler import translator
 from stoffel.compiler.environment import Signature
-from stoffel.compiler.facts import PRIVATE, RAW, is_raw, kind_of_class
+from stoffel.compiler.facts import PRIVATE, RAW, Fact, is_raw, kind_of_class
 from stoffel.compiler.kernels.analysis import INSTRUCTION_LIMIT
 from stoffel.compiler.refusal import Refusal
 from stoffel.isa.scalars import FixedInteger
 from stoffel.isa.table import Flow
 from stoffel.runtime.code import Code
+from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
 from stoffel.runtime.kernel_builder import Builder, Job, Preparation
 from stoffel.runtime.kernel_memory import VALUE_LIMIT
 from stoffel.runtime.kernel_outcomes import KernelLeft, Mismatch
@@ -30,7 +31,6 @@ from stoffel.runtime.values import Array, Closure, TypedArray, Value
 if TYPE_CHECKING:
     from stoffel.compiler.kernels.cache import Cache
     from stoffel.runtime.compiled import CompiledTier
-    from stoffel.runtime.frames import ActivationRecord
 
 TICKS_BEFORE_BUILDING: Final = 1
 """Samples after which only kernels that are in the cache are used."""
@@ -84,6 +84,8 @@ class KernelTier:
         self._recalled: set[tuple[Code, int | None]] = set()
         self._starts: Counter[Code] = Counter()
         self._given_up: set[tuple[Code, Signature]] = set()
+        self._outgrown: dict[tuple[Code, Signature], Fact] = {}
+        """What was promised when a kernel returned something else: as long as it is, the unit runs and learns."""
         self._standing_aside: set[tuple[Code, Signature]] = set()
         self._jobs: dict[Job, Candidate] = {}
         self.preparation = Preparation(tier.units)
@@ -262,6 +264,8 @@ class KernelTier:
         if (callee, signature) in self._given_up or (callee, signature) in self._standing_aside:
             return None
         promised = self.units.result_of(callee, signature)
+        if self._outgrown.get((callee, signature)) == promised:
+            return None
         raw = is_raw(promised)
         raw_arguments = any(mask & RAW for mask in signature.masks)
         candidates: dict[tuple[type, ...], Candidate] = {}
@@ -300,7 +304,10 @@ class KernelTier:
                         return result
                     if kind_of_class(type(result)) & promised.mask:
                         return int(result) if raw else result
-                    raise AssertionError(f"a kernel of {callee.name} returns what inference excludes")
+                    # Inference guesses, as what an array holds; the unit leaves where a guess fails, and learns.
+                    self._outgrown[callee, signature] = promised
+                    self.units.recall(callee)
+                    self.tier.leave_kernel(KernelLeft([self._returning(callee, given, result)]))
             if not candidate.kernels and len(candidates) == 1:
                 # Compiled code calls the unit itself, until there is a kernel, or for good.
                 (self._given_up if candidate.refusal else self._standing_aside).add((callee, signature))
@@ -308,6 +315,18 @@ class KernelTier:
             return self.units.run_unit(callee, signature, room, arguments)
 
         return run
+
+    def _returning(self, code: Code, arguments: Sequence[Value], result: Value) -> ActivationRecord:
+        """Return a record of a call of *code* that is about to return *result*."""
+        record = ActivationRecord(self.state, code, list(arguments), NO_UPVALUES, None)
+        index, register = next(
+            (index, instruction.operands[0])
+            for index, instruction in enumerate(self.units.instructions_of(code))
+            if instruction.op.flow is Flow.RETURN
+        )
+        record.registers[register] = result
+        record.jump(index)
+        return record
 
     # Making
 
