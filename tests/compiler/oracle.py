@@ -58,8 +58,11 @@ KERNELS_LEFT: Final = (
 
 
 def way_for(seed: int) -> Way:
-    """Return the way for the program made from *seed*: ways take turns, so that many programs have all of them."""
-    return COMPILED[seed % len(COMPILED)]
+    """Return the way for the program made from *seed*.
+
+    Ways take turns, so that many programs have all of them, in another order each time round.
+    """
+    return COMPILED[(seed + seed // len(COMPILED)) % len(COMPILED)]
 
 
 SECONDS: Final = 10.0
