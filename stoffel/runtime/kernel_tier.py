@@ -319,11 +319,14 @@ class KernelTier:
     def _returning(self, code: Code, arguments: Sequence[Value], result: Value) -> ActivationRecord:
         """Return a record of a call of *code* that is about to return *result*."""
         record = ActivationRecord(self.state, code, list(arguments), NO_UPVALUES, None)
-        index, register = next(
+        instructions = self.units.instructions_of(code)
+        returns = (
             (index, instruction.operands[0])
-            for index, instruction in enumerate(self.units.instructions_of(code))
+            for index, instruction in enumerate(instructions)
             if instruction.op.flow is Flow.RETURN
         )
+        # The end of a function returns r0.
+        index, register = next(returns, (len(instructions), 0))
         record.registers[register] = result
         record.jump(index)
         return record

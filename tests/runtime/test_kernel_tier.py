@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from stoffel import VirtualMachine
 from stoffel.runtime.kernel_tier import LEAST_WORK_IF_EAGER, MISMATCHES, TRIAL
 from tests.compiler.kernels.programs import expanded
@@ -125,9 +127,11 @@ def test_a_kernel_that_is_called_with_arrays_of_other_types_too_often_is_given_u
     assert [kernel["runs"] for kernel in kernels(made, "total") if kernel["entry"] is None] == [1, runs + 10]
 
 
-def test_a_kernel_may_return_what_its_callers_did_not_expect() -> None:
+@pytest.mark.parametrize("end", ["RET r7", "MOV r0, r7"], ids=["RET", "the end of the function"])
+def test_a_kernel_may_return_what_its_callers_did_not_expect(end: str) -> None:
     """They were compiled for what the first array holds, which is a guess."""
-    made = machine("kernels", TYPES)
-    assert totals(made, 1) == totals(machine("off", TYPES), 1) == 30.0
+    text = TYPES.replace("RET r7", end)
+    made = machine("kernels", text)
+    assert totals(made, 1) == totals(machine("off", text), 1) == 30.0
     assert made.jit_statistics()["deoptimisations"] == {"a kernel was left": 1}
     assert [kernel["left"] for kernel in kernels(made, "total")] == [0, 0]
