@@ -514,9 +514,7 @@ class CompiledTier:
 
     def _missed(self, unit: Unit, line: Line, site: Site, frame: FrameType) -> None:
         """Learn from a guess that failed, and have the function compiled anew if that pays."""
-        splice = unit.layout.splice
-        instructions = self.units.instructions_of(unit.function) if splice is None else splice.instructions
-        instruction = instructions[line.index]
+        instruction = unit.layout.splice.instructions[line.index]
         variables = frame.f_locals
         kinds = []
         for operand, value in zip(instruction.op.operands, instruction.operands, strict=True):
