@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
     from stoffel.runtime.values import Value
 
-HEAT_OF_LOADING: Final = 80_000
+HEAT_OF_LOADING: Final = 160_000
 """Interpreted instructions, of all functions together, after which the translator is loaded.
 
 Who waits for as long as loading takes loses at most as much again; but what has run for a while mostly goes on for
-longer, so waiting for about a third of it loses less with most programs. ``python -m benchmarks --sections
+longer, so waiting for about half of it loses less with most programs. ``python -m benchmarks --sections
 instructions`` tells what an instruction takes, ``python -X importtime -m stoffel run FILE --jit=always`` what loading
 does.
 """
