@@ -15,7 +15,7 @@ ACTIONS: Final = ("info", "clear")
 
 CACHE: Final = Option(
     "--cache",
-    "Keep machine code in DIR, or off (else STOFFEL_CACHE_DIR, or where the system keeps caches).",
+    "Keep what later runs can use in DIR, or off (else STOFFEL_CACHE_DIR, or where the system keeps caches).",
     value="DIR",
 )
 

@@ -17,8 +17,8 @@ COMMANDS: Final = ("run", "compare", "explain", "asm", "dis", "check", "info", "
 """Names of the commands; each is a module of this package with a ``COMMAND``."""
 
 OBJECTS_BETWEEN_COLLECTIONS: Final = 50_000
-"""New objects after which Python looks for garbage in cycles. By default these are so few that loading our own modules,
-and programs that make tables, spend a tenth of their time on it and find next to nothing."""
+"""New objects after which Python looks for garbage in cycles. By default these are so few that a tenth of the time of
+``stoffel run hello`` went into looking, mostly while modules are loaded, and next to nothing is found."""
 
 TRACEBACK_VARIABLE: Final = "STOFFEL_TRACEBACK"
 """Environment variable that makes an internal error show its Python traceback."""

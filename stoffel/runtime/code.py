@@ -24,8 +24,8 @@ LARGE_FRAME: Final = 256
 NEVER: Final = 1 << 62
 """Heat that no function reaches."""
 HEAT_OF_CALL: Final = 10
-"""What a CALL in a loop, and the call of a VM function, add to the heat besides the instructions: they take about as
-long as so many simple instructions (``python -m benchmarks --sections instructions``)."""
+"""What a CALL in a loop, and until the translator is loaded the call of a VM function too, add to the heat besides the
+instructions: each takes about as long as so many simple ones (``python -m benchmarks --sections instructions``)."""
 
 
 _CONSTANTS: Final = {row.code: position for row in ROWS if (position := row.position(OperandKind.CONSTANT)) is not None}

@@ -9,6 +9,7 @@ is executed, and a wrong note costs time, never a result.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from time import thread_time
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
@@ -32,7 +33,7 @@ _CALL: Final = "call"
 
 
 class Outcome(NamedTuple):
-    """What a run came to: whether compiling *paid*, and the *kernels* that ran, outermost first.
+    """What a run came to: whether compiling *paid*, and the *kernels* that ran or were being made.
 
     A kernel is the name of its function and the instruction at which it takes over a loop, None if it runs calls.
     """
@@ -76,7 +77,7 @@ class History:
         if self._directory is None:
             return None
         try:
-            handle = os.open(self._path, os.O_RDONLY | place.NONBLOCK)
+            handle = place.open_to_read(self._path)
             try:
                 data = os.read(handle, _MOST_BYTES)
             finally:
@@ -90,12 +91,8 @@ class History:
         """Keep *outcome* for the next such run, where that is possible."""
         if self._directory is None or outcome == self._known:
             return
-        try:
-            os.makedirs(self._directory, 0o700, exist_ok=True)
-            if place.distrust(os.stat(self._directory)) is None:
-                place.write(self._path, _encode(outcome, self._key))
-        except (OSError, ValueError):
-            return
+        with suppress(ValueError):
+            place.keep(self._path, _encode(outcome, self._key))
 
 
 def open_history(setting: str | os.PathLike[str] | None, content: bytes, arguments: list[str]) -> History:

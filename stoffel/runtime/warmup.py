@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 HEAT_OF_LOADING: Final = 160_000
 """Interpreted instructions, of all functions together, after which the translator is loaded.
 
-Who waits for as long as loading takes loses at most as much again; but what has run for a while mostly goes on for
-longer, so waiting for about half of it loses less with most programs. ``python -m benchmarks --sections
-instructions`` tells what an instruction takes, ``python -X importtime -m stoffel run FILE --jit=always`` what loading
-does.
+Who waits for as long as loading takes loses at most as much again. This is about half of that, because what has run for
+a while mostly goes on for longer; a run that is repeated knows better (``stoffel.runtime.history``). ``python -m
+benchmarks --sections instructions`` tells what an instruction takes, ``python -X importtime -m stoffel run FILE
+--jit=always`` what loading does.
 """
 PATIENCE: Final = 4
 """Factor on that for a run that is known not to be worth it."""

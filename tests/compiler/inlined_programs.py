@@ -4,6 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.machines import SUM
+
+
+def counting(functions: str, body: str, *, setup: str = "", result: str = "r3") -> str:
+    """Return *functions* and a ``main(n)`` that does *setup*, then *body* while r1 counts from 0 to n.
+
+    r2 is 1, r3 begins as 0, r4 is n. It returns the register *result*.
+    """
+    return f"""{functions}function main(n)
+    LDI     r1, 0
+    LDI     r2, 1
+    LDI     r3, 0
+    MOV     r4, r0
+{setup}again:
+{body}    ADD     r1, r1, r2
+    CMP     r1, r4
+    JMPLT   again
+    RET     {result}
+end
+"""
+
+
 PROGRAMS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "arguments change and the caller's registers stay": (
         """
@@ -69,7 +91,8 @@ end
         (6,),
     ),
     "registers begin as Unit each time": (
-        """
+        counting(
+            """\
 function fresh(a)
     MOV     r3, r2
     MOV     r2, r0
@@ -78,25 +101,20 @@ function fresh(a)
     CALL    act
     RET     r3
 end
-function main(n)
-    LDI     r1, 0
-    LDI     r2, 1
-    MOV     r4, r0
-again:
+""",
+            """\
     PUSHARG r1
     CALL    fresh
     PUSHARG r0
     CALL    print
-    ADD     r1, r1, r2
-    CMP     r1, r4
-    JMPLT   again
-    RET     r0
-end
 """,
+            result="r0",
+        ),
         (4,),
     ),
     "calls within each other": (
-        """
+        counting(
+            """\
 function inner(a)
     PUSHARG r0
     CALL    act
@@ -112,47 +130,34 @@ function middle(a, b)
     CALL    inner
     ADD     r0, r0, r2
 end
-function main(n)
-    LDI     r1, 0
-    LDI     r2, 1
-    LDI     r3, 0
-    MOV     r4, r0
-again:
+""",
+            """\
     PUSHARG r1
     PUSHARG r4
     CALL    middle
     ADD     r3, r3, r0
-    ADD     r1, r1, r2
-    CMP     r1, r4
-    JMPLT   again
-    RET     r3
-end
 """,
+        ),
         (5,),
     ),
     "an argument stack that the function leaves behind": (
-        """
+        counting(
+            """\
 function leaves(a)
     PUSHARG r0
     PUSHARG r0
     LD      r1, sp-1
     RET     r1
 end
-function main(n)
-    LDI     r1, 0
-    LDI     r2, 1
-    MOV     r4, r0
-again:
+""",
+            """\
     PUSHARG r1
     CALL    leaves
     PUSHARG r0
     CALL    act
-    ADD     r1, r1, r2
-    CMP     r1, r4
-    JMPLT   again
-    RET     r0
-end
 """,
+            result="r0",
+        ),
         (5,),
     ),
     "an error in the function": (
@@ -340,7 +345,8 @@ end
         (8,),
     ),
     "a closure made and called in the function": (
-        """
+        counting(
+            """\
 function add(a)
     LDI     r1, "b"
     PUSHARG r1
@@ -361,26 +367,23 @@ function apply(a, b)
     CALL    call_closure
     RET     r0
 end
-function main(n)
-    LDI     r1, 0
-    LDI     r2, 1
-    MOV     r4, r0
-    LDI     r6, 0
-again:
+""",
+            """\
     PUSHARG r1
     PUSHARG r4
     CALL    apply
     ADD     r6, r6, r0
-    ADD     r1, r1, r2
-    CMP     r1, r4
-    JMPLT   again
-    RET     r6
-end
 """,
+            setup="""\
+    LDI     r6, 0
+""",
+            result="r6",
+        ),
         (6,),
     ),
     "fields of objects": (
-        """
+        counting(
+            """\
 function area(o)
     LDI     r1, "w"
     LDI     r2, "h"
@@ -408,23 +411,8 @@ function grow(o, by)
     CALL    set_field
     RET     r3
 end
-function main(n)
-    LDI     r1, 0
-    LDI     r2, 1
-    MOV     r4, r0
-    CALL    create_object
-    MOV     r5, r0
-    LDI     r6, "w"
-    LDI     r7, "h"
-    PUSHARG r5
-    PUSHARG r6
-    PUSHARG r2
-    CALL    set_field
-    PUSHARG r5
-    PUSHARG r7
-    PUSHARG r4
-    CALL    set_field
-again:
+""",
+            """\
     PUSHARG r5
     PUSHARG r6
     CALL    get_field
@@ -441,16 +429,28 @@ again:
     ADD     r8, r8, r0
     PUSHARG r8
     CALL    act
-    ADD     r1, r1, r2
-    CMP     r1, r4
-    JMPLT   again
-    RET     r8
-end
 """,
+            setup="""\
+    CALL    create_object
+    MOV     r5, r0
+    LDI     r6, "w"
+    LDI     r7, "h"
+    PUSHARG r5
+    PUSHARG r6
+    PUSHARG r2
+    CALL    set_field
+    PUSHARG r5
+    PUSHARG r7
+    PUSHARG r4
+    CALL    set_field
+""",
+            result="r8",
+        ),
         (6,),
     ),
     "a condition that the function returns": (
-        """
+        counting(
+            """\
 function even(a)
     LDI     r1, 2
     MOD     r1, r0, r1
@@ -463,12 +463,8 @@ yes:
     LDI     r1, true
     RET     r1
 end
-function main(n)
-    LDI     r1, 0
-    LDI     r2, 1
-    LDI     r3, 0
-    MOV     r4, r0
-again:
+""",
+            """\
     PUSHARG r1
     CALL    even
     MOV     r5, r0
@@ -478,30 +474,14 @@ again:
     ADD     r3, r3, r1
 next:
     CALL    act
-    ADD     r1, r1, r2
-    CMP     r1, r4
-    JMPLT   again
-    RET     r3
-end
 """,
+        ),
         (7,),
     ),
     "calls of others in the function": (
-        """
-function sum(n)
-    LDI     r1, 0
-    LDI     r2, 0
-    LDI     r3, 1
-loop:
-    CMP     r2, r0
-    JMPEQ   done
-    ADD     r1, r1, r2
-    ADD     r2, r2, r3
-    JMP     loop
-done:
-    CALL    act
-    RET     r1
-end
+        counting(
+            SUM.replace("    RET r1", "    CALL act\n    RET r1")
+            + """\
 function around(a, b)
     CMP     r0, r1
     PUSHARG r0
@@ -511,23 +491,15 @@ function around(a, b)
 less:
     RET     r0
 end
-function main(n)
-    LDI     r1, 0
-    LDI     r2, 1
-    LDI     r3, 0
-    MOV     r4, r0
-again:
+""",
+            """\
     LDI     r5, 3
     PUSHARG r1
     PUSHARG r5
     CALL    around
     ADD     r3, r3, r0
-    ADD     r1, r1, r2
-    CMP     r1, r4
-    JMPLT   again
-    RET     r3
-end
 """,
+        ),
         (6,),
     ),
 }

@@ -131,12 +131,7 @@ class Cache:
         data = self._encode(key, object_code, meta)
         if len(data) > self.limit:
             return False
-        try:
-            os.makedirs(self.directory, 0o700, exist_ok=True)
-            if place.distrust(os.stat(self.directory)) is not None:
-                return False
-            place.write(self._path(key), data)
-        except OSError:
+        if not place.keep(self._path(key), data):
             return False
         self._count(len(data))
         return True
@@ -178,7 +173,7 @@ class Cache:
     def _read(self, path: str) -> bytes | None:
         """Return the content of a file that nobody else can have written. Raises OSError."""
         assert self.directory is not None
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | place.NONBLOCK)
+        handle = place.open_to_read(path)
         try:
             found = os.fstat(handle)
             if not stat.S_ISREG(found.st_mode) or place.distrust(found) or place.distrust(os.stat(self.directory)):

@@ -13,9 +13,6 @@ DIRECTORY_VARIABLE: Final = "STOFFEL_CACHE_DIR"
 OFF: Final = "off"
 """What turns the cache off, as an option and in the environment variable; a directory of that name is ``./off``."""
 
-NONBLOCK: Final[int] = getattr(os, "O_NONBLOCK", 0)
-"""Opening a pipe that lies there as an entry must not wait for a writer."""
-
 TEMPORARY: Final = ".tmp"
 """End of the name of a file that is being written."""
 
@@ -72,8 +69,32 @@ def distrust(found: os.stat_result) -> str | None:
     return None
 
 
-def write(path: str, data: bytes) -> None:
-    """Put *data* at *path*, all of it or nothing. Raises OSError."""
+def open_to_read(path: str) -> int:
+    """Open the file at *path*, no link, for reading, and return its descriptor; a pipe is not waited for.
+
+    Raises OSError.
+    """
+    flags = (getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_BINARY", "O_NONBLOCK"))
+    return os.open(path, os.O_RDONLY | sum(flags))
+
+
+def keep(path: str, data: bytes) -> bool:
+    """Put *data* at *path*, all of it or nothing, and return whether that was possible.
+
+    The directory is made if there is none, for its owner only; nothing is put where others can write.
+    """
+    directory = os.path.dirname(path)
+    try:
+        os.makedirs(directory, 0o700, exist_ok=True)
+        if distrust(os.stat(directory)) is not None:
+            return False
+        _write(path, data)
+    except OSError:
+        return False
+    return True
+
+
+def _write(path: str, data: bytes) -> None:
     temporary = f"{path}.{os.getpid()}.{os.urandom(4).hex()}{TEMPORARY}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
