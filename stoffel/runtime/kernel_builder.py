@@ -7,6 +7,7 @@ on disk) is a job that another thread can do, so that a program whose end is nea
 from __future__ import annotations
 
 import atexit
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.compiler import translator
 from stoffel.compiler.refusal import Refusal
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
     from stoffel.compiler.kernels.lowering import Kernel
     from stoffel.compiler.kernels.machine_code import Loaded
     from stoffel.runtime.units import Units
+
+SHORT_TURN: Final = 0.0005
+"""Seconds for which one thread keeps the interpreter while a kernel is being made (``sys.setswitchinterval``).
+
+Loading llvmlite gives up the interpreter lock at each of hundreds of files, and waits for one turn of the program to
+get it back: with the 5 ms that are usual it would take ten times as long as alone.
+"""
 
 
 class Job:
@@ -90,6 +98,37 @@ def is_at_work() -> bool:
     return bool(_at_work)
 
 
+class ShortTurns:
+    """While it is entered, by however many threads, each thread keeps the interpreter for :data:`SHORT_TURN` at most.
+
+    The last one out restores what was usual, but leaves alone what the host has set meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entered = 0
+        self._usual = self._own = 0.0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._entered:
+                self._usual = sys.getswitchinterval()
+                sys.setswitchinterval(min(self._usual, SHORT_TURN))
+                # It may have been rounded.
+                self._own = sys.getswitchinterval()
+            self._entered += 1
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            self._entered -= 1
+            if not self._entered and sys.getswitchinterval() == self._own:
+                # Python cuts it down to whole microseconds, of what it has told as well.
+                sys.setswitchinterval(self._usual + 5e-7)
+
+
+_short_turns: Final = ShortTurns()
+
+
 class Builder:
     """Does jobs in a thread of its own, one after the other; *done* is called in that thread after each."""
 
@@ -119,7 +158,8 @@ class Builder:
                     _at_work.discard(self)
                     break
                 job = self._waiting.popleft()
-            job.run(lambda: not self._stopping)
+            with _short_turns:
+                job.run(lambda: not self._stopping)
             self.finished.append(job)
             self._done()
         atexit.unregister(self._stop)
