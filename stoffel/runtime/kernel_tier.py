@@ -366,8 +366,8 @@ class KernelTier:
             self._refuse(candidate, code, str(refusal))
             return None
         job = Job(key, kernel, self.store)
-        # Beside a run that keeps the interpreter busy, loading takes longer, and the run is slow meanwhile: what has been of
-        # use before is waited for.
+        # Beside a run that keeps the interpreter busy, loading takes longer, and the run is slow meanwhile: what has
+        # been of use before is waited for.
         at_once = self.eager or (stored and (code, entry) in self._recalled)
         if at_once:
             # Interrupted, it leaves no trace, and is made the next time.
