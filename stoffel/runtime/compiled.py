@@ -259,7 +259,7 @@ class CompiledTier:
             if key in self.units.calls:
                 return None
             callee.heat += len(callee.function.instructions)
-            if not self._is_hot(callee):
+            if not self.is_hot(callee):
                 return None
             function = self.units.compile_call(key)
             if function is None:
@@ -292,7 +292,7 @@ class CompiledTier:
         if self._ticks or self._finished:
             self._sample()
         code = frame.code
-        if not self._is_hot(code):
+        if not self.is_hot(code):
             return False
         if code in self.units.refusals:
             code.hot = NEVER
@@ -430,7 +430,8 @@ class CompiledTier:
             self._deep = NEVER
         return False
 
-    def _is_hot(self, code: Code) -> bool:
+    def is_hot(self, code: Code) -> bool:
+        """Return whether *code* has run for long enough to be translated, and have its loops ask when it has."""
         if code.hot == NEVER and code not in self.units.refusals:
             size = len(code.function.instructions)
             code.hot = int(self.threshold * HEAT_PER_INSTRUCTION * size)

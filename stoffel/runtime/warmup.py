@@ -6,6 +6,7 @@ from time import thread_time
 from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.runtime.code import HEAT_OF_CALL, NEVER, Code
+from stoffel.runtime.forecast import WATCHED, Forecast
 from stoffel.runtime.statistics import Statistics
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from stoffel.runtime.values import Value
 
 HEAT_OF_LOADING: Final = 160_000
-"""Interpreted instructions, of all functions together, after which the translator is loaded.
+"""Interpreted instructions, of all functions together, after which the translator is loaded at the latest.
 
 Who waits for as long as loading takes loses at most as much again. This is about half of that, because what has run for
 a while mostly goes on for longer; a run that is repeated knows better (``stoffel.runtime.history``). ``python -m
@@ -27,7 +28,9 @@ benchmarks --sections instructions`` tells what an instruction takes, ``python -
 """
 PATIENCE: Final = 4
 """Factor on that for a run that is known not to be worth it."""
-LOOKS: Final = 16
+WORTH: Final = 2
+"""How many times that is what loading takes: a loop that is known to go on for longer does not wait."""
+LOOKS: Final = 32
 """Times that a loop is looked at before it alone has run for so long."""
 
 
@@ -49,6 +52,8 @@ class WarmUp:
         self._limit = int(threshold * HEAT_OF_LOADING)
         self._step = self._limit // LOOKS
         self._heat = 0
+        self._next_look = self._step
+        self._forecast = Forecast()
 
     def load(self) -> CompiledTier:
         """Make the compiled tier, give it to the machine and return it."""
@@ -59,8 +64,9 @@ class WarmUp:
         tier.loading = began, thread_time()
         self.state.tier = tier
         for code in self._counted:
-            # From now on the length of a function decides.
+            # From now on the length of a function decides; some are in their loops, and not called again.
             code.hot = NEVER
+            tier.is_hot(code)
         if self.state.attention:
             tier.ask_attention()
         return tier
@@ -106,7 +112,8 @@ class WarmUp:
             self._count_loops(callee)
         else:
             callee.hot += heat
-        return self.load().call(frame, callee, arguments) if self._heat >= self._limit else None
+        tier = self._due()
+        return None if tier is None else tier.call(frame, callee, arguments)
 
     def closure_called(self, callee: Code) -> None:
         """Count the call of a closure."""
@@ -121,7 +128,24 @@ class WarmUp:
         elif code.heat >= code.hot:
             self._heat += code.heat - code.hot + self._step
             code.hot = code.heat + self._step
-        return self._heat >= self._limit and self.load().enter(frame)
+        tier = self._due()
+        return tier is not None and tier.enter(frame)
+
+    def _due(self) -> CompiledTier | None:
+        """Load the compiled tier and return it if the program has run for long enough, or will for sure."""
+        if self._heat < self._next_look:
+            return None
+        if self._heat >= self._limit:
+            return self.load()
+        self._next_look = min(self._heat + self._step, self._limit)
+        base = self.state.base
+        oldest = self.state.records[base : base + WATCHED]
+        code = self._forecast.look(self._heat, oldest, WORTH * self._limit)
+        if code is None:
+            return None
+        tier = self.load()
+        code.hot = code.heat
+        return tier
 
     def _count_loops(self, code: Code) -> None:
         """Have the loops of *code* noticed now and then: their heat is added to that of the calls."""

@@ -6,7 +6,7 @@ import pytest
 
 from stoffel import Function, Instruction, Program, VirtualMachine
 from stoffel.compiler.environment import INSTRUCTIONS_PER_MISS, LARGE, Feedback
-from stoffel.runtime import compiled, warmup
+from stoffel.runtime import compiled, forecast, sampling, warmup
 from stoffel.runtime.code import HEAT_OF_CALL, NEVER
 from stoffel.runtime.warmup import WarmUp
 from tests.machines import loaded
@@ -142,3 +142,18 @@ def test_calls_count_for_several_instructions() -> None:
     machine.execute("main", 100)
     heat = machine.state.functions["main"].heat  # type: ignore[union-attr]
     assert heat == 99 * (4 + HEAT_OF_CALL)
+
+
+def test_a_loop_in_progress_is_entered_although_a_call_has_loaded_the_translator(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sampling, "TICKS", ())
+    monkeypatch.setattr(forecast, "LARGEST", 0)
+    monkeypatch.setattr(warmup, "HEAT_OF_LOADING", 3000)
+    machine = loaded(
+        VirtualMachine(jit="no-kernels"),
+        "function main(n)\nLDI r1, 0\nLDI r2, 1\nMOV r3, r0\nagain:\nCALL f\nADD r1, r1, r2\nCMP r1, r3\nJMPLT again\n"
+        "RET r1\nend\nfunction f()\n" + "LDI r0, 1\n" * 50 + "RET r0\nend\n",
+    )
+    assert machine.execute("main", 1000) == 1000
+    assert machine.jit_statistics()["functions"]["main"]["loop_entries"] == 1

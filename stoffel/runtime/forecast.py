@@ -1,0 +1,135 @@
+"""How long the loops on the stack will go on, seen from how far they have come.
+
+A loop that counts compares its counter with a bound in each round. Both are in registers, so what is left of it is
+known long before it ends: the distance between them, at the pace at which it has shrunk so far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+from stoffel.isa.program import Instruction
+from stoffel.isa.table import Flow, OperandKind, Place
+from stoffel.runtime.code import Code
+from stoffel.runtime.frames import ActivationRecord
+from stoffel.runtime.values import Value
+
+WATCHED: Final = 4
+"""Records that are looked at, from the oldest: loops of a program's main function go on for longest."""
+LARGEST: Final = 4096
+"""Instructions of a function that is looked at, at most."""
+DECLINES: Final = 2
+"""Times that a distance must have shrunk, and never grown, to be taken for that of a counter."""
+
+_Operand: TypeAlias = "tuple[OperandKind, Value]"
+"""A source register, a spill slot, or a constant; and which."""
+
+
+class _Distance:
+    """How far apart two compared operands are, since it last grew.
+
+    *rounds* are the instructions of the loop in which a counter, which is computed from itself, is compared; empty
+    where neither is one.
+    """
+
+    __slots__ = ("declines", "first", "heat", "last", "left", "right", "rounds")
+
+    def __init__(self, left: _Operand, right: _Operand, rounds: range) -> None:
+        self.left = left
+        self.right = right
+        self.rounds = rounds
+        self.last: int | None = None
+        self.first = self.heat = self.declines = 0
+
+    def look(self, heat: int, record: ActivationRecord) -> int:
+        """Return how much heat is still to come, 0 if nothing speaks for any."""
+        x, y = _value(self.left, record), _value(self.right, record)
+        if not isinstance(x, int) or not isinstance(y, int):
+            self.last = None
+            return 0
+        now = abs(int(x) - int(y))
+        if self.last is None or now > self.last:
+            self.first, self.heat, self.declines = now, heat, 0
+        elif now < self.last:
+            self.declines += 1
+        self.last = now
+        if record.next_instruction in self.rounds:
+            # Even if it has not moved yet: then no round is shorter than this.
+            return (now - 1) * (heat - self.heat) // max(self.first - now, 1)
+        return now * (heat - self.heat) // (self.first - now) if self.declines >= DECLINES else 0
+
+
+class Forecast:
+    """Watches the oldest records of a run."""
+
+    def __init__(self) -> None:
+        self._watched: list[tuple[ActivationRecord, list[_Distance]]] = []
+
+    def look(self, heat: int, records: Sequence[ActivationRecord], enough: int) -> Code | None:
+        """Return a function that is in a loop which will go on for *enough* heat, None if none is known.
+
+        *heat* is what the run has come to so far, *records* the :data:`WATCHED` oldest of its activation records. It
+        takes a look or two before this one.
+        """
+        watched = self._watched
+        del watched[len(records) :]
+        for position, record in enumerate(records):
+            if position == len(watched) or watched[position][0] is not record:
+                watched[position:] = [(record, _distances(record.code))]
+            for distance in watched[position][1]:
+                if distance.look(heat, record) >= enough:
+                    return record.code
+        return None
+
+
+def _distances(code: Code) -> list[_Distance]:
+    """Return one for each comparison of *code*."""
+    instructions = code.function.instructions
+    if len(instructions) > LARGEST:
+        return []
+    counters = {
+        instruction.operands[0]
+        for instruction in instructions
+        if instruction.op.operation and instruction.operands[0] in instruction.operands[1:]
+    }
+    loops = [
+        range(target, index + 1)
+        for index, instruction in enumerate(instructions)
+        if instruction.op.flow is Flow.JUMP and (target := code.function.labels[instruction.operands[0]]) <= index
+    ]
+    targets = set(code.function.labels.values())
+    block = 0
+    found = []
+    for index, instruction in enumerate(instructions):
+        if index in targets:
+            block = index
+        if Place.FLAG in instruction.op.writes:
+            before = instructions[block:index]
+            left, right = [_operand(before, register) for register in instruction.operands]
+            counts = any(kind is OperandKind.SOURCE and which in counters for kind, which in (left, right))
+            around = [loop for loop in loops if index in loop] if counts else []
+            found.append(_Distance(left, right, min(around, key=len, default=range(0))))
+    return found
+
+
+def _operand(before: Sequence[Instruction], register: int) -> _Operand:
+    """Return what is in *register* after the instructions *before*: where it can be read later too, if they load it."""
+    for instruction in reversed(before):
+        target = instruction.op.position(OperandKind.TARGET)
+        if target is not None and instruction.operands[target] == register:
+            for kind in (OperandKind.CONSTANT, OperandKind.SLOT):
+                source = instruction.op.position(kind)
+                if source is not None:
+                    return kind, instruction.operands[source]
+            break
+    return OperandKind.SOURCE, register
+
+
+def _value(operand: _Operand, record: ActivationRecord) -> Value:
+    kind, which = operand
+    if kind is OperandKind.CONSTANT:
+        return which
+    if kind is OperandKind.SLOT:
+        return None if record.spill is None else record.spill.get(which)
+    return record.registers[which]
