@@ -121,7 +121,7 @@ class _Reader:
         size = len(self.data)
         where = f"inside the {field} that begins at byte {start}" if start < size else f"where the {field} should be"
         raise LoadError(
-            f"the file ends too early, after {size} bytes, {where}",
+            f"failed to fill whole buffer: the file ends after {size} bytes, {where}",
             category="io",
             offset=size,
             path=self.path,

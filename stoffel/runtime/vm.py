@@ -127,9 +127,10 @@ class VirtualMachine(TableAccess):
 
             program = load(program)
         with self._state.lock:
-            codes = [Code(function) for function in program.functions]
-            for code in codes:
-                self._require_free(code.name)
+            codes = []
+            for function in program.functions:
+                self._require_free(function.name)
+                codes.append(Code(function))
             for code in codes:
                 self._state.functions[code.name] = code
         return program

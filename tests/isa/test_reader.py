@@ -158,15 +158,18 @@ def test_a_file_cut_anywhere_is_an_end_of_file_error(version: int) -> None:
     for size in range(len(data)):
         error = failure(data[:size])
         assert (error.category, error.offset) == ("io", size)
-        assert error.message.startswith(f"the file ends too early, after {size} bytes, ")
+        assert error.message.startswith(f"failed to fill whole buffer: the file ends after {size} bytes, ")
 
 
 def test_the_end_of_file_error_says_which_field_is_cut() -> None:
     assert (
         failure(b"STF").message
-        == "the file ends too early, after 3 bytes, inside the magic number that begins at byte 0"
+        == "failed to fill whole buffer: the file ends after 3 bytes, inside the magic number that begins at byte 0"
     )
-    assert failure(b"STFL").message == "the file ends too early, after 4 bytes, where the version should be"
+    assert (
+        failure(b"STFL").message
+        == "failed to fill whole buffer: the file ends after 4 bytes, where the version should be"
+    )
     assert failure(file(function("main", RET0[:-1], 1), manifest=b"")).message.endswith(
         "inside the instruction that begins at byte 36"
     )

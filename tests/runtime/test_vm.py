@@ -39,6 +39,20 @@ def test_loading_what_is_no_program_fails_before_anything_is_registered(machine:
         vm.load(tmp_path / "missing.stflb")
 
 
+def test_the_first_function_that_a_machine_refuses_is_named_and_nothing_is_registered(machine: Make) -> None:
+    taken = Function("print", [Instruction("NOP")])
+    unverifiable = Function("f", [Instruction("JMP", "nowhere")])
+    fine = Function("g", [Instruction("NOP")])
+    vm = machine()
+    for functions, text in (
+        ([fine, taken, unverifiable], "Function 'print' is already registered"),
+        ([fine, unverifiable, taken], "Function f references unknown label 'nowhere'"),
+        ([Function("len", [Instruction("JMP", "nowhere")])], "Function 'len' is already registered"),
+    ):
+        assert str(failure(vm.load, stoffel.Program(functions))) == text
+        assert not vm.has_function("g")
+
+
 def test_only_functions_can_be_registered_as_functions() -> None:
     with pytest.raises(TypeError, match=r"register_function takes a stoffel\.Function, not str"):
         VirtualMachine().register_function("f")  # type: ignore[arg-type]

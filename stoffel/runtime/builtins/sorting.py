@@ -50,11 +50,23 @@ def _sort(items: list[Value]) -> None:
         if any(item != item for item in items):
             raise _first_failure(items)
         if len(kinds) > 1 and any(type(item) is not float and abs(item) > _FLOAT_EXACT for item in items):
-            from functools import cmp_to_key
-
-            items.sort(key=cmp_to_key(_compare))
+            _insertion_sort(items)
             return
     items.sort()
+
+
+def _insertion_sort(items: list[Value]) -> None:
+    """Sort by the comparisons of the reference machine, and in their order.
+
+    Integers that round to one Float are ordered among themselves and equal to it, so the order of them all is not
+    transitive: another algorithm gives another result.
+    """
+    for index in range(1, len(items)):
+        item = items[index]
+        place = index
+        while place and _compare(item, items[place - 1]) < 0:
+            place -= 1
+        items.insert(place, items.pop(index))
 
 
 def _compare(left: Value, right: Value) -> int:

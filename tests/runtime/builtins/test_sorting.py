@@ -65,6 +65,16 @@ def test_integers_compare_exactly_but_as_floats_beside_a_float(library):
     assert [type(item) for item in library.items(mixed)] == [int, float]
 
 
+def test_integers_that_a_float_cannot_tell_apart_end_where_an_insertion_sort_leaves_them(library):
+    low, high = 2**53, 2**53 + 1
+    array = library.array(high, 2.0**53, low)
+    library.call("sort", array)
+    assert library.items(array) == [high, 2.0**53, low]
+    array = library.array(2.0**53, high, 2.0**54, low)
+    library.call("sort", array)
+    assert library.items(array) == [2.0**53, low, high, 2.0**54]
+
+
 def test_a_sparse_array_sorts_only_without_gaps(library):
     array = library.sparse(33)
     assert library.error("sort", array) == "list sort does not support comparing nil and nil"
@@ -86,6 +96,9 @@ NUMBERS = (
     | st.integers(-5, 5).map(I32)
     | st.floats(allow_nan=False)
     | st.integers(-(2**63), 2**63 - 1)
+    # Integers that round to the same Float: with those the order is not transitive.
+    | st.integers(2**53, 2**53 + 3)
+    | st.integers(2**53, 2**53 + 3).map(float)
 )
 
 
@@ -97,9 +110,6 @@ def test_sorting_is_an_insertion_sort(items):
         while place and _less(item, expected[place - 1]):
             place -= 1
         expected.insert(place, item)
-    # The relation is not transitive where large integers round to the same Float: only transitive lists are defined.
-    if not all(not _less(later, item) for index, item in enumerate(expected) for later in expected[index + 1 :]):
-        return
     library = Library()
     array = library.array(*items)
     library.call("sort", array)
