@@ -79,12 +79,15 @@ class Block:
 class Graph:
     """The blocks reachable from ``entry``, by the index of their first instruction, in order of that index."""
 
-    __slots__ = ("blocks", "entry", "instructions", "predecessors")
+    __slots__ = ("_order", "blocks", "entry", "instructions", "predecessors", "visiting_order")
 
     def __init__(self, instructions: Sequence[Instruction], entry: int, blocks: dict[int, Block]) -> None:
         self.instructions = instructions
         self.entry = entry
         self.blocks = blocks
+        self._order: list[Block] = []
+        self.visiting_order: list[int] = []
+        """What ``stoffel.compiler.ordering`` has found, once it has been asked."""
         self.predecessors: dict[int, list[int]] = {start: [] for start in blocks}
         for start, block in blocks.items():
             for edge in block.edges():
@@ -93,6 +96,11 @@ class Graph:
 
     def order(self) -> list[Block]:
         """Return the blocks in reverse postorder from the entry."""
+        if not self._order:
+            self._order = self._reverse_postorder()
+        return self._order
+
+    def _reverse_postorder(self) -> list[Block]:
         seen: set[int] = set()
         done: list[Block] = []
         stack: list[tuple[Block, list[int]]] = []

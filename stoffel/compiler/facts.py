@@ -207,6 +207,13 @@ def equal(one: Fact, other: Fact) -> bool:
     )
 
 
+def interchangeable(one: Fact, other: Fact) -> bool:
+    """Return whether two facts are the same for whatever is made of them; their hints are the same object."""
+    if one.hint is not other.hint or one.constant is not other.constant:
+        return False
+    return one.mask == other.mask and one.low == other.low and one.high == other.high
+
+
 def is_raw(fact: Fact) -> bool:
     """Return whether a value with this fact is held as a plain int in compiled code."""
     return bool(fact.mask & RAW) and fact.mask in KIND_RANGES

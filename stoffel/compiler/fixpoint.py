@@ -35,8 +35,9 @@ class Fixpoint:
 
     *execute* runs a block on a copy of its entry state and returns the typed block with the edges that can be taken and
     the states there, which belong to the analysis from then on; *effects* tells what a block does with registers and
-    spill slots. *stack* is the first place of the argument stack. ``typed`` has the last result of each block that can
-    be reached, ``entries`` the states there. ``widened`` is True if that was reached by widening.
+    spill slots. *stack* is the first place of the argument stack. ``typed`` has the result of each block that can be
+    reached; if the fixpoint *keeps_states*, with the states at its edges. ``widened`` is True if that was reached by
+    widening.
     """
 
     def __init__(
@@ -46,6 +47,8 @@ class Fixpoint:
         stack: int,
         execute: Callable[[Block, FlowState], TypedBlock],
         effects: Callable[[Block], Effects],
+        *,
+        keeps_states: bool,
     ) -> None:
         self.graph = graph
         self.entries: dict[int, FlowState] = {graph.entry: entry}
@@ -53,6 +56,7 @@ class Fixpoint:
         self.widened = False
         self._visits: dict[int, int] = {}
         self._stack = stack
+        self._keeps_states = keeps_states
         self._execute = execute
         self._effects_of = effects
         self._effects: dict[int, Effects] = {}
@@ -90,7 +94,8 @@ class Fixpoint:
                 self._flow(start, edge, state, None)
             else:
                 self._flow(start, edge, state, self._with_stack(changes, len(state.facts)))
-        typed.taken_state = typed.next_state = None
+        if not self._keeps_states:
+            typed.taken_state = typed.next_state = None
 
     def _with_stack(self, places: set[int], end: int) -> set[int]:
         """Return *places* with all of the argument stack: a block may have pushed there, and calls have taken away."""
@@ -114,11 +119,14 @@ class Fixpoint:
         if not places:
             return
         state = typed.entry
-        for edge in (typed.taken, typed.next):
+        for edge, leaving in ((typed.taken, typed.taken_state), (typed.next, typed.next_state)):
             if edge is not None and edge.target != END:
                 known = self.entries[edge.target]
                 changed = self._join(known, state, places, self._may_widen(typed.block.start, edge))
                 self._note(edge.target, changed)
+                if leaving is not None:
+                    for place in places:
+                        leaving.facts[place] = state.facts[place]
 
     def _may_widen(self, start: int, edge: Edge) -> bool:
         # Only ways back to the head of a loop widen: elsewhere what is known comes to rest by itself.
@@ -130,13 +138,13 @@ class Fixpoint:
         target = edge.target
         known = self.entries.get(target)
         if known is None:
-            self.entries[target] = state
+            self.entries[target] = state.copy() if self._keeps_states else state
             self._note(target, None)
             return
         if len(known.facts) != len(state.facts):
             raise Refusal(f"argument stack has no static shape at instruction {target}")
         if places is None:
-            places = _different(known.facts, state.facts)
+            places = different(known.facts, state.facts)
         changed: set[int] | None = self._join(known, state, places, self._may_widen(start, edge))
         if known.flag | state.flag != known.flag:
             known.flag |= state.flag
@@ -177,7 +185,7 @@ class Fixpoint:
             self._changes[target] = None if changed is None else waiting | changed
 
 
-def _different(one: list[Fact], other: list[Fact]) -> list[int]:
+def different(one: list[Fact], other: list[Fact]) -> list[int]:
     """Return where two lists of one length have different objects; most of them are the same."""
     result: list[int] = []
     for first in range(0, len(one), _CHUNK):

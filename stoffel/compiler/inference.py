@@ -7,6 +7,7 @@ are written as guards; a guard that fails leaves compiled code, and what was see
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from stoffel.compiler import inlining, opened, ranges
@@ -71,8 +72,33 @@ def single(mask: int) -> bool:
     return mask != 0 and mask & (mask - 1) == 0
 
 
+@cache
+def native_form(operation: str, a: int, b: int) -> str:
+    """Return the form in which *operation* is written out for two single kinds, "" if it is called instead.
+
+    An operation with one operand is given its kind twice.
+    """
+    if operation == "CMP":
+        if (a & INTEGERS and b & INTEGERS) or (a == b and a in ORDERABLE):
+            return "compare"
+        return "compare_float" if a & NUMBERS and b & NUMBERS else ""
+    if a == b and a & INTEGERS:
+        return "integer"
+    if operation in ARITHMETIC and FLOAT in (a, b) and a in (FLOAT, I64) and b in (FLOAT, I64):
+        return "float"
+    if a == b == STRING and operation == "ADD":
+        return "string"
+    if a == b == BOOL and operation not in ARITHMETIC and operation not in _SHIFTS:
+        return "boolean"
+    return ""
+
+
 _OUTCOMES: Final = [frozenset(value for value, bit in FLAG_BITS.items() if flag & bit) for flag in range(8)]
 _FLAGS: Final = {outcomes: flag for flag, outcomes in enumerate(_OUTCOMES)}
+
+
+def _places(comparison: Comparison | None) -> tuple[int, ...]:
+    return () if comparison is None else (comparison.left, comparison.right)
 
 
 def outcomes_of(flag: int) -> frozenset[int]:
@@ -80,8 +106,19 @@ def outcomes_of(flag: int) -> frozenset[int]:
     return _OUTCOMES[flag]
 
 
-_Seen = tuple[Fact, Fact, Node | None]
-"""What an operation was given when its block was last looked at, and the node that it became, None if it only fails."""
+class Visited:
+    """What is kept of a block from one visit to the next; most instructions are given then what they were given before.
+
+    ``nodes`` are the nodes that its instructions became when they were last looked at, None for one that has none of
+    its own, and ``given`` what each operation was given.
+    """
+
+    __slots__ = ("given", "nodes", "steps")
+
+    def __init__(self, steps: list[Step]) -> None:
+        self.steps = steps
+        self.nodes: list[Node | None] = [None] * len(steps)
+        self.given: list[tuple[Fact, Fact] | None] = [None] * len(steps)
 
 
 class Inference:
@@ -102,30 +139,42 @@ class Inference:
         self.layout = layout
         self.environment = environment
         self.entry = entry
-        self.result = IMPOSSIBLE
-        self._seen: dict[int, dict[int, _Seen]] = {}
+        self.calls: dict[int, tuple[tuple[Fact, ...], Node]] = {}
+        """Calls that depend on nothing but their arguments, by index: the facts about these, and the node."""
+        self._feedback = environment.feedback(code)
+        self._visited: dict[int, Visited] = {}
+        self._comparisons: dict[tuple[int, ...], Comparison] = {}
 
     def run(self) -> TypedFunction:
         """Return the typed function. Raises Refusal if the argument stack has no static shape."""
         start = self.entry.copy()
-        fixpoint = Fixpoint(self.graph, self.entry, self.layout.stack, self._execute, self._effects)
+        narrows = len(self.graph.instructions) < LARGE
+        fixpoint = Fixpoint(
+            self.graph, self.entry, self.layout.stack, self._execute, self._effects, keeps_states=narrows
+        )
         fixpoint.run()
         order = self.graph.order()
-        if fixpoint.widened and len(self.graph.instructions) < LARGE:
-            result, self.result = self.result, IMPOSSIBLE
-            found = narrowed(order, fixpoint.entries, start, self._execute)
-            if found is not None:
-                return TypedFunction(self.layout, found, self.result)
-            self.result = result
-        blocks = {block.start: fixpoint.typed[block.start] for block in order if block.start in fixpoint.typed}
-        return TypedFunction(self.layout, blocks, self.result)
+        blocks = narrowed(order, fixpoint.typed, start, self._execute) if narrows and fixpoint.widened else None
+        if blocks is None:
+            blocks = {block.start: fixpoint.typed[block.start] for block in order if block.start in fixpoint.typed}
+        result = IMPOSSIBLE
+        for typed in blocks.values():
+            result = join(result, typed.result)
+        return TypedFunction(self.layout, blocks, result)
 
-    def _step(self, index: int) -> Step:
-        steps = self.layout.steps
-        step = steps.get(index)
-        if step is None:
-            step = steps[index] = decode_at(index, self.graph.instructions[index], self.layout)
-        return step
+    def _visit(self, block: Block) -> Visited:
+        """Return what is kept of *block*, the first time its instructions decoded only."""
+        visited = self._visited.get(block.start)
+        if visited is None:
+            known, instructions, layout = self.layout.steps, self.graph.instructions, self.layout
+            steps = []
+            for index in block.body:
+                step = known.get(index)
+                if step is None:
+                    step = known[index] = decode_at(index, instructions[index], layout)
+                steps.append(step)
+            visited = self._visited[block.start] = Visited(steps)
+        return visited
 
     def inlined_at(self, index: int) -> Inlined | None:
         """Return the inlined call that an instruction belongs to, None if it is the function's own."""
@@ -134,8 +183,9 @@ class Inference:
     def feedback_at(self, index: int) -> tuple[Feedback, int]:
         """Return what was seen in the function that an instruction belongs to, and the instruction's index there."""
         inlined = self.inlined_at(index)
-        code, own = (self.code, index) if inlined is None else (inlined.code, index - inlined.base)
-        return self.environment.feedback(code), own
+        if inlined is None:
+            return self._feedback, index
+        return self.environment.feedback(inlined.code), index - inlined.base
 
     def is_generic(self, index: int) -> bool:
         """Return whether an instruction is to be written without guesses."""
@@ -146,8 +196,8 @@ class Inference:
         """Return what a block does with registers and spill slots; guards may learn about places that are read."""
         uses: set[int] = set()
         defines: set[int] = set()
-        for index in block.body:
-            sort, target, sources, detail = self._step(index)
+        steps = self._visit(block).steps
+        for sort, target, sources, detail in steps:
             if sort == ENTER:
                 defines.update(range(detail.first, detail.end))
             for source in sources:
@@ -156,7 +206,7 @@ class Inference:
             if target >= 0:
                 defines.add(target)
         if self.layout.unseen:
-            if any(self._step(index)[0] == CALL for index in block.body):
+            if any(step.sort == CALL for step in steps):
                 uses.update(self.layout.unseen.values())
                 defines.update(self.layout.unseen.values())
             else:
@@ -167,51 +217,71 @@ class Inference:
         typed = TypedBlock(block, entry)
         state = entry.copy()
         facts, nodes = state.facts, typed.nodes
-        steps, unseen_of = self.layout.steps, self.layout.unseen_of
-        seen = self._seen.setdefault(block.start, {})
-        for position, index in enumerate(block.body):
-            step = steps.get(index) or self._step(index)
+        unseen_of = self.layout.unseen_of
+        visited = self._visit(block)
+        latest, given = visited.nodes, visited.given
+        compared = _places(state.comparison)
+        for position, (index, step) in enumerate(zip(block.body, visited.steps, strict=True)):
             sort, target, sources, detail = step
+            node = latest[position]
             if sort == CONSTANT:
-                node = Node(index, "constant", target, (), detail)
-            elif sort == MOVE:
-                node = Node(index, "copy", target, sources, facts[sources[0]])
-                if sources[0] == target:
+                if node is None:
+                    node = latest[position] = Node(index, "constant", target, (), detail)
+            elif sort in (MOVE, PUSH):
+                fact = facts[sources[0]]
+                if node is None or node.result is not fact:
+                    place = target if sort == MOVE else len(facts)
+                    node = latest[position] = Node(index, "copy", place, sources, fact)
+                if sort == PUSH:
+                    facts.append(fact)
+                if sort == PUSH or sources[0] == target:
                     nodes.append(node)
                     continue
             elif sort == OPERATION:
-                # Blocks are looked at several times, and most operations are given then what they were given before.
                 left, right = facts[sources[0]], facts[sources[-1]]
-                known = seen.get(position)
-                if known is not None and known[0] is left and known[1] is right:
-                    found = known[2]
-                else:
-                    found = self._operation(index, detail, target, sources, [facts[source] for source in sources])
-                    seen[position] = left, right, found
-                if found is None:
-                    return typed
-                node = found
+                before = given[position]
+                if node is None or before is None or before[0] is not left or before[1] is not right:
+                    node = self._operation(index, detail, target, sources, [facts[source] for source in sources])
+                    if node is None:
+                        return typed
+                    latest[position], given[position] = node, (left, right)
                 for source, _ in node.guards:
                     # The other name of a value that is compared or added to itself learns the same.
                     facts[sources[source]] = node.facts[source]
                 if target < 0:
                     state.flag = FLAG_BITS[node.detail] if node.form == "flag" else node.detail
-                    state.comparison = Comparison(*sources)
+                    state.comparison = self._comparison(sources)
+                    compared = sources
                     nodes.append(node)
                     continue
+            elif sort == RETURN:
+                typed.result = facts[sources[0]]
+                nodes.append(Node(index, "return", -1, sources, facts=(typed.result,)))
+                return typed
             elif self._transfer(index, step, state, nodes):
+                compared = _places(state.comparison)
                 continue
             else:
                 return typed
             nodes.append(node)
             facts[target] = node.result
-            if unseen_of or state.comparison is not None:
-                self._forget(state, target)
+            if target in compared:
+                state.comparison, compared = None, ()
+            if target in unseen_of:
+                for unseen in unseen_of[target]:
+                    facts[unseen] = FORGOTTEN_FACT
         self._leave_block(block, state, typed)
         for edge, reached in ((typed.taken, typed.taken_state), (typed.next, typed.next_state)):
             if edge is not None and edge.target == END and reached is not None:
-                self.result = join(self.result, reached.facts[0])
+                typed.result = join(typed.result, reached.facts[0])
         return typed
+
+    def _comparison(self, places: tuple[int, ...]) -> Comparison:
+        """Return the comparison of two places, always the same object."""
+        known = self._comparisons.get(places)
+        if known is None:
+            known = self._comparisons[places] = Comparison(*places)
+        return known
 
     def _leave_block(self, block: Block, state: FlowState, typed: TypedBlock) -> None:
         if block.next is None:
@@ -268,23 +338,15 @@ class Inference:
             state.comparison = None
 
     def _transfer(self, index: int, step: Step, state: FlowState, nodes: list[Node]) -> bool:
-        """Apply an instruction that does more than define its target; return False if control ends there."""
+        """Apply an instruction that does more than define or push a place; return False if control ends there."""
         sort, target, sources, detail = step
         facts = state.facts
-        if sort == PUSH:
-            facts.append(facts[sources[0]])
-            nodes.append(Node(index, "copy", len(facts) - 1, sources, facts[-1]))
-        elif sort == CALL:
+        if sort == CALL:
             return opened.call(self, index, detail, target, state, nodes)
         elif sort == ENTER:
             return inlining.enter(self, index, detail, state, nodes)
         elif sort == GIVE:
             inlining.give(self, index, sources[0], detail, state, nodes)
-        elif sort == RETURN:
-            fact = facts[sources[0]]
-            self.result = join(self.result, fact)
-            nodes.append(Node(index, "return", -1, sources, facts=(fact,)))
-            return False
         elif sort == PEEK:
             place = len(facts) - 1 + detail
             if not self.layout.stack <= place < len(facts):
@@ -354,7 +416,7 @@ class Inference:
         kinds = [fact.mask for fact in facts]
         for position, kind in guards:
             kinds[position] = kind
-        if not self._native(operation, kinds):
+        if not native_form(operation, kinds[0], kinds[-1]):
             return []
         return guards
 
@@ -371,27 +433,10 @@ class Inference:
             return kind_of(other.hint)
         return feedback.usual & fact.mask
 
-    def _native(self, operation: str, kinds: list[int]) -> str:
-        """Return the form in which *operation* is written out for these single kinds, "" if it is called instead."""
-        a, b = kinds[0], kinds[-1]
-        if operation == "CMP":
-            if (a & INTEGERS and b & INTEGERS) or (a == b and a in ORDERABLE):
-                return "compare"
-            return "compare_float" if a & NUMBERS and b & NUMBERS else ""
-        if a == b and a & INTEGERS:
-            return "integer"
-        if operation in ARITHMETIC and FLOAT in (a, b) and a in (FLOAT, I64) and b in (FLOAT, I64):
-            return "float"
-        if a == b == STRING and operation == "ADD":
-            return "string"
-        if a == b == BOOL and operation not in ARITHMETIC and operation not in _SHIFTS:
-            return "boolean"
-        return ""
-
     def _arithmetic(self, operation: str, facts: list[Fact]) -> tuple[str, Fact, object, bool]:
         """Return form, result, detail and whether it leaves, for operands that are guarded already."""
-        masks = [facts[0].mask, facts[-1].mask]
-        form = self._native(operation, masks) if masks[0] in CLASS and masks[1] in CLASS else ""
+        a, b = facts[0].mask, facts[-1].mask
+        form = native_form(operation, a, b) if a in CLASS and b in CLASS else ""
         if form == "integer":
             return self._integer(operation, facts)
         if form == "float":
@@ -401,10 +446,9 @@ class Inference:
             return "string", of_kinds(STRING), None, False
         if form == "boolean":
             return "boolean", of_kinds(BOOL), None, False
-        return "generic", of_kinds(self._generic_result(operation, masks)), None, False
+        return "generic", of_kinds(self._generic_result(operation, a, b)), None, False
 
-    def _generic_result(self, operation: str, masks: list[int]) -> int:
-        a, b = masks[0], masks[-1]
+    def _generic_result(self, operation: str, a: int, b: int) -> int:
         result = a & b & INTEGERS
         if operation in ARITHMETIC:
             if (a | b) & FLOAT and a & (FLOAT | I64) and b & (FLOAT | I64):
@@ -445,13 +489,13 @@ class Inference:
         self, index: int, sources: tuple[int, ...], facts: list[Fact], guards: tuple[tuple[int, int], ...]
     ) -> Node:
         left, right = facts
-        masks = [left.mask, right.mask]
-        form = (self._native("CMP", masks) if left.mask in CLASS and right.mask in CLASS else "") or "compare_generic"
+        a, b = left.mask, right.mask
+        form = (native_form("CMP", a, b) if a in CLASS and b in CLASS else "") or "compare_generic"
         if left.constant != left.constant or right.constant != right.constant:  # NaN
             form = "compare_generic"
         flag = 7
-        if form == "compare" and masks[0] & INTEGERS:
-            flag = _FLAGS[ranges.possible_orders(*facts)]
+        if form == "compare" and a & INTEGERS:
+            flag = _FLAGS[ranges.possible_orders(left, right)]
         return Node(
             index,
             form,

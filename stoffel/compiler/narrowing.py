@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Final
 
 from stoffel.compiler.blocks import END, Block, Edge
-from stoffel.compiler.facts import equal, join
+from stoffel.compiler.facts import equal, interchangeable, join
+from stoffel.compiler.fixpoint import different
 from stoffel.compiler.typed import FlowState, TypedBlock
 
 _PASSES: Final = 3
@@ -23,23 +24,19 @@ _Ways = list[tuple[Edge, FlowState]]
 
 def narrowed(
     order: list[Block],
-    fixpoint: dict[int, FlowState],
+    fixpoint: dict[int, TypedBlock],
     start: FlowState,
     execute: Callable[[Block, FlowState], TypedBlock],
 ) -> dict[int, TypedBlock] | None:
     """Return the typed blocks from narrowed entries, or None if there are none.
 
-    *order* is the reverse postorder of the blocks from the entry, *fixpoint* has the states at those that can be
-    reached, *start* is the one at the entry of the function. *execute* analyses a block from a state that it may keep.
+    *order* is the reverse postorder of the blocks from the entry, *fixpoint* has those that can be reached as the
+    fixpoint left them, *start* is the state at the entry of the function. *execute* analyses a block from a state that
+    it may keep; where a block is entered with what it was entered with before, it is not asked again.
     """
     rank = {block.start: position for position, block in enumerate(order)}
-    back: _Ways = []
-    for block in order:
-        if block.start in fixpoint and any(
-            edge.target != END and rank[edge.target] <= rank[block.start] for edge in block.edges()
-        ):
-            back.extend(_ways(execute(block, fixpoint[block.start].copy()), rank, back=True))
-    blocks: dict[int, TypedBlock] = {}
+    back = [way for block in order if block.start in fixpoint for way in _ways(fixpoint[block.start], rank)[0]]
+    blocks = fixpoint
     for _ in range(_PASSES):
         entries = {order[0].start: start.copy()}
         for edge, state in back:
@@ -52,8 +49,9 @@ def narrowed(
                 latest = before.get(block.start)
                 typed = latest if latest is not None and _same(latest.entry, entry) else execute(block, entry)
                 blocks[block.start] = typed
-                found.extend(_ways(typed, rank, back=True))
-                for edge, state in _ways(typed, rank, back=False):
+                backwards, forwards = _ways(typed, rank)
+                found.extend(backwards)
+                for edge, state in forwards:
                     _flow(entries, edge, state)
         # Guesses may make the analysis do what a monotone one never does: then the fixpoint itself is what holds.
         if any(_flow(entries, edge, state) for edge, state in found):
@@ -66,22 +64,25 @@ def narrowed(
     return blocks
 
 
-def _same(one: FlowState, other: FlowState) -> bool:
-    """Return whether two states at one place are surely the same."""
-    # Facts have no equality of their own, so this compares identities.
-    return one.facts == other.facts and one.flag == other.flag and one.comparison is other.comparison
+def _same(latest: FlowState, state: FlowState) -> bool:
+    """Return whether *state* says what *latest* says at the same place, whose facts it takes where it does."""
+    facts, others = state.facts, latest.facts
+    same = state.flag == latest.flag and state.comparison is latest.comparison
+    for place in different(facts, others):
+        if interchangeable(facts[place], others[place]):
+            facts[place] = others[place]
+        else:
+            same = False
+    return same
 
 
-def _ways(typed: TypedBlock, rank: dict[int, int], *, back: bool) -> _Ways:
-    """Return the edges that can be taken, those backwards or the others, and the states there."""
-    return [
-        (edge, state)
-        for edge, state in ((typed.taken, typed.taken_state), (typed.next, typed.next_state))
-        if edge is not None
-        and state is not None
-        and edge.target != END
-        and (rank[edge.target] <= rank[typed.block.start]) is back
-    ]
+def _ways(typed: TypedBlock, rank: dict[int, int]) -> tuple[_Ways, _Ways]:
+    """Return the edges that can be taken, with the states there: those backwards, and the others."""
+    ways: tuple[_Ways, _Ways] = [], []
+    for edge, state in ((typed.taken, typed.taken_state), (typed.next, typed.next_state)):
+        if edge is not None and state is not None and edge.target != END:
+            ways[rank[edge.target] > rank[typed.block.start]].append((edge, state))
+    return ways
 
 
 def _flow(entries: dict[int, FlowState], edge: Edge, state: FlowState) -> bool:
@@ -91,12 +92,13 @@ def _flow(entries: dict[int, FlowState], edge: Edge, state: FlowState) -> bool:
         entries[edge.target] = state.copy()
         return True
     changed = False
-    for place, (old, fact) in enumerate(zip(known.facts, state.facts, strict=True)):
-        if old is not fact:
-            new = join(old, fact)
-            if new is not old and not equal(old, new):
-                known.facts[place] = new
-                changed = True
+    facts, others = known.facts, state.facts
+    for place in different(facts, others):
+        old = facts[place]
+        new = join(old, others[place])
+        if new is not old and not equal(old, new):
+            facts[place] = new
+            changed = True
     if known.flag | state.flag != known.flag:
         known.flag |= state.flag
         changed = True

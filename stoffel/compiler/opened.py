@@ -80,23 +80,31 @@ def call(inference: Inference, index: int, name: str, target: int, state: FlowSt
     bottom = inference.layout.stack
     arguments = tuple(range(bottom, len(state.facts)))
     facts = tuple(state.facts[bottom:])
-    callee = inference.environment.resolve(name)
-    node = _node(inference, index, name, callee, arguments, facts)
+    known = inference.calls.get(index)
+    if known is not None and known[0] == facts:
+        node = known[1]
+    else:
+        callee = inference.environment.resolve(name)
+        node = _node(inference, index, name, callee, arguments, facts)
+        if node.target >= 0:
+            node.target = target
+        first = PUBLISHING.get(node.form, len(facts))
+        node.publishes = tuple(
+            [place for place, fact in zip(arguments[first:], facts[first:], strict=True) if fact.mask & PRIVATE]
+        )
+        if isinstance(callee, ForeignFunction) and name != "call_closure":
+            inference.calls[index] = facts, node
+    place = None
     if inference.layout.unseen:
-        node = remembered.before_call(inference, node, facts, state, nodes)
-    if node.target >= 0:
-        node.target = target
-    first = PUBLISHING.get(node.form, len(facts))
-    node.publishes = tuple(
-        place for place, fact in zip(arguments[first:], facts[first:], strict=True) if fact.mask & PRIVATE
-    )
+        place = remembered.place_of(inference, node, facts, nodes)
+        node = remembered.before_call(inference, place, node, facts, state, nodes)
     del state.facts[bottom:]
     nodes.append(node)
     if node.form == "leave":
         return False
     inference._define(state, target, node.result)
     if inference.layout.unseen:
-        remembered.after_call(inference, node, facts, state, nodes)
+        remembered.after_call(place, node, state, nodes)
     return node.result.mask != 0
 
 

@@ -20,6 +20,12 @@ DEEPEST: Final = 12
 
 def weak_topological_order(graph: Graph) -> list[int]:
     """Return the starts of all blocks of *graph*."""
+    if not graph.visiting_order:
+        graph.visiting_order = _ordered(graph)
+    return graph.visiting_order
+
+
+def _ordered(graph: Graph) -> list[int]:
     found = [block.start for block in graph.order()]
     rank = {start: position for position, start in enumerate(found)}
     successors = {start: [edge.target for edge in graph.blocks[start].edges() if edge.target != END] for start in found}

@@ -7,6 +7,7 @@ kind is what has to be checked at run time (Harrison, "Compiler analysis of the 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from typing import Final
 
 from stoffel.compiler.facts import KIND_RANGES, NOTHING, Fact
@@ -101,19 +102,16 @@ def interval(operation: str, a: Fact, b: Fact) -> Interval:
     return _INTERVALS[operation](a, b)
 
 
-_ORDERS: Final = (-1, 0, 1)
+_ORDERS: Final = {
+    possible: frozenset(order for order, can_be in zip((-1, 0, 1), possible, strict=True) if can_be)
+    for possible in product((False, True), repeat=3)
+}
+"""Sets of orders, by whether less, equal and greater are in them."""
 
 
 def possible_orders(a: Fact, b: Fact) -> frozenset[int]:
     """Return the outcomes that comparing two integers can have."""
-    outcomes = set()
-    if a.low < b.high:
-        outcomes.add(-1)
-    if a.low <= b.high and b.low <= a.high:
-        outcomes.add(0)
-    if a.high > b.low:
-        outcomes.add(1)
-    return frozenset(outcomes)
+    return _ORDERS[a.low < b.high, a.low <= b.high and b.low <= a.high, a.high > b.low]
 
 
 def refine(a: Fact, b: Fact, outcomes: frozenset[int]) -> tuple[Fact, Fact] | None:

@@ -64,18 +64,22 @@ def subjects(instructions: list[Instruction]) -> list[Subject]:
     return [subject for subject, times in found.most_common(MOST) if times > 1]
 
 
-def before_call(inference: Inference, node: Node, facts: tuple[Fact, ...], state: FlowState, nodes: list[Node]) -> Node:
-    """Return the node of a call, or one that takes what is remembered instead; note what the call writes or forgets."""
+def before_call(
+    inference: Inference, place: int | None, node: Node, facts: tuple[Fact, ...], state: FlowState, nodes: list[Node]
+) -> Node:
+    """Return the node of a call, or one that takes what is remembered instead; note what the call writes or forgets.
+
+    *place* is the one for what the call reads or writes, see :func:`place_of`.
+    """
     layout = inference.layout
     if node.form in _FORGETTING:
         for kept in layout.unseen.values():
             state.facts[kept] = FORGOTTEN_FACT
         return node
-    place = _place(inference, node, facts, nodes)
     if node.form in _FIELD_READERS or node.form == "get_upvalue":
         if place is None or state.facts[place].mask & FORGOTTEN:
             return node
-        return Node(node.index, "reuse", 0, (place,), facts=(state.facts[place],), result=state.facts[place])
+        return Node(node.index, "reuse", node.target, (place,), facts=(state.facts[place],), result=state.facts[place])
     if node.form == "set_field":
         key = facts[1].constant
         for (holder, other), field in layout.unseen.items():
@@ -87,13 +91,13 @@ def before_call(inference: Inference, node: Node, facts: tuple[Fact, ...], state
     return node
 
 
-def after_call(inference: Inference, node: Node, facts: tuple[Fact, ...], state: FlowState, nodes: list[Node]) -> None:
-    """Remember what a call has read."""
+def after_call(place: int | None, node: Node, state: FlowState, nodes: list[Node]) -> None:
+    """Remember in *place* what a call has read."""
     if node.form in _FIELD_READERS or node.form == "get_upvalue":
-        _remember(_place(inference, node, facts, nodes[:-1]), node.target, node.result, node.index, state, nodes)
+        _remember(place, node.target, node.result, node.index, state, nodes)
 
 
-def _place(inference: Inference, node: Node, facts: tuple[Fact, ...], nodes: list[Node]) -> int | None:
+def place_of(inference: Inference, node: Node, facts: tuple[Fact, ...], nodes: list[Node]) -> int | None:
     """Return the place for the field or upvalue that a node reads or writes, if there is one."""
     if node.form.endswith("upvalue"):
         if inference.inlined_at(node.index) is not None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from stoffel.compiler import ranges, remembered
+from stoffel.compiler.decoding import SHAPES
 from stoffel.compiler.emission import Emitter
 from stoffel.compiler.environment import LARGE, Environment
 from stoffel.compiler.facts import (
@@ -132,10 +133,10 @@ def bounded(code: Code, entry: int, facts: list[Fact], environment: Environment)
     for block in graph.blocks.values():
         for index in block.body:
             instruction = instructions[index]
-            target = instruction.op.position(OperandKind.TARGET)
-            if target is not None:
-                written.add(instruction.operands[target])
-            elif instruction.op.operation == "CMP":
+            shape = SHAPES[instruction.op.code]
+            if shape.target >= 0:
+                written.add(instruction.operands[shape.target])
+            elif shape.operation == "CMP":
                 compared.update(instruction.operands)
     result = list(facts)
     for place, fact in enumerate(facts):

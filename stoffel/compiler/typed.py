@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.compiler.blocks import Block, Edge
 from stoffel.compiler.decoding import Step
-from stoffel.compiler.facts import UNIT_FACT, Fact
+from stoffel.compiler.facts import IMPOSSIBLE, UNIT_FACT, Fact
 
 if TYPE_CHECKING:
     from stoffel.compiler.splicing import Splice
@@ -162,17 +162,18 @@ class Node:
 
 
 class TypedBlock:
-    """A block with its nodes, the state at its start, and the edges that can be taken.
+    """A block with its nodes, the state at its start, the edges that can be taken, and what it returns if it does.
 
     The states at the edges are there only while the analysis needs them.
     """
 
-    __slots__ = ("block", "entry", "next", "next_state", "nodes", "taken", "taken_state")
+    __slots__ = ("block", "entry", "next", "next_state", "nodes", "result", "taken", "taken_state")
 
     def __init__(self, block: Block, entry: FlowState) -> None:
         self.block = block
         self.entry = entry
         self.nodes: list[Node] = []
+        self.result = IMPOSSIBLE
         self.taken: Edge | None = None
         self.taken_state: FlowState | None = None
         self.next: Edge | None = None

@@ -63,7 +63,9 @@ class ActivationRecord:
     @property
     def next_instruction(self) -> int:
         """Index of the instruction that runs next (one past a CALL that is in progress)."""
-        return len(self.code.steps) - self.cursor.__length_hint__()  # type: ignore[attr-defined, no-any-return]
+        code = self.code
+        steps = code.steps if self.state.tier is None else code.counted
+        return len(steps) - self.cursor.__length_hint__()  # type: ignore[attr-defined, no-any-return]
 
     def jump(self, index: int) -> None:
         """Make the instruction at *index* the next one."""

@@ -360,11 +360,14 @@ class Units:
         callee = state.functions.get(name)
         if callee is None:
             return None
-        receiver, dot, method = name.partition(".")
-        if dot and state.methods.get(receiver, method) is not None:
-            return None
+        if "." in name:
+            receiver, _, method = name.partition(".")
+            if state.methods.get(receiver, method) is not None:
+                return None
         if isinstance(callee, ForeignFunction):
-            self.namespace.setdefault(names.foreign_name(name), self._foreign(callee))
+            known = names.foreign_name(name)
+            if known not in self.namespace:
+                self.namespace[known] = self._foreign(callee)
         elif callee in self.refusals:
             return None
         return callee

@@ -90,7 +90,7 @@ FAULTS: tuple[Fault, ...] = (
         "a.low >> b.low, a.low >> b.high, a.high >> b.low, a.high >> b.high",
         "a.low >> b.high, a.high >> b.low",
     ),
-    Fault("less is thought impossible", RANGES, "if a.low < b.high:", "if a.low < b.low:"),
+    Fault("less is thought impossible", RANGES, "_ORDERS[a.low < b.high,", "_ORDERS[a.low < b.low,"),
     Fault(
         "equal refined as strictly less",
         RANGES,
@@ -298,8 +298,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "result of the last return only",
         INFERENCE,
-        "self.result = join(self.result, fact)",
-        "self.result = fact",
+        "result = join(result, typed.result)",
+        "result = typed.result",
     ),
     Fault("narrowed flags of one way only", NARROWING, "known.flag |= state.flag", "known.flag = state.flag"),
     Fault(
@@ -308,13 +308,21 @@ FAULTS: tuple[Fault, ...] = (
         "        known.comparison = None\n",
         "        pass\n",
     ),
-    Fault("narrowed states are the same", NARROWING, "one.facts == other.facts and ", ""),
+    Fault("narrowed states are the same", NARROWING, "            same = False\n", "            pass\n"),
+    Fault(
+        "what passes through a block does not reach its states",
+        FIXPOINT,
+        "leaving.facts[place] = state.facts[place]",
+        "pass",
+    ),
+    Fault("calls of builtins keep the arguments that they had first", OPENED, "known[0] == facts", "True"),
+    Fault("operations keep the left operand that they had first", INFERENCE, "before[0] is not left or ", ""),
     Fault("stacks of different height meet", FIXPOINT, "if len(known.facts) != len(state.facts):", "if False:"),
     Fault(
         "comparison knows too much",
         INFERENCE,
-        'if form == "compare" and masks[0] & INTEGERS:',
-        'if form == "compare" and masks[0] & INTEGERS and facts[0].low < facts[1].low:\n            flag = 1\n        elif form == "compare" and masks[0] & INTEGERS:',
+        'if form == "compare" and a & INTEGERS:',
+        'if form == "compare" and a & INTEGERS and left.low < right.low:\n            flag = 1\n        elif form == "compare" and a & INTEGERS:',
     ),
     Fault(
         "a constant NaN is compared inline",
@@ -397,9 +405,7 @@ FAULTS: tuple[Fault, ...] = (
         "record.registers[start:] = changed.registers[start:]",
         "pass",
     ),
-    Fault(
-        "a method shadows nothing", UNITS, "if dot and state.methods.get(receiver, method) is not None:", "if False:"
-    ),
+    Fault("a method shadows nothing", UNITS, "if state.methods.get(receiver, method) is not None:", "if False:"),
     Fault(
         "callers keep a promise that is broken",
         UNITS,
