@@ -270,7 +270,10 @@ class Key:
         self.identity = identity
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is Key and self.identity == other.identity
+        if type(other) is not Key or self.identity != other.identity:
+            return False
+        # The identity of a closure leaves out what captured closures hold.
+        return type(self.value) is not Closure or _same_closures(self.value, other.value)
 
     def __hash__(self) -> int:
         return hash(self.identity)
@@ -293,7 +296,9 @@ def key_of(value: Value) -> Any:
     if kind is float:
         return Key(value, (float, "nan") if value != value else (float, value))
     if kind is Closure:
-        return Key(value, (Closure, value.function, tuple((name, key_of(item)) for name, item in value.upvalues)))
+        # Closures capture closures, to any depth: of those only the shape is taken, so that nothing here recurs.
+        held = [item.shape if type(item) is Closure else key_of(item) for _, item in value.upvalues]
+        return Key(value, (Closure, value.shape, *held))
     if kind is Foreign:
         return Key(value, (Foreign, value.id))
     return Key(value, (kind, int(value)))
@@ -314,5 +319,25 @@ def same(left: Value, right: Value) -> bool:
     if kind is Object or isinstance(left, Array):
         return left is right
     if kind is Closure:
-        return left is right or key_of(left) == key_of(right)
+        return _same_closures(left, right)
     return bool(left == right)
+
+
+def _same_closures(left: Closure, right: Closure) -> bool:
+    """Compare function names and upvalues, through captured closures: they may be nested deeper than the host can call."""
+    pending = [(left, right)]
+    compared: set[tuple[int, int]] = set()
+    while pending:
+        one, other = pending.pop()
+        identities = id(one), id(other)
+        if one is other or identities in compared:
+            continue
+        compared.add(identities)
+        if one.shape is not other.shape:
+            return False
+        for (_, item), (_, counterpart) in zip(one.upvalues, other.upvalues, strict=True):
+            if type(item) is Closure and type(counterpart) is Closure:
+                pending.append((item, counterpart))
+            elif not same(item, counterpart):
+                return False
+    return True

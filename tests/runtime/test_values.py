@@ -59,6 +59,25 @@ def test_equality_of_values_and_of_keys_is_that_of_the_rules(left, right):
         assert hash(key_of(left)) == hash(key_of(right))
 
 
+def nested(innermost, depth, captures=1):
+    """Closures that capture each other, *depth* deep."""
+    value = innermost
+    for _ in range(depth):
+        value = Closure("f", (("held", value),) * captures)
+    return value
+
+
+@pytest.mark.parametrize(("depth", "captures"), [(10_000, 1), (100, 2)])
+def test_closures_are_compared_however_deep_they_are_nested(depth, captures):
+    left = nested(7, depth, captures)
+    for innermost, expected in ((7, True), (8, False), (U8(7), False)):
+        right = nested(innermost, depth, captures)
+        assert same(left, right) is expected
+        assert (key_of(left) == key_of(right)) is expected
+    assert hash(key_of(left)) == hash(key_of(nested(7, depth, captures)))
+    assert same(left, nested(7, depth + 1, captures)) is False
+
+
 @given(VALUES)
 def test_a_key_gives_its_value_back(value):
     back = value_of(key_of(value))
