@@ -5,8 +5,30 @@ from __future__ import annotations
 import pytest
 
 import stoffel
+from stoffel.compiler.facts import I64, Fact, of_constant
 from tests.compiler.generators import Case
 from tests.compiler.oracle import COMPILED, compare
+from tests.compiler.units import typed
+
+
+def test_a_remainder_that_a_loop_brings_back_is_known_to_be_small_at_its_head() -> None:
+    found = typed(
+        """
+        LDI r1, 0
+        LDI r2, 0
+    head:
+        MUL r2, r2, r3
+        ADD r2, r2, r4
+        MOD r2, r2, r5
+        ADD r1, r1, r4
+        CMP r1, r0
+        JMPLT head
+        RET r2
+        """,
+        [Fact(I64, 0, 1 << 31), *[of_constant(None)] * 2, of_constant(31), of_constant(1), of_constant(1009)],
+    )
+    bounds = {start: (block.entry.facts[2].low, block.entry.facts[2].high) for start, block in found.blocks.items()}
+    assert bounds == {0: (0, 0), 2: (0, 1008), 8: (0, 1008)}
 
 
 @pytest.mark.parametrize(("first", "second"), [("r1, r2", "r3, r1"), ("r3, r1", "r1, r2")])
