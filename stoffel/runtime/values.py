@@ -324,7 +324,7 @@ def same(left: Value, right: Value) -> bool:
 
 
 def _same_closures(left: Closure, right: Closure) -> bool:
-    """Compare function names and upvalues, through captured closures: they may be nested deeper than the host can call."""
+    """Compare function names and upvalues, through captured closures, however deep those are nested."""
     pending = [(left, right)]
     compared: set[tuple[int, int]] = set()
     while pending:
