@@ -12,12 +12,12 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.compiler import translator
+from stoffel.compiler.kernels.digest import sha256
 from stoffel.compiler.refusal import Refusal
 from stoffel.isa.scalars import constant_key
 from stoffel.isa.table import Flow

@@ -11,11 +11,11 @@ import os
 import stat
 import struct
 from collections.abc import Callable
-from hashlib import sha256
 from time import time
 from typing import Any, Final
 
 from stoffel.compiler.kernels import place
+from stoffel.compiler.kernels.digest import sha256
 from stoffel.compiler.refusal import Refusal
 from stoffel.runtime.notices import say_once
 

@@ -1,0 +1,23 @@
+"""SHA-256 without OpenSSL, which ``hashlib`` loads first: that takes as long as getting a small kernel from the cache.
+
+The standard library's ``random`` does the same, for the same reason.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any, Final
+
+
+def _constructor() -> Any:
+    for module in ("_sha2", "_sha256") if sys.implementation.name == "cpython" else ():
+        try:
+            return import_module(module).sha256
+        except (ImportError, AttributeError):
+            continue
+    return import_module("hashlib").sha256
+
+
+sha256: Final = _constructor()
+"""As ``hashlib.sha256``."""
