@@ -183,14 +183,11 @@ class VirtualMachine(TableAccess):
 
         Raises VMError (kind Registration) if one of their names is taken; nothing is registered then.
         """
-        with self._state.lock:
-            methods = self._state.methods.copy()
-            for receiver, method, canonical in catalogue.METHODS:
-                methods.add(receiver, method, canonical)
-            self._register_group("MPC builtins", catalogue.MPC_BUILTINS)
-            self._state.methods = methods
+        self._register_group("MPC builtins", catalogue.MPC_BUILTINS, catalogue.METHODS)
 
-    def _register_group(self, group: str, functions: tuple[ForeignFunction, ...]) -> None:
+    def _register_group(
+        self, group: str, functions: tuple[ForeignFunction, ...], methods: tuple[tuple[str, str, str], ...] = ()
+    ) -> None:
         table = self._state.functions
         with self._state.lock:
             for function in functions:
@@ -199,6 +196,10 @@ class VirtualMachine(TableAccess):
                         f"{group} cannot register function '{function.name}' because it is already registered",
                         ErrorKind.REGISTRATION,
                     )
+            registry = self._state.methods.copy()
+            for receiver, method, canonical in methods:
+                registry.add(receiver, method, canonical)
+            self._state.methods = registry
             for function in functions:
                 table[function.name] = function
 

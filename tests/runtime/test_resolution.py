@@ -179,6 +179,9 @@ def test_the_mpc_builtins_and_their_methods_are_registered_all_or_nothing() -> N
     assert not vm.has_function("Share.from_clear")
 
 
-def test_registering_the_library_twice_names_its_first_function() -> None:
+def test_registering_a_group_twice_names_its_first_function() -> None:
+    vm = VirtualMachine()
     expected = "standard library cannot register function 'create_object' because it is already registered"
-    assert str(failure(VirtualMachine().register_standard_library)) == expected
+    assert str(failure(vm.register_standard_library)) == expected
+    expected = "MPC builtins cannot register function 'Share.from_clear' because it is already registered"
+    assert str(failure(vm.register_mpc_builtins)) == expected
