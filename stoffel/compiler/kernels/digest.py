@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any
 
 
 def _constructor() -> Any:
@@ -19,5 +19,7 @@ def _constructor() -> Any:
     return import_module("hashlib").sha256
 
 
-sha256: Final = _constructor()
-"""As ``hashlib.sha256``."""
+if TYPE_CHECKING:
+    from hashlib import sha256 as sha256
+else:
+    sha256 = _constructor()
