@@ -8,18 +8,22 @@ lines are computed here.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, repeat
 from types import CodeType
 from typing import Final, TypeAlias
 
 from bytecode import CompilerFlags, ConcreteBytecode, ConcreteInstr
 from bytecode.concrete import ExceptionTableEntry
 
-Position: TypeAlias = tuple[int, int]
-"""A place in code whose jumps are all as short as can be: the offset in bytes, and the number of jumps before it."""
-Jump: TypeAlias = tuple[int, int, str, int]
-"""A jump in such code: the offsets of its start and end, its name, and its label."""
+Position: TypeAlias = int
+"""A place in code whose jumps are all as short as can be: the offset in bytes."""
+UNPLACED: Final = -1
+"""Stands for the position of a label that has none yet."""
+Jump: TypeAlias = tuple[Position, str, int]
+"""A jump in such code: where it starts, its name, and its label."""
 Attempt: TypeAlias = tuple[Position, Position, int, int, bool]
 """An entry of the exception table: from, to, label of the handler, values kept below the exception, whether to push
 the place that raised."""
@@ -60,8 +64,8 @@ _NO_COLUMNS: Final = 0x80 | 13 << 3
 def code_object(
     code: bytearray,
     jumps: list[Jump],
-    labels: list[Position | None],
-    lines: list[tuple[int, int, int]],
+    labels: Sequence[Position],
+    lines: tuple[Sequence[Position], Sequence[int]],
     attempts: list[Attempt],
     *,
     name: str,
@@ -74,19 +78,16 @@ def code_object(
 ) -> CodeType:
     """Return the code object of *code*, in which the arguments of jumps are still open.
 
-    *labels* are the targets of the jumps; *lines* says at which position (offset and jumps) which line number begins.
+    *labels* are the targets of the jumps; *lines* are the positions at which another line begins, and its number.
     """
-    targets = [_placed(labels, label) for _, _, _, label in jumps]
-    shifts = _shifts(jumps, targets)
-    whole = _with_jumps(code, jumps, targets, shifts)
-
-    def unit_of(position: Position) -> int:
-        return (position[0] + shifts[position[1]]) // 2
-
+    ends = [start + len(assembled(name, 0)) for start, name, _ in jumps]
+    moved = _Moved(jumps, ends, labels)
+    whole = _with_jumps(code, jumps, ends, moved)
+    starts, numbers = lines
+    offsets = [*moved.offsets(starts), len(whole)]
     locations = []
     latest = 1
-    starts = [offset + shifts[before] for offset, before, _ in lines]
-    for (_, _, line), start, end in zip(lines, starts, [*starts[1:], len(whole)], strict=True):
+    for line, start, end in zip(numbers, offsets, offsets[1:], strict=False):
         locations.append(_located((end - start) // 2, line - latest))
         latest = line
     result = ConcreteBytecode(
@@ -94,8 +95,12 @@ def code_object(
         names=tuple(names),
         varnames=local_names,
         exception_table=[
-            ExceptionTableEntry(unit_of(start), unit_of(end) - 1, unit_of(_placed(labels, handler)), depth, lasti)
-            for start, end, handler, depth, lasti in attempts
+            ExceptionTableEntry(start // 2, end // 2 - 1, target // 2, depth, lasti)
+            for (start, end, target), (_, _, _, depth, lasti) in zip(
+                [moved.offsets((start, end, labels[handler])) for start, end, handler, _, _ in attempts],
+                attempts,
+                strict=True,
+            )
         ],
     )
     result.name = result.qualname = name
@@ -107,43 +112,59 @@ def code_object(
     return frame.replace(co_code=whole, co_linetable=b"".join(locations))
 
 
-def _placed(labels: list[Position | None], label: int) -> Position:
-    position = labels[label]
-    assert position is not None, "a label that is jumped to was never placed"
-    return position
+class _Moved:
+    """Where everything is once the jumps, which end at *ends*, have their EXTENDED_ARGs.
 
-
-def _shifts(jumps: list[Jump], targets: list[Position]) -> list[int]:
-    """Return by how many bytes EXTENDED_ARGs shift what comes after so many jumps.
-
-    Jumps that are too short grow until none is; since longer jumps never bring others nearer, this ends with the least
-    lengths (Szymanski, "Assembling code for machines with span-dependent instructions", 1978).
+    ``targets`` are the positions that the jumps lead to, ``before`` the numbers of jumps before those, and ``shifts``
+    says by how many bytes EXTENDED_ARGs shift what comes after so many jumps.
     """
-    lengths = [0] * len(jumps)
-    while True:
-        shifts = [0, *accumulate(lengths)]
-        grown = False
-        for index, ((_, end, _, _), (offset, before)) in enumerate(zip(jumps, targets, strict=True)):
-            distance = abs(offset + shifts[before] - end - shifts[index + 1]) // 2
-            if distance > 0xFF:
-                needed = 2 * ((distance.bit_length() - 1) // 8)
-                if needed > lengths[index]:
-                    lengths[index] = needed
-                    grown = True
-        if not grown:
-            return shifts
+
+    def __init__(self, jumps: list[Jump], ends: list[Position], labels: Sequence[Position]) -> None:
+        self._starts = [start for start, _, _ in jumps]
+        self.targets = [labels[label] for _, _, label in jumps]
+        assert UNPLACED not in self.targets, "a label that is jumped to was never placed"
+        self.before = list(map(bisect_left, repeat(self._starts), self.targets))
+        self.shifts = self._least_shifts(ends)
+
+    def _least_shifts(self, ends: list[Position]) -> list[int]:
+        """Return the shifts with the least lengths of all jumps.
+
+        Jumps that are too short grow until none is; since longer jumps never bring others nearer, this ends with the
+        least lengths (Szymanski, "Assembling code for machines with span-dependent instructions", 1978).
+        """
+        lengths = [0] * len(ends)
+        while True:
+            shifts = [0, *accumulate(lengths)]
+            grown = False
+            for index, (end, target, before) in enumerate(zip(ends, self.targets, self.before, strict=True)):
+                distance = abs(target + shifts[before] - end - shifts[index + 1]) // 2
+                if distance > 0xFF:
+                    needed = 2 * ((distance.bit_length() - 1) // 8)
+                    if needed > lengths[index]:
+                        lengths[index] = needed
+                        grown = True
+            if not grown:
+                return shifts
+
+    def offsets(self, positions: Iterable[Position]) -> list[int]:
+        """Return where *positions* are now."""
+        if not self.shifts[-1]:
+            return list(positions)
+        return [position + self.shifts[bisect_left(self._starts, position)] for position in positions]
 
 
-def _with_jumps(code: bytearray, jumps: list[Jump], targets: list[Position], shifts: list[int]) -> bytes:
-    pieces: list[bytes | bytearray] = []
+def _with_jumps(code: bytearray, jumps: list[Jump], ends: list[Position], moved: _Moved) -> bytes:
+    whole = bytearray()
     done = 0
-    for index, ((start, end, name, _), (offset, before)) in enumerate(zip(jumps, targets, strict=True)):
-        distance = (offset + shifts[before] - end - shifts[index + 1]) // 2
+    shifts = moved.shifts
+    for index, ((start, name, _), end, target, before) in enumerate(
+        zip(jumps, ends, moved.targets, moved.before, strict=True)
+    ):
+        distance = (target + shifts[before] - end - shifts[index + 1]) // 2
         assert (distance < 0) is ("BACKWARD" in name), f"{name} goes the other way"
-        piece = assembled(name, abs(distance))
-        assert len(piece) == end - start + shifts[index + 1] - shifts[index], f"{name} has not the length planned"
-        pieces.append(code[done:start])
-        pieces.append(piece)
+        whole += code[done:start]
+        whole += assembled(name, abs(distance))
+        assert len(whole) == end + shifts[index + 1], f"{name} has not the length planned"
         done = end
-    pieces.append(code[done:])
-    return b"".join(pieces)
+    whole += code[done:]
+    return bytes(whole)

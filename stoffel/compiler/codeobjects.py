@@ -7,6 +7,7 @@ nothing is ever assembled for it.
 from __future__ import annotations
 
 import sys
+from array import array
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -89,7 +90,7 @@ class Writer:
         if refusal is not None:
             raise RuntimeError(refusal)
         # Here, not above: the library is loaded when the first code object is written.
-        from stoffel.compiler.assembling import assembled
+        from stoffel.compiler.assembling import UNPLACED, assembled
 
         self._assembled = assembled
         self._name = name
@@ -107,9 +108,12 @@ class Writer:
             self._new_local(argument)
         self._code = bytearray()
         self._jumps: list[Jump] = []
-        self._labels: list[Position | None] = []
+        self._unplaced = UNPLACED
+        self._labels: list[Position] = []
         self._depths: list[int | None] = []
-        self._lines: list[tuple[int, int, int]] = []
+        # One function may have a million of them.
+        self._line_starts = array("q")
+        self._line_numbers = array("q")
         self._attempts: list[Attempt] = []
         self._handler: Label | None = None
         self._try: Position | None = None
@@ -121,16 +125,14 @@ class Writer:
 
     # What everything is written with
 
-    def _position(self) -> Position:
-        return len(self._code), len(self._jumps)
-
     def _add(self, effect: int, name: str, argument: int | None = None) -> None:
         self._write(effect, self._assembled(name, argument))
 
     def _write(self, effect: int, piece: bytes) -> None:
         """Write an assembled instruction that pushes *effect* values more than it pops."""
         if self.line != self._written_line:
-            self._lines.append((len(self._code), len(self._jumps), self.line))
+            self._line_starts.append(len(self._code))
+            self._line_numbers.append(self.line)
             self._written_line = self.line
         self._code += piece
         assert self._depth is not None, "code that nothing reaches"
@@ -142,9 +144,8 @@ class Writer:
         """Write a jump; *reached* is its effect on the stack where it jumps, if that is another than where not."""
         assert self._depth is not None, "code that nothing reaches"
         there = self._depth + (effect if reached is None else reached)
-        start = len(self._code)
+        self._jumps.append((len(self._code), name, label))
         self._write(effect, self._assembled(name, 0))
-        self._jumps.append((start, len(self._code), name, label))
         known = self._depths[label]
         assert known is None or known == there, "ways with different stacks meet"
         self._depths[label] = there
@@ -172,13 +173,13 @@ class Writer:
 
     def label(self) -> Label:
         """Return a new label, to be placed once."""
-        self._labels.append(None)
+        self._labels.append(self._unplaced)
         self._depths.append(None)
         return len(self._labels) - 1
 
     def place(self, label: Label) -> None:
         """Put *label* here."""
-        self._labels[label] = len(self._code), len(self._jumps)
+        self._labels[label] = len(self._code)
         known = self._depths[label]
         if self._depth is None:
             # What is reached from below only, by a jump backwards, is reached with an empty stack.
@@ -339,7 +340,7 @@ class Writer:
         assert not self._depth, "a handler would lose what is on the evaluation stack"
         if self._handler is None:
             self._handler = self.label()
-        self._try = self._position()
+        self._try = len(self._code)
 
     def end_try(self) -> None:
         """End what :meth:`begin_try` began."""
@@ -348,7 +349,7 @@ class Writer:
         began = self._try
         if self._attempts and self._attempts[-1][1] == began:
             began = self._attempts.pop()[0]
-        self._attempts.append((began, self._position(), self._handler, 0, False))
+        self._attempts.append((began, len(self._code), self._handler, 0, False))
         self._try = None
 
     def finish_handler(self, function: str) -> None:
@@ -363,14 +364,14 @@ class Writer:
         # The exception itself is on the stack, in the second half above the handled one and the place it came from.
         self._depths[self._handler], self._depths[cleanup] = 1, 3
         self.place(self._handler)
-        began = self._position()
+        began = len(self._code)
         self._add(1, "PUSH_EXC_INFO")
         self.begin_call(function)
         self._add(1, "COPY", 3)
         self.end_call(1)
         self.pop()
         self._add(-1, "RERAISE", 0)
-        self._attempts.append((began, self._position(), cleanup, 1, True))
+        self._attempts.append((began, len(self._code), cleanup, 1, True))
         self._depth = None
         self.place(cleanup)
         self._add(1, "COPY", 3)
@@ -386,7 +387,7 @@ class Writer:
             self._code,
             self._jumps,
             self._labels,
-            self._lines,
+            (self._line_starts, self._line_numbers),
             self._attempts,
             name=self._name,
             filename=self._filename,

@@ -166,7 +166,9 @@ class Inference:
         """Return what is kept of *block*, the first time its instructions decoded only."""
         visited = self._visited.get(block.start)
         if visited is None:
-            known, instructions, layout = self.layout.steps, self.graph.instructions, self.layout
+            layout, instructions = self.layout, self.graph.instructions
+            # Decoded instructions take much room, and long functions are seldom translated again.
+            known = layout.steps if len(instructions) < LARGE else {}
             steps = []
             for index in block.body:
                 step = known.get(index)
