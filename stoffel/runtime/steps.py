@@ -296,6 +296,10 @@ BINDERS: Final[dict[str, Bind]] = complete(
 """For every instruction the function that makes its step from its operands."""
 
 
+_LOADING: Final = frozenset(row.code for row in ROWS if row.position(OperandKind.CONSTANT) is not None)
+"""Instructions that have a constant."""
+
+
 def bind(code: Code, *, counting: bool = False) -> list[Step]:
     """Return the steps of *code*; equal instructions share one step. If *counting*, back-edges add to the heat."""
     labels = code.function.labels
@@ -313,7 +317,8 @@ def bind(code: Code, *, counting: bool = False) -> list[Step]:
             operands = (target, span, counting)
         elif row.flow is Flow.CALL:
             calls.append(index)
-        key = (row.code, *map(_identity, operands))
+        # Only constants have to be told apart by more than their value.
+        key = (row.code, *(map(_identity, operands) if row.code in _LOADING else operands))
         step = shared.get(key)
         if step is None:
             step = shared[key] = BINDERS[row.name](*operands)
