@@ -67,6 +67,7 @@ def code_object(
     labels: Sequence[Position],
     lines: tuple[Sequence[Position], Sequence[int]],
     attempts: list[Attempt],
+    cells: list[tuple[Position, int]],
     *,
     name: str,
     filename: str,
@@ -79,12 +80,22 @@ def code_object(
     """Return the code object of *code*, in which the arguments of jumps are still open.
 
     *labels* are the targets of the jumps; *lines* are the positions at which another line begins, and its number.
+    *cells* are loads of constants that are to come from cells, with the label of a handler for empty ones.
     """
+    first = b""
+    if cells:
+        first = assembled("COPY_FREE_VARS", len(cells))
+        attempts = _with_cells(attempts, [(at, at + 2, label, 0, False) for at, label in cells])
+        for number, (at, _) in enumerate(cells, len(local_names)):
+            assert number <= 0xFF, "cells that one byte cannot tell"
+            code[at : at + 2] = assembled("LOAD_DEREF", number)
     ends = [start + len(assembled(name, 0)) for start, name, _ in jumps]
     moved = _Moved(jumps, ends, labels)
-    whole = _with_jumps(code, jumps, ends, moved)
+    moved.first = len(first)
+    whole = first + _with_jumps(code, jumps, ends, moved)
     starts, numbers = lines
     offsets = [*moved.offsets(starts), len(whole)]
+    offsets[0] = 0
     locations = []
     latest = 1
     for line, start, end in zip(numbers, offsets, offsets[1:], strict=False):
@@ -103,6 +114,7 @@ def code_object(
             )
         ],
     )
+    result.freevars = [f"constant {number}" for number in range(len(cells))]
     result.name = result.qualname = name
     result.filename = filename
     result.argcount = argument_count
@@ -112,12 +124,30 @@ def code_object(
     return frame.replace(co_code=whole, co_linetable=b"".join(locations))
 
 
+def _with_cells(attempts: list[Attempt], cells: list[Attempt]) -> list[Attempt]:
+    """Return the entries of both lists in order; the first have holes where the others are."""
+    result: list[Attempt] = []
+    inner = sorted(cells, reverse=True)
+    for start, end, handler, depth, lasti in sorted(attempts):
+        began = start
+        while inner and inner[-1][0] < end:
+            if inner[-1][0] > began:
+                result.append((began, inner[-1][0], handler, depth, lasti))
+            result.append(inner.pop())
+            began = max(began, result[-1][1])
+        if began < end:
+            result.append((began, end, handler, depth, lasti))
+    return result + inner[::-1]
+
+
 class _Moved:
     """Where everything is once the jumps, which end at *ends*, have their EXTENDED_ARGs.
 
     ``targets`` are the positions that the jumps lead to, ``before`` the numbers of jumps before those, and ``shifts``
-    says by how many bytes EXTENDED_ARGs shift what comes after so many jumps.
+    says by how many bytes EXTENDED_ARGs shift what comes after so many jumps. ``first`` bytes are to come before all.
     """
+
+    first = 0
 
     def __init__(self, jumps: list[Jump], ends: list[Position], labels: Sequence[Position]) -> None:
         self._starts = [start for start, _, _ in jumps]
@@ -148,9 +178,10 @@ class _Moved:
 
     def offsets(self, positions: Iterable[Position]) -> list[int]:
         """Return where *positions* are now."""
+        first = self.first
         if not self.shifts[-1]:
-            return list(positions)
-        return [position + self.shifts[bisect_left(self._starts, position)] for position in positions]
+            return [first + position for position in positions] if first else list(positions)
+        return [first + position + self.shifts[bisect_left(self._starts, position)] for position in positions]
 
 
 def _with_jumps(code: bytearray, jumps: list[Jump], ends: list[Position], moved: _Moved) -> bytes:

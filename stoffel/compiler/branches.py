@@ -56,6 +56,8 @@ def branch(emitter: Emitter, typed: TypedBlock, taken: Edge, other: Edge, follow
             writer.constant(next(iter(_ALL - outcomes)))
             writer.compare("!=")
         writer.if_true(label)
+    if emitter.compared is not None:
+        emitter.polls.notice(emitter, emitter.compared, writer.line)
     branch_off(emitter, label, remote, way, late_nan, compare_line)
     if early_nan is not None:
         _check_nan(emitter, early_nan, compare_line)
@@ -127,7 +129,8 @@ def branch_off(
     """Arrange for the edge that the jump to *label* takes; *exhausted* if it is the end of an iterator."""
     writer = emitter.writer
     spots = emitter.spots
-    if edge.back:
+    polls = edge.back and not emitter.polls.serve(emitter, emitter.current, edge.target)
+    if polls:
         emitter.site(way, edge.target)
     plain = edge.target != END and not edge.back and edge.target not in emitter.placed and nan is None
     if (
@@ -157,7 +160,7 @@ def branch_off(
         if edge.target == END:
             emitter.finish(0)
         else:
-            if edge.back:
+            if polls:
                 emitter.poll(way)
             if not emitter.inherits(edge):
                 emitter.enter_block(edge.target)

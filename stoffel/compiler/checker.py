@@ -17,7 +17,7 @@ from types import CodeType
 from typing import Any, Final, NamedTuple
 
 from stoffel.compiler.names import LEAVE
-from stoffel.compiler.safepoints import BEFORE, DURING, Held, Length, Order, Site, Sum, Unit
+from stoffel.compiler.safepoints import BEFORE, DURING, LOOP, Held, Length, Order, Site, Sum, Unit
 
 _EXTENDED: Final = dis.opmap["EXTENDED_ARG"]
 _CACHES: Final[dict[int, int]] = {
@@ -33,6 +33,7 @@ _NAMES: Final = {code: name for name, code in dis.opmap.items() if code < 256 an
 _CONST: Final = frozenset(dis.hasconst)
 _NAME: Final = frozenset(dis.hasname)
 _LOCAL: Final = frozenset(dis.haslocal) | frozenset(dis.hasfree)
+_CELL: Final = frozenset(code for name, code in dis.opmap.items() if name.endswith("DEREF"))
 _JUMP: Final = frozenset(dis.hasjrel)
 _ENDS: Final = frozenset({"RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE"})
 _GOES: Final = frozenset({"JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT"})
@@ -198,6 +199,10 @@ class Analysis:
             fault = "name"
         elif code in _LOCAL and any(local >= self.size for local, _ in _locals_of(name, argument)):
             fault = "local"
+        elif code in _CELL and argument < self.code.co_nlocals and self._name(argument) not in self.code.co_cellvars:
+            fault = "cell"
+        elif name == "COPY_FREE_VARS" and argument != len(self.code.co_freevars):
+            self.faults.append(f"{name} at {instruction.at} copies {argument} of {len(self.code.co_freevars)} cells")
         elif name in _UNSUPPORTED:
             self.faults.append(f"{name} at {instruction.at} is not supported")
         if fault:
@@ -317,11 +322,12 @@ def _locals_of(name: str, argument: int) -> tuple[tuple[int, str], ...]:
         first = "load" if name.startswith("LOAD") else "store"
         second = "load" if name.endswith("LOAD_FAST") else "store"
         return (argument >> 4, first), (argument & 15, second)
-    if name in ("LOAD_FAST", "LOAD_CLOSURE"):
+    if name in ("LOAD_FAST", "LOAD_CLOSURE") or name.endswith("DEREF"):
+        # The DEREF instructions look whether the cell is empty, not whether there is one.
         return ((argument, "load"),)
-    if name in ("DELETE_FAST", "DELETE_DEREF"):
+    if name == "DELETE_FAST":
         return ((argument, "delete"),)
-    # STORE_FAST and MAKE_CELL assign; LOAD_FAST_CHECK and the DEREF instructions look before they read.
+    # STORE_FAST and MAKE_CELL assign; LOAD_FAST_CHECK looks before it reads.
     return ((argument, "store"),)
 
 
@@ -340,7 +346,8 @@ def check_unit(unit: Unit) -> list[str]:
     """Return what is wrong with the code object of *unit*, and with its sites.
 
     Wherever the unit can be left, the Python locals that rebuild the activation record must have been assigned: at the
-    calls of :data:`LEAVE`, at calls during which a site says how the frame is seen, and where an opened access raises.
+    calls of :data:`LEAVE`, at calls during which a site says how the frame is seen, and where an opened access or a
+    cell that has been emptied raises.
     """
     analysis = Analysis(unit.code)
     if analysis.faults:
@@ -357,9 +364,15 @@ def check_unit(unit: Unit) -> list[str]:
             continue
         sites = unit.line(number).sites
         handler = analysis._handlers.get(index)
-        if handler is not None and not handler.lasti and BEFORE not in sites:
-            faults.append(f"{instruction.name} at {instruction.at} may raise, and line {number} has no site before it")
-        wanted = [sites[BEFORE]] if handler is not None and not handler.lasti and BEFORE in sites else []
+        wanted = []
+        if handler is not None and not handler.lasti:
+            needed = LOOP if instruction.name == "LOAD_DEREF" else BEFORE
+            if needed in sites:
+                wanted.append(sites[needed])
+            else:
+                faults.append(f"{instruction.name} at {instruction.at} may raise, and line {number} has no site for it")
+        elif instruction.name == "LOAD_DEREF":
+            faults.append(f"LOAD_DEREF at {instruction.at} has no handler")
         if instruction.name == "CALL" and not (handler is not None and handler.lasti):
             way = _way_left(unit.code, analysis.instructions, index)
             if way is not None and way not in sites:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import sys
 from array import array
-from types import CodeType, FunctionType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from functools import lru_cache
+from opcode import opmap
+from types import CellType, CodeType, FunctionType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from stoffel.compiler.assembling import Attempt, Jump, Position
@@ -27,6 +29,11 @@ def why_not() -> str | None:
         return f"the translator knows the bytecode of CPython {known}, and this is {version}"
     return None
 
+
+_LOAD_CONST: Final = opmap.get("LOAD_CONST")
+_LOAD_FAST: Final = opmap.get("LOAD_FAST")
+_IN_CELLS: Final = (int, float, bool, type)
+"""Types of constants that may be in cells."""
 
 Label: TypeAlias = int
 """A target of jumps, to be placed once."""
@@ -63,19 +70,35 @@ _IF_TRUE: Final = "POP_JUMP_FORWARD_IF_TRUE" if _OLD else "POP_JUMP_IF_TRUE"
 _IF_FALSE: Final = "POP_JUMP_FORWARD_IF_FALSE" if _OLD else "POP_JUMP_IF_FALSE"
 
 
-_MAKER: Final = (lambda: lambda: None).__code__
-_PLACE: Final = next(index for index, value in enumerate(_MAKER.co_consts) if isinstance(value, CodeType))
+@lru_cache
+def _maker(cells: int) -> tuple[CodeType, int]:
+    """Return the code of a function that makes one with so many cells of its own, and which constant is its code."""
+    names = ",".join(f"c{number:03}" for number in range(cells))
+    code = compile(f"def maker({names}):\n def make(): return lambda: [{names}]", "<maker>", "exec")
+    for _ in range(2):
+        code = next(value for value in code.co_consts if isinstance(value, CodeType))
+    return code, next(index for index, value in enumerate(code.co_consts) if isinstance(value, CodeType))
 
 
-def function_of(code: CodeType, namespace: dict[str, Any]) -> FunctionType:
-    """Return a Python function that runs *code* with these globals.
+def function_of(code: CodeType, namespace: dict[str, Any], cells: tuple[CellType, ...] = ()) -> FunctionType:
+    """Return a Python function that runs *code* with these globals and, for its free variables, these cells.
 
     It is made as Python makes the functions of a program: since 3.13 calls of functions made in any other way are not
     specialised, which takes a third longer.
     """
-    constants = (*_MAKER.co_consts[:_PLACE], code, *_MAKER.co_consts[_PLACE + 1 :])
-    made: FunctionType = FunctionType(_MAKER.replace(co_consts=constants), namespace)()
+    maker, place = _maker(len(cells))
+    constants = (*maker.co_consts[:place], code, *maker.co_consts[place + 1 :])
+    made: FunctionType = FunctionType(maker.replace(co_consts=constants), namespace, closure=cells)()
     return made
+
+
+class Load(NamedTuple):
+    """A constant that is loaded, at ``position``, after ``depth`` locals or their classes, from ``since`` on."""
+
+    since: Position
+    position: Position
+    depth: int
+    value: object
 
 
 class Writer:
@@ -115,7 +138,11 @@ class Writer:
         self._line_starts = array("q")
         self._line_numbers = array("q")
         self._attempts: list[Attempt] = []
+        self._load_class = bytes(1)
+        self._cells: list[tuple[Load, Label]] = []
         self._handler: Label | None = None
+        self._cleanup: Label | None = None
+        self._reraise: Label | None = None
         self._try: Position | None = None
         self._depth: int | None = 0
         self._deepest = 0
@@ -187,6 +214,74 @@ class Writer:
         assert known is None or known == self._depth, "ways with different stacks meet"
         self._depths[label] = self._depth
 
+    # Constants in cells
+
+    @property
+    def position(self) -> Position:
+        """Where the next instruction comes."""
+        return len(self._code)
+
+    @property
+    def depth(self) -> int:
+        """How many values are on the evaluation stack."""
+        return self._depth or 0
+
+    def leading_constant(self, since: Position) -> Load | None:
+        """Return the constant that the code since *since* loads before anything else than locals and their classes.
+
+        None if it does not. The evaluation stack must have been empty there.
+        """
+        code, at, depth = self._code, since, 0
+        while at < len(code):
+            if code[at] == _LOAD_CONST:
+                value = self._constants[code[at + 1]]
+                return Load(since, at, depth, value) if type(value) in _IN_CELLS else None
+            if code[at] == _LOAD_FAST:
+                depth += 1
+                at += 2
+            elif code.startswith(self._load_class, at):
+                at += len(self._load_class)
+            else:
+                return None
+        return None
+
+    def load_from_cell(self, load: Load) -> tuple[Label, Label]:
+        """Have a constant, whose load has been written, loaded from a cell of the function.
+
+        Returns the label to which control goes if that raises, to be placed with :meth:`repeat`, and one behind it.
+        """
+        empty, go_on = self.label(), self.label()
+        self._cells.append((load, empty))
+        self._depths[empty], self._depths[go_on] = 1, load.depth + 1
+        self._labels[go_on] = load.position + 2
+        return empty, go_on
+
+    def repeat(self, load: Load, empty: Label, go_on: Label, function: str) -> None:
+        """Write what happens where a constant could not be loaded from its cell.
+
+        The global *function* is called with the exception. Unless it returns true the exception goes on.
+        """
+        if self._cleanup is None or self._reraise is None:
+            self._cleanup, self._reraise = self.label(), self.label()
+        self.place(empty)
+        began = len(self._code)
+        self._add(1, "PUSH_EXC_INFO")
+        self.begin_call(function)
+        self._add(1, "COPY", 3)
+        self.end_call(1)
+        self.if_false(self._reraise)
+        self._attempts.append((began, len(self._code), self._cleanup, 1, True))
+        self.pop()
+        self._add(-1, "POP_EXCEPT")
+        self._write(load.depth, bytes(self._code[load.since : load.position]))
+        self.constant(load.value)
+        self.jump_back(go_on)
+
+    @property
+    def in_cells(self) -> tuple[object, ...]:
+        """The constants that are loaded from cells, in the order of the free variables."""
+        return tuple(load.value for load, _ in self._cells)
+
     # Values
 
     def load(self, name: str) -> None:
@@ -220,7 +315,9 @@ class Writer:
     def class_of(self) -> None:
         """Replace a machine value by its class."""
         # Quicker than a call of type; values of the machine do not lie about their class.
+        start = len(self._code)
         self.attribute("__class__")
+        self._load_class = bytes(self._code[start:])
 
     def pop(self) -> None:
         """Drop the top."""
@@ -358,21 +455,28 @@ class Writer:
         When the function returns the exception goes on. The handled exception is taken off on the way out, as in code
         that CPython compiles.
         """
-        if self._handler is None:
-            return
-        cleanup = self.label()
-        # The exception itself is on the stack, in the second half above the handled one and the place it came from.
-        self._depths[self._handler], self._depths[cleanup] = 1, 3
-        self.place(self._handler)
         began = len(self._code)
-        self._add(1, "PUSH_EXC_INFO")
-        self.begin_call(function)
-        self._add(1, "COPY", 3)
-        self.end_call(1)
-        self.pop()
+        cleanup = self._cleanup
+        if self._handler is not None:
+            # The exception itself is on the stack.
+            self._depths[self._handler] = 1
+            self.place(self._handler)
+            self._add(1, "PUSH_EXC_INFO")
+            self.begin_call(function)
+            self._add(1, "COPY", 3)
+            self.end_call(1)
+            self.pop()
+            if cleanup is None:
+                cleanup = self.label()
+        if cleanup is None:
+            return
+        if self._reraise is not None:
+            self.place(self._reraise)
         self._add(-1, "RERAISE", 0)
         self._attempts.append((began, len(self._code), cleanup, 1, True))
         self._depth = None
+        # Here it is above the handled one and the place it came from.
+        self._depths[cleanup] = 3
         self.place(cleanup)
         self._add(1, "COPY", 3)
         self._add(-1, "POP_EXCEPT")
@@ -389,6 +493,7 @@ class Writer:
             self._labels,
             (self._line_starts, self._line_numbers),
             self._attempts,
+            [(load.position, label) for load, label in self._cells],
             name=self._name,
             filename=self._filename,
             stack_size=self._deepest,

@@ -30,6 +30,7 @@ from stoffel.compiler.names import (
     ROOM,
 )
 from stoffel.compiler.passing import passes_on
+from stoffel.compiler.polls import Moment, PollsInPassing
 from stoffel.compiler.safepoints import (
     BEFORE,
     BOUNDS,
@@ -110,6 +111,9 @@ class Emitter:
         self.current = END
         self.needed_after: list[int] = []
         self.passed_on = False
+        self.polls = PollsInPassing(typed)
+        self.compared: Moment | None = None
+        """Right after the latest comparison of a block, if that may poll in passing where its flag is tested."""
         self.counter = ""
         """Global to be called at the start, if any: counts calls."""
         self.bounded: list[tuple[Spot, Fact]] = []
@@ -266,6 +270,7 @@ class Emitter:
             raw,
             self.calls,
             self.captured,
+            self.writer.in_cells,
         )
 
     def _check_bounds(self) -> None:
@@ -360,6 +365,7 @@ class Emitter:
         needed_after = self.needed_after = self.needed_after_each.pop(start)
         loop = self.counted.get(start)
         self.current = start
+        self.compared = None
         for position, node in enumerate(typed.nodes if loop is None else typed.nodes[:-1]):
             self.needed = needed_after[position]
             self._node(typed, position, node)
@@ -390,7 +396,9 @@ class Emitter:
         if node in self.increments:
             self.spots.set(node.target, self.increments[node])
             return
+        moment = self.polls.moment(self, node.index)
         self.new_line(node.index)
+        number = self.writer.line
         if node.leaves:
             self.site(BEFORE, node.index)
         for source, kind in node.guards:
@@ -405,6 +413,12 @@ class Emitter:
         FORMS[form](self, node, self._landing(typed, position, node))
         if took:
             self.spots.forget_top(node.target if self.passed_on else -1)
+        if moment is not None:
+            if form == "compare" and self.writer.position == moment.position:
+                # It is written where its flag is tested, and has been executed by then.
+                self.compared = moment._replace(resume=node.index + 1, flag=self.spots.flag)
+            else:
+                self.polls.notice(self, moment, number)
 
     def _copy(self, node: Node) -> None:
         spot = self.spots.spot(node.sources[0])
@@ -525,7 +539,7 @@ class Emitter:
         if edge.target == END:
             self.finish(0)
             return
-        if edge.back:
+        if edge.back and not self.polls.serve(self, self.current, edge.target):
             self.site(way, edge.target)
             self.poll(way)
         if self.inherits(edge):

@@ -17,6 +17,8 @@ LEAVE: Final = "leave"
 """Global function that leaves compiled code; its argument is the way of leaving."""
 RECOVER: Final = "recover"
 """Global function that is handed what an opened access raised."""
+EMPTIED: Final = "emptied"
+"""Global function that is handed what the load of a constant from a cell raised."""
 OVERFLOW: Final = "overflow"
 """Global function that raises the overflow error of an operation."""
 

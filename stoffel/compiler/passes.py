@@ -12,7 +12,7 @@ from stoffel.compiler.blocks import END
 from stoffel.compiler.environment import Environment
 from stoffel.compiler.facts import kind_of, of_kinds
 from stoffel.compiler.liveness import FLAG, analyse, bit
-from stoffel.compiler.safepoints import AFTER, BEFORE, BOUNDS, DEPTH, DURING, ENTRY, HANDOVER, NEXT, TAKEN, Unit
+from stoffel.compiler.safepoints import AFTER, BEFORE, BOUNDS, DEPTH, DURING, ENTRY, HANDOVER, LOOP, NEXT, TAKEN, Unit
 from stoffel.compiler.typed import TypedBlock, TypedFunction
 from stoffel.runtime.code import Code
 from stoffel.runtime.values import Value
@@ -27,6 +27,7 @@ _WAYS: Final = {
     DEPTH: "depth",
     HANDOVER: "handover",
     BOUNDS: "bounds",
+    LOOP: "loop",
 }
 
 

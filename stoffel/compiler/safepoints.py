@@ -38,6 +38,8 @@ HANDOVER: Final = 6
 """Leaving before an instruction that only the interpreter executes."""
 BOUNDS: Final = 8
 """Leaving at the entry because a value is not within the bounds guessed for it."""
+LOOP: Final = 9
+"""Leaving before an instruction of a loop after a poll in passing."""
 
 
 @final
@@ -137,7 +139,8 @@ class Unit:
 
     ``entry`` is the index of the VM instruction it starts at, ``result`` what is known about what it returns,
     ``raw_arguments`` the integer kinds of the arguments it takes as plain ints, by position. ``calls`` is the number of
-    records that it must have room for to call VM functions, 0 if it calls none.
+    records that it must have room for to call VM functions, 0 if it calls none. ``polled`` are the constants that the
+    code object has in cells, in the order of its free variables.
     """
 
     __slots__ = (
@@ -149,6 +152,7 @@ class Unit:
         "function",
         "layout",
         "lines",
+        "polled",
         "raw_arguments",
         "result",
     )
@@ -165,6 +169,7 @@ class Unit:
         raw_arguments: dict[int, int],
         calls: int,
         captured: tuple[str, ...] | None,
+        polled: tuple[object, ...],
     ) -> None:
         self.function = function
         self.entry = entry
@@ -176,6 +181,7 @@ class Unit:
         self.raw_arguments = raw_arguments
         self.calls = calls
         self.captured = captured
+        self.polled = polled
 
     def line(self, number: int) -> Line:
         """Return the line with the given number, which counts from 1."""

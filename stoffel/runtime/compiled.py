@@ -23,6 +23,7 @@ from stoffel.compiler.safepoints import (
     DURING,
     ENTRY,
     HANDOVER,
+    LOOP,
     NEXT,
     TAKEN,
     Line,
@@ -38,7 +39,7 @@ from stoffel.runtime.calls import leave
 from stoffel.runtime.code import NEVER, Code
 from stoffel.runtime.frames import ActivationRecord
 from stoffel.runtime.kernel_outcomes import KernelLeft, Mismatch
-from stoffel.runtime.rebuilding import records_of
+from stoffel.runtime.rebuilding import captured_by, is_of, records_of
 from stoffel.runtime.statistics import Statistics
 from stoffel.runtime.units import Units
 from stoffel.runtime.values import Closure, Value
@@ -57,7 +58,7 @@ HANDOVERS: Final = 3
 RESERVE: Final = 60
 """Host stack frames kept free for what compiled code calls."""
 
-POLLS: Final = frozenset({AFTER, TAKEN, NEXT, ENTRY})
+POLLS: Final = frozenset({AFTER, TAKEN, NEXT, ENTRY, LOOP})
 """Ways of leaving that follow a poll for attention."""
 
 REASONS: Final = {
@@ -66,6 +67,7 @@ REASONS: Final = {
     AFTER: "hooks or records changed in a foreign call",
     TAKEN: "attention at a loop",
     NEXT: "attention at a loop",
+    LOOP: "attention at a loop",
     ENTRY: "attention at function entry",
     DEPTH: "call depth",
     HANDOVER: "an instruction that the interpreter executes",
@@ -108,12 +110,12 @@ class CompiledTier:
         self._ticks = 0
         self._finished = False
         self.units = Units(state, self.statistics, self._hand_over)
-        self.units.namespace[names.LEAVE] = self._leave
-        self.units.namespace[names.RECOVER] = self._recover
+        self.units.namespace |= {names.LEAVE: self._leave, names.RECOVER: self._recover, names.EMPTIED: self._emptied}
         self.units.namespace[names.CALL_CLOSURE] = self._call_closure
         self.loading = 0.0, 0.0
         self._every = 0
         self._countdown = 0
+        self._fresh = True
         self._handovers: dict[Code, int] = {}
         self._again: dict[Code, int] = {}
         self._boundary: FrameType | None = None
@@ -319,7 +321,7 @@ class CompiledTier:
                 leave(frame, outcome)
                 return True
         private = [type(value) is Closure and any(value is item for item in privates) for value in values]
-        key = code, entry, frame.flag, _captured(frame), (*map(type, values), *private)
+        key = code, entry, frame.flag, captured_by(frame), (*map(type, values), *private)
         function = self.units.entries.get(key)
         if function is None:
             if not self._may_translate(code):
@@ -363,6 +365,7 @@ class CompiledTier:
         outer = self._boundary
         self._boundary = sys._getframe()
         self.statistics.runs += 1
+        self._fresh = True
         try:
             result = function(room, *arguments)
         except VMError as error:
@@ -454,9 +457,9 @@ class CompiledTier:
 
     # Leaving
 
-    def _leave(self, way: int) -> None:
+    def _leave(self, way: int, left: FrameType | None = None) -> None:
         """Leave compiled code in the given way: called by the code itself, at a line that has such a site."""
-        frame = sys._getframe(1)
+        frame = left or sys._getframe(1)
         unit = self.units.by_code[frame.f_code]
         line = unit.line(frame.f_lineno)
         if way == ENTRY and frame.f_locals[names.ROOM] < 0:
@@ -465,8 +468,10 @@ class CompiledTier:
                 len(other.positions(line.index)) for _, other, line in self._chain(frame)
             )
         if way in POLLS and self._every and not self.state.attention:
-            # An entry that the engine has just made would be made again: only calls from compiled code count.
-            self._countdown -= way != ENTRY or frame.f_back is not self._boundary
+            # An entry that the engine has just made would be made again: only calls from compiled code count. So may
+            # a loop that polls before it does anything: only a second poll counts.
+            self._countdown -= not self._fresh if way == LOOP else way != ENTRY or frame.f_back is not self._boundary
+            self._fresh = False
             if self._countdown > 0:
                 return
             self._countdown = self._every
@@ -478,6 +483,15 @@ class CompiledTier:
         elif way == HANDOVER:
             self._handed_over(unit, line)
         self._drop(frame, unit, line.sites[way], REASONS[way])
+
+    def _emptied(self, error: BaseException) -> bool:
+        """Leave where a loop polls in passing; returns True to go on, and False if the exception is another one."""
+        frame = sys._getframe(1)
+        if type(error) is not NameError or not is_of(error, frame):
+            return False
+        error.__traceback__ = None
+        self._leave(LOOP, frame)
+        return True
 
     def _hand_over(self, room: int, *arguments: Any) -> None:  # noqa: ARG002 - the shape of a unit
         """Stand in for a unit that does not exist: the innermost compiled frame leaves before its call."""
@@ -502,7 +516,7 @@ class CompiledTier:
             return
         trace = error.__traceback__
         frame = sys._getframe(1)
-        if trace is None or trace.tb_frame is not frame or trace.tb_next is not None:
+        if trace is None or not is_of(error, frame):
             return
         unit = self.units.by_code[frame.f_code]
         line = unit.line(trace.tb_lineno)
@@ -583,16 +597,3 @@ class CompiledTier:
         if stack:
             error.stack = tuple(stack)
             error.function, error.instruction = stack[-1]
-
-
-def _captured(frame: ActivationRecord) -> tuple[str, ...] | None:
-    """Return the upvalue names of the closure that *frame* runs, if its state and that of the record are the same."""
-    closure = frame.closure
-    if closure is None or len(closure.upvalues) != len(frame.upvalues):
-        return None
-    captured = closure.shape[1]
-    same = all(
-        mine[0] == other[0] and mine[1] is other[1]
-        for mine, other in zip(closure.upvalues, frame.upvalues, strict=True)
-    )
-    return captured if same and len(set(captured)) == len(captured) else None

@@ -55,3 +55,22 @@ def records_of(state: VMState, unit: Unit, site: Site, frame: FrameType) -> list
     record.stack, record.flag = stack, flag
     record.jump(resume)
     return [*records, record]
+
+
+def is_of(error: BaseException, frame: FrameType) -> bool:
+    """Return whether *error* was raised by an instruction of *frame* itself, not by something that it called."""
+    trace = error.__traceback__
+    return trace is not None and trace.tb_frame is frame and trace.tb_next is None
+
+
+def captured_by(frame: ActivationRecord) -> tuple[str, ...] | None:
+    """Return the upvalue names of the closure that *frame* runs, if its state and that of the record are the same."""
+    closure = frame.closure
+    if closure is None or len(closure.upvalues) != len(frame.upvalues):
+        return None
+    captured = closure.shape[1]
+    same = all(
+        mine[0] == other[0] and mine[1] is other[1]
+        for mine, other in zip(closure.upvalues, frame.upvalues, strict=True)
+    )
+    return captured if same and len(set(captured)) == len(captured) else None

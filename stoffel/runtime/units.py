@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import thread_time
-from types import CodeType
+from types import CellType, CodeType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from stoffel.compiler import blocks, names, splicing, translator
@@ -92,6 +92,8 @@ class Units:
         self._solver: Solver | None = None
         self._compiling: list[Code] = []
         self._versions = 0
+        self._cells: dict[tuple[type, object], tuple[CellType, object]] = {}
+        self._emptied = False
         self.namespace: dict[str, Any] = {
             "__builtins__": {},
             names.ATTENTION: False,
@@ -117,6 +119,28 @@ class Units:
         """Make compiled code stop at its safepoints, or pass them."""
         self.namespace[names.ATTENTION] = wanted
         self.namespace[names.LIMIT] = NEVER if wanted else 0
+        if self._emptied is not wanted:
+            for key in list(self._cells):
+                self._fill(key)
+            # Not what was wanted: another thread may have asked, and an interruption leaves it to the next time.
+            self._emptied = self.namespace[names.ATTENTION]
+
+    def _cell(self, value: object) -> CellType:
+        """Return the cell from which loops load a constant; it is empty while attention is asked for."""
+        # Equal numbers may differ: 0.0, -0.0, 0 and False.
+        key = type(value), value if type(value) is type else repr(value)
+        if key not in self._cells:
+            self._cells[key] = CellType(), value
+            self._fill(key)
+        return self._cells[key][0]
+
+    def _fill(self, key: tuple[type, object]) -> None:
+        cell, value = self._cells[key]
+        if not self.namespace[names.ATTENTION]:
+            cell.cell_contents = value
+        # Looked at anew: another thread may ask at any moment.
+        if self.namespace[names.ATTENTION]:
+            del cell.cell_contents
 
     # Compiling
 
@@ -205,7 +229,7 @@ class Units:
                 self.namespace[name] = self._compile_on_call(*key)
 
     def _install(self, unit: Unit, name: str) -> Callable[..., Value]:
-        function = function_of(unit.code, self.namespace)
+        function = function_of(unit.code, self.namespace, tuple(map(self._cell, unit.polled)))
         self.namespace[name] = function
         self.by_code[unit.code] = unit
         return function

@@ -112,6 +112,11 @@ def code(*instructions: str | tuple[str, int], stack: int = 4, table: bytes = b"
     return template.__code__.replace(co_code=bytes(raw), co_stacksize=stack, co_exceptiontable=table)
 
 
+def cells(*instructions: str | tuple[str, int]) -> CodeType:
+    """Return a function like that of :func:`code` with a free variable, which is local number 3."""
+    return code(*instructions).replace(co_freevars=("d",))
+
+
 IF_TRUE = "POP_JUMP_FORWARD_IF_TRUE" if sys.version_info < (3, 12) else "POP_JUMP_IF_TRUE"
 A, B = ("LOAD_FAST", 0), ("LOAD_FAST", 1)
 NONE = ("LOAD_CONST", 0)
@@ -121,6 +126,7 @@ RANGE = bytes([128 | 1, 2, 3, 0])
 
 def test_plain_function_is_accepted() -> None:
     assert check(code(A, NONE, ("IS_OP", 0), "RETURN_VALUE")) == []
+    assert check(cells(("COPY_FREE_VARS", 1), ("LOAD_DEREF", 3), "RETURN_VALUE")) == []
 
 
 @pytest.mark.parametrize(
@@ -146,6 +152,9 @@ def test_plain_function_is_accepted() -> None:
         (code(("LOAD_GLOBAL", 98), "RETURN_VALUE"), "has no name 98"),
         (code(("LOAD_FAST", 77), "RETURN_VALUE"), "has no local 77"),
         (code(("STORE_FAST", 77), "RETURN_VALUE"), "has no local 77"),
+        (cells(("LOAD_DEREF", 3), "RETURN_VALUE"), "may be unassigned: cell 3"),
+        (cells(("COPY_FREE_VARS", 1), ("LOAD_DEREF", 0), "RETURN_VALUE"), "has no cell 0"),
+        (cells(("COPY_FREE_VARS", 2), NONE, "RETURN_VALUE"), "copies 2 of 1 cells"),
         (code(NONE, "RETURN_VALUE", table=bytes([1, 2, 3, 0])), "no entry where one must begin"),
         (code(NONE, "RETURN_VALUE", table=bytes([128 | 1, 2])), "middle of an entry"),
         (code(NONE, "RETURN_VALUE", table=bytes([128 | 1, 9, 2, 0])), "empty or out of order"),
@@ -257,6 +266,14 @@ def test_site_that_names_an_unassigned_local_is_found() -> None:
             line.sites[way] = site
     assert found
     assert check_unit(unit) == []
+
+
+def test_load_from_a_cell_without_a_handler_is_found() -> None:
+    (unit,) = units(PROGRAM)
+    assert check_unit(unit) == []
+    assert unit.polled
+    unit.code = unit.code.replace(co_exceptiontable=b"")
+    assert any("LOAD_DEREF" in fault and "has no handler" in fault for fault in check_unit(unit))
 
 
 def test_units_are_checked_throughout_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import stoffel
 from stoffel import VirtualMachine
 from stoffel.compiler.checker import check_unit, decode
 from stoffel.compiler.safepoints import BEFORE, DURING, NEXT, TAKEN, Held, Unit
+from stoffel.compiler.safepoints import LOOP as IN_PASSING
 from tests.compiler.units import opcodes, units
 from tests.machines import failure, loaded, told
 
@@ -89,12 +90,15 @@ end
     assert count(unit, "BINARY_OP") == 1
 
 
-def test_every_back_edge_polls_for_attention() -> None:
-    unit = loop()
+@pytest.mark.parametrize(("step", "in_passing"), [("LDI r2, 1", True), ("MOV r2, r0", False)])
+def test_every_loop_polls_for_attention(step: str, in_passing: bool) -> None:
+    text = f"function main(p)\n    LDI r1, 0\n    {step}\n    LDI r3, 20\n{LOOP.replace('JMPGT out', '')}"
+    unit = units(text.format(body=""), arguments=[2])["main"]
     loads = [item for item in decode(unit.code) if item.name == "LOAD_GLOBAL"]
-    assert "attention" in {unit.code.co_names[item.argument >> 1] for item in loads}
+    assert ("attention" in {unit.code.co_names[item.argument >> 1] for item in loads}) is not in_passing
     ways = {way for line in unit.lines for way in line.sites}
-    assert ways & {TAKEN, NEXT}
+    assert ways & {TAKEN, NEXT, IN_PASSING} == {IN_PASSING if in_passing else TAKEN}
+    assert unit.polled == ((1,) if in_passing else ())
 
 
 def test_unbounded_sum_is_checked_for_overflow() -> None:

@@ -44,6 +44,9 @@ def test_liveness_names_the_places_needed_at_the_start_of_each_block() -> None:
 def test_sites_name_the_ways_of_leaving_and_where_the_interpreter_goes_on() -> None:
     lines = passes(LOOP, 5)["sites"].splitlines()
     assert lines[0].endswith("entry -> 0, depth -> 0, bounds -> 0")
+    # The loop polls where it loads its step, if that is a constant, and else at the jump backwards.
+    assert [line.split()[-3:] for line in lines if "ADD" in line] == [["loop", "->", "4"]]
+    lines = passes(LOOP.replace("LDI r2, 1", "ADD r2, r0, r0"), 5)["sites"].splitlines()
     assert [line.split()[-3:] for line in lines if "JMP again" in line] == [["taken", "->", "2"]]
 
 

@@ -22,6 +22,7 @@ BLOCKS = "stoffel/compiler/blocks.py"
 LIVENESS = "stoffel/compiler/liveness.py"
 SPOTS = "stoffel/compiler/spots.py"
 EMISSION = "stoffel/compiler/emission.py"
+POLLS = "stoffel/compiler/polls.py"
 BRANCHES = "stoffel/compiler/branches.py"
 REMEMBERED = "stoffel/compiler/remembered.py"
 COUNTING = "stoffel/compiler/counting.py"
@@ -176,8 +177,50 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "no poll at a back-edge aside",
         BRANCHES,
-        "            if edge.back:\n                emitter.poll(way)\n",
+        "            if polls:\n                emitter.poll(way)\n",
         "",
+    ),
+    Fault(
+        "a constant that not every round loads counts as a poll",
+        POLLS,
+        "above == result[-1] or _leads(blocks, head, latch, above)",
+        "above == result[-1]",
+    ),
+    Fault(
+        "poll in passing resumes after its instruction",
+        POLLS,
+        "Site(moment.resume, moment.places",
+        "Site(moment.resume + 1, moment.places",
+    ),
+    Fault(
+        "poll in passing where a value was not kept",
+        POLLS,
+        "if spot is TOP or (spot is None and not hidden & bit(place)):",
+        "if spot is TOP:",
+    ),
+    Fault(
+        "another exception taken for an empty cell",
+        COMPILED,
+        "if type(error) is not NameError or not is_of(error, frame):",
+        "if type(error) is not NameError:",
+    ),
+    Fault(
+        "cells stay empty after attention",
+        UNITS,
+        "        if not self.namespace[names.ATTENTION]:\n            cell.cell_contents = value\n",
+        "",
+    ),
+    Fault(
+        "cells are not emptied",
+        UNITS,
+        "        if self.namespace[names.ATTENTION]:\n            del cell.cell_contents\n",
+        "",
+    ),
+    Fault(
+        "equal constants share a cell",
+        UNITS,
+        "key = type(value), value if type(value) is type else repr(value)",
+        "key = type, value",
     ),
     Fault(
         "resumes after the loop's head",
@@ -378,7 +421,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "recover swallows errors of callees",
         COMPILED,
-        "if trace is None or trace.tb_frame is not frame or trace.tb_next is not None:",
+        "if trace is None or not is_of(error, frame):",
         "if trace is None:",
     ),
     Fault(

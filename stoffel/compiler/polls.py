@@ -1,0 +1,194 @@
+"""Polls in passing: a loop looks for attention where it loads a constant anyway.
+
+A poll of its own, a flag and a conditional jump, is a tenth of a short loop. So a constant that every round loads is
+loaded from a cell of the machine's instead, which costs about the same. Whoever asks for attention empties the cells:
+the load then raises, and the exception table leads to where compiled code is left. Signals by making an access fail
+instead of testing a flag are what virtual machines in machine code do with a page that is taken away (Lin, Wang,
+Blackburn, Hosking and Norrish, "Stop and go: understanding yieldpoint behavior", ISMM 2015).
+
+Suited is a constant that an instruction loads before it has done anything, in a block through which every way round the
+loop goes, if all that the interpreter sees there is at hand. A loop without one has a poll at its jump backwards.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from stoffel.compiler.blocks import END
+from stoffel.compiler.liveness import bit
+from stoffel.compiler.names import EMPTIED
+from stoffel.compiler.safepoints import LOOP, Held, Order, Site, Spot
+from stoffel.compiler.spots import TOP
+from stoffel.compiler.typed import TypedBlock, TypedFunction
+
+if TYPE_CHECKING:
+    from stoffel.compiler.assembling import Position
+    from stoffel.compiler.codeobjects import Load
+    from stoffel.compiler.emission import Emitter
+
+FARTHEST: Final = 64
+"""Dominators of a jump backwards that are looked at."""
+MOST: Final = 32
+"""Polls in passing of one unit."""
+_ROUNDS: Final = 8
+"""Rounds in which the dominators have to be found."""
+_LOCALS: Final = 200
+"""Most locals of a unit that has such polls: the number of a cell, which comes after them, must fit into a byte."""
+
+
+class Moment(NamedTuple):
+    """A point between instructions: of the code, the instruction that is next, the spots of all places and the flag."""
+
+    position: Position
+    resume: int
+    places: tuple[Spot | None, ...]
+    flag: int | Order | Held | None
+
+
+class _Chance(NamedTuple):
+    load: Load
+    line: int
+    site: Site
+
+
+class PollsInPassing:
+    """The polls in passing of one unit."""
+
+    def __init__(self, function: TypedFunction) -> None:
+        self._layout = function.layout
+        self._ways: dict[tuple[int, int], list[int]] = {}
+        self._chances: dict[int, _Chance] = {}
+        self._made: set[int] = set()
+        jumps = [
+            (start, edge.target)
+            for start, typed in function.blocks.items()
+            for edge in (typed.taken, typed.next)
+            if edge is not None and edge.back and edge.target != END
+        ]
+        if jumps and _few_locals(function):
+            dominators = immediate_dominators(function.blocks)
+            for latch, head in jumps:
+                self._ways[latch, head] = _between(function.blocks, dominators, latch, head)
+        self._wanted = {start for way in self._ways.values() for start in way}
+
+    def moment(self, emitter: Emitter, index: int) -> Moment | None:
+        """Return the present, before instruction *index*, if a poll would serve there and the stack is empty."""
+        if emitter.current not in self._wanted or emitter.writer.depth:
+            return None
+        return Moment(emitter.writer.position, index, emitter.spots.snapshot(), emitter.spots.flag)
+
+    def notice(self, emitter: Emitter, moment: Moment, line: int) -> None:
+        """Note that the code since *moment*, which is on *line*, could poll, if it could."""
+        load = emitter.writer.leading_constant(moment.position)
+        if load is None or moment.flag is None:
+            return
+        hidden = self._layout.hidden(moment.resume)
+        for place, spot in enumerate(moment.places):
+            if spot is TOP or (spot is None and not hidden & bit(place)):
+                return
+        self._chances[emitter.current] = _Chance(load, line, Site(moment.resume, moment.places, moment.flag))
+
+    def serve(self, emitter: Emitter, latch: int, head: int) -> bool:
+        """Return whether every round that ends with the jump from *latch* back to *head* polls in passing."""
+        for start in self._ways.get((latch, head), ()):
+            if start in self._made:
+                return True
+            if start in self._chances and len(self._made) < MOST:
+                self._made.add(start)
+                _poll(emitter, self._chances[start])
+                return True
+        return False
+
+
+def _poll(emitter: Emitter, chance: _Chance) -> None:
+    """Have a constant that has been written loaded from a cell, and leave where that is empty."""
+    writer = emitter.writer
+    emitter.lines[chance.line - 1].sites[LOOP] = chance.site
+    empty, go_on = writer.load_from_cell(chance.load)
+
+    def write() -> None:
+        writer.line = chance.line
+        writer.repeat(chance.load, empty, go_on, EMPTIED)
+
+    emitter.rare.append(write)
+
+
+def _few_locals(function: TypedFunction) -> bool:
+    """Return whether the unit cannot have more locals than there may be."""
+    places = function.layout.stack
+    for typed in function.blocks.values():
+        for node in typed.nodes:
+            places = max(places, node.target + 1)
+    # A place has a local of its own and may have to move to another; every loop may have an iterator.
+    return 3 * places + len(function.blocks) <= _LOCALS
+
+
+def _between(blocks: dict[int, TypedBlock], dominators: dict[int, int], latch: int, head: int) -> list[int]:
+    """Return blocks that are written by the end of *latch*, and that every way from *head* to *latch* goes through.
+
+    The nearest to *latch* comes first.
+    """
+    result = [latch]
+    while len(result) < FARTHEST:
+        above = dominators.get(result[-1], latch)
+        if above == result[-1] or _leads(blocks, head, latch, above):
+            break
+        result.append(above)
+        if above == head:
+            break
+    return result
+
+
+def _leads(blocks: dict[int, TypedBlock], start: int, end: int, but: int) -> bool:
+    """Return whether a way leads from *start* to *end* without block *but*, or whether that is too far to see."""
+    if but in (start, end):
+        return False
+    seen = {start}
+    pending = [start]
+    while pending:
+        typed = blocks[pending.pop()]
+        for edge in (typed.taken, typed.next):
+            if edge is None or edge.target in seen or edge.target in (but, END):
+                continue
+            if edge.target == end or len(seen) > FARTHEST:
+                return True
+            seen.add(edge.target)
+            pending.append(edge.target)
+    return False
+
+
+def immediate_dominators(blocks: dict[int, TypedBlock]) -> dict[int, int]:
+    """Return the immediate dominator of every block, for the first block itself; empty if they are not found quickly.
+
+    *blocks* should be in reverse postorder (Cooper, Harvey and Kennedy, "A simple, fast dominance algorithm", 2001).
+    """
+    ranks = {start: rank for rank, start in enumerate(blocks)}
+    predecessors: dict[int, list[int]] = {start: [] for start in blocks}
+    for start, typed in blocks.items():
+        for edge in (typed.taken, typed.next):
+            if edge is not None and edge.target != END:
+                predecessors[edge.target].append(start)
+    first, *others = blocks
+    found = {first: first}
+    for _ in range(_ROUNDS):
+        changed = False
+        for start in others:
+            above = -1
+            for predecessor in predecessors[start]:
+                if predecessor not in found:
+                    continue
+                if above < 0:
+                    above = predecessor
+                    continue
+                other = predecessor
+                while above != other:
+                    while ranks[above] > ranks[other]:
+                        above = found[above]
+                    while ranks[other] > ranks[above]:
+                        other = found[other]
+            if above >= 0 and found.get(start) != above:
+                found[start] = above
+                changed = True
+        if not changed:
+            return found
+    return {}
