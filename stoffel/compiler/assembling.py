@@ -9,9 +9,10 @@ lines are computed here.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate, repeat
+from operator import sub
 from types import CodeType
 from typing import Final, TypeAlias
 
@@ -106,9 +107,11 @@ def code_object(
         names=tuple(names),
         varnames=local_names,
         exception_table=[
-            ExceptionTableEntry(start // 2, end // 2 - 1, target // 2, depth, lasti)
-            for (start, end, target), (_, _, _, depth, lasti) in zip(
-                [moved.offsets((start, end, labels[handler])) for start, end, handler, _, _ in attempts],
+            ExceptionTableEntry(start // 2, end // 2 - 1, handler // 2, depth, lasti)
+            for start, end, handler, (_, _, _, depth, lasti) in zip(
+                moved.offsets([start for start, _, _, _, _ in attempts]),
+                moved.offsets([end for _, end, _, _, _ in attempts]),
+                moved.offsets([labels[handler] for _, _, handler, _, _ in attempts]),
                 attempts,
                 strict=True,
             )
@@ -163,6 +166,8 @@ class _Moved:
         least lengths (Szymanski, "Assembling code for machines with span-dependent instructions", 1978).
         """
         lengths = [0] * len(ends)
+        if max(map(abs, map(sub, self.targets, ends)), default=0) // 2 <= 0xFF:
+            return [0, *lengths]
         while True:
             shifts = [0, *accumulate(lengths)]
             grown = False
@@ -176,7 +181,7 @@ class _Moved:
             if not grown:
                 return shifts
 
-    def offsets(self, positions: Iterable[Position]) -> list[int]:
+    def offsets(self, positions: Sequence[Position]) -> list[int]:
         """Return where *positions* are now."""
         first = self.first
         if not self.shifts[-1]:

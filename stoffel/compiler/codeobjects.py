@@ -162,10 +162,12 @@ class Writer:
             self._line_numbers.append(self.line)
             self._written_line = self.line
         self._code += piece
-        assert self._depth is not None, "code that nothing reaches"
-        self._depth += effect
-        if effect > 0 and self._depth > self._deepest:
-            self._deepest = self._depth
+        depth = self._depth
+        assert depth is not None, "code that nothing reaches"
+        if effect:
+            self._depth = depth = depth + effect
+            if depth > self._deepest:
+                self._deepest = depth
 
     def _jump(self, effect: int, name: str, label: Label, *, ends: bool = False, reached: int | None = None) -> None:
         """Write a jump; *reached* is its effect on the stack where it jumps, if that is another than where not."""

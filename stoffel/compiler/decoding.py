@@ -93,8 +93,6 @@ SHAPES: Final = {row.code: _shape(row) for row in ROWS}
 def decode_at(index: int, instruction: Instruction, layout: Layout) -> Step:
     """Return the instruction at *index* of a spliced function in terms of the places of *layout*."""
     splice = layout.splice
-    if not splice.inlined:
-        return decode(instruction, layout)
     called, inlined = splice.by_call.get(index), splice.at(index)
     if called is not None:
         return Step(ENTER, -1, (), called)
@@ -112,7 +110,10 @@ def decode(instruction: Instruction, layout: Layout) -> Step:
     operands = instruction.operands
     if sort == CONSTANT:
         return Step(sort, operands[target], (), of_constant(operands[detail]))
-    sources = tuple([operands[position] for position in positions])
+    if len(positions) == 1:
+        sources: tuple[int, ...] = (operands[positions[0]],)
+    else:
+        sources = tuple([operands[position] for position in positions])
     if target >= 0:
         target = operands[target]
     if slot >= 0:

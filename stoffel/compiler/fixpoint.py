@@ -7,7 +7,7 @@ register costs next to nothing in the blocks that only carry it along.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Set
 from heapq import heappop, heappush
 from operator import is_not
 from typing import Final, NamedTuple
@@ -26,8 +26,8 @@ _CHUNK: Final = 64
 class Effects(NamedTuple):
     """The places that a block reads before it defines them, and those that it defines."""
 
-    uses: frozenset[int]
-    defines: frozenset[int]
+    uses: Set[int]
+    defines: Set[int]
 
 
 class Fixpoint:
@@ -83,7 +83,7 @@ class Fixpoint:
             if effects.uses.isdisjoint(changes):
                 self._pass_on(typed, changes - effects.defines)
                 return
-            changes |= effects.uses | effects.defines
+            changes.update(effects.uses, effects.defines)
         typed = self.typed[start] = self._execute(self.graph.blocks[start], self.entries[start])
         for edge, state in ((typed.taken, typed.taken_state), (typed.next, typed.next_state)):
             if edge is None or state is None or edge.target == END:
@@ -99,20 +99,20 @@ class Fixpoint:
 
     def _with_stack(self, places: set[int], end: int) -> set[int]:
         """Return *places* with all of the argument stack: a block may have pushed there, and calls have taken away."""
-        if end == self._stack and all(place < end for place in places):
+        if end == self._stack and max(places, default=-1) < end:
             return places
         return {place for place in places if place < self._stack} | {*range(self._stack, end)}
 
     def _all_effects(self, typed: TypedBlock) -> Effects:
         """Return the effects of a block, with those on the argument stack and of what its branch or end looks at."""
         effects = self._effects_of(typed.block)
-        more = {*range(self._stack, len(typed.entry.facts))}
-        comparison = typed.entry.comparison
+        more = set(range(self._stack, len(typed.entry.facts)))
+        comparison, block = typed.entry.comparison, typed.block
         if comparison is not None:
-            more |= {comparison.left, comparison.right}
-        if any(edge.target == END for edge in typed.block.edges()):
+            more.update((comparison.left, comparison.right))
+        if (block.taken and block.taken.target == END) or (block.next and block.next.target == END):
             more.add(0)
-        return Effects(effects.uses | more, effects.defines)
+        return Effects(effects.uses | more, effects.defines) if more else effects
 
     def _pass_on(self, typed: TypedBlock, places: Collection[int]) -> None:
         """Let changes of places that a block leaves alone go through it."""

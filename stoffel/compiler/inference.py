@@ -23,6 +23,7 @@ from stoffel.compiler.decoding import (
     PUSH,
     RETURN,
     Step,
+    decode,
     decode_at,
 )
 from stoffel.compiler.environment import LARGE
@@ -169,11 +170,14 @@ class Inference:
             layout, instructions = self.layout, self.graph.instructions
             # Decoded instructions take much room, and long functions are seldom translated again.
             known = layout.steps if len(instructions) < LARGE else {}
+            inlined = layout.splice.inlined
             steps = []
             for index in block.body:
                 step = known.get(index)
                 if step is None:
-                    step = known[index] = decode_at(index, instructions[index], layout)
+                    instruction = instructions[index]
+                    step = decode_at(index, instruction, layout) if inlined else decode(instruction, layout)
+                    known[index] = step
                 steps.append(step)
             visited = self._visited[block.start] = Visited(steps)
         return visited
@@ -213,7 +217,7 @@ class Inference:
                 defines.update(self.layout.unseen.values())
             else:
                 defines.update(*(self.layout.unseen_of.get(place, ()) for place in tuple(defines)))
-        return Effects(frozenset(uses), frozenset(defines))
+        return Effects(uses, defines)
 
     def _execute(self, block: Block, entry: FlowState) -> TypedBlock:
         typed = TypedBlock(block, entry)

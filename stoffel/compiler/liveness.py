@@ -33,11 +33,11 @@ def before(node: Node, needed: int, hidden: int = 0) -> int:
         # The run may also be handed over after the call, with its result.
         needed |= ~hidden
     if node.target >= 0:
-        needed &= ~bit(node.target)
+        needed &= ~(2 << node.target)
     if node.operation == "CMP" or form == "flag":
         needed &= ~FLAG
     for place in node.sources:
-        needed |= bit(place)
+        needed |= 2 << place
     return needed | ~hidden if node.leaves else needed
 
 
@@ -106,9 +106,12 @@ def _through(typed: TypedBlock, needed_in: dict[int, int], hidden_at: Hidden) ->
         elif form == "constant":
             result.append(needed)
             needed &= ~(2 << node.target)
-        else:
-            hidden = hidden_at(node.index) if node.leaves else 0
-            result.append(needed | ~hidden if node.form == "foreign" and node.leaves else needed)
+        elif node.leaves:
+            hidden = hidden_at(node.index)
+            result.append(needed | ~hidden if form == "foreign" else needed)
             needed = before(node, needed, hidden)
+        else:
+            result.append(needed)
+            needed = before(node, needed)
     result.reverse()
     return needed, result

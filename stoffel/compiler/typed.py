@@ -28,6 +28,7 @@ class Layout:
     """The numbering of places for one entry into one function."""
 
     __slots__ = (
+        "_names",
         "first_unseen",
         "full",
         "registers",
@@ -60,6 +61,7 @@ class Layout:
         """The same as a set of places (see ``stoffel.compiler.liveness``)."""
         self.steps: dict[int, Step] = {}
         """Instructions decoded so far, by index."""
+        self._names: dict[int, str] = {}
 
     def hidden(self, index: int) -> int:
         """Return the set of places of which the interpreter sees nothing at instruction *index*."""
@@ -72,13 +74,18 @@ class Layout:
 
     def name(self, place: int) -> str:
         """Return the name of the Python local for *place*."""
-        if place < self.registers:
-            return f"r{place}"
-        if self.first_unseen <= place < self.stack:
-            return f"f{place - self.first_unseen}"
-        if place < self.stack:
-            return f"m{place - self.registers}"
-        return f"s{place - self.stack}"
+        name = self._names.get(place)
+        if name is None:
+            if place < self.registers:
+                name = f"r{place}"
+            elif self.first_unseen <= place < self.stack:
+                name = f"f{place - self.first_unseen}"
+            elif place < self.stack:
+                name = f"m{place - self.registers}"
+            else:
+                name = f"s{place - self.stack}"
+            self._names[place] = name
+        return name
 
 
 class Comparison:

@@ -93,6 +93,10 @@ def test_stdlib_module_compiled_by_cpython_is_accepted(module: str) -> None:
     assert wrong == {}
 
 
+MOST_CACHES = 20
+"""Bytes of the most inline caches that an instruction has (LOAD_METHOD in CPython 3.11)."""
+
+
 def width(name: str) -> int:
     caches = opcode._inline_cache_entries  # type: ignore[attr-defined]
     return caches[dis.opmap[name]] if sys.version_info < (3, 13) else caches.get(name, 0)
@@ -246,6 +250,9 @@ def test_every_single_byte_change_of_a_unit_is_survived_by_the_checker() -> None
     raw = unit.code.co_code
     verdicts = set()
     for position in range(len(raw)):
+        if position % 2 == 0 and position >= len(raw) - MOST_CACHES:
+            # CPython 3.11 and 3.12 read no co_code in which caches do not fit: they write beyond its end.
+            continue
         for change in (1, 4, 64):
             damaged = bytearray(raw)
             damaged[position] ^= change

@@ -145,7 +145,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "registers lost after foreign calls",
         LIVENESS,
-        'result.append(needed | ~hidden if node.form == "foreign" and node.leaves else needed)',
+        'result.append(needed | ~hidden if form == "foreign" else needed)',
         "result.append(needed)",
     ),
     Fault("result register not alive at the end", LIVENESS, "needed |= bit(0)", "needed |= 0"),
