@@ -9,7 +9,7 @@ from stoffel.isa.program import Function, Instruction, interning_key
 from stoffel.isa.table import ROWS, OperandKind
 from stoffel.isa.verify import verify
 from stoffel.runtime import tables
-from stoffel.runtime.values import Array, Closure, Key, Object, Value, key_of
+from stoffel.runtime.values import Array, Closure, Key, Object, Value, check_value, key_of
 
 if TYPE_CHECKING:
     from stoffel.compiler.typed import Layout
@@ -67,8 +67,13 @@ class Code:
     """The same with back-edges that count, for machines that compile."""
 
     def __init__(self, function: Function, *, keep_source: bool = True) -> None:
-        """Bind *function*; raises VMError (kind Function or Runtime) if it does not verify."""
+        """Bind *function*; raises VMError (kind Function or Runtime) if it does not verify.
+
+        Kind Message is for a constant that is not a machine value, which no file can hold.
+        """
         self.register_count = verify(function)
+        if not _is_from_file(function):
+            _check_constants(function)
         self.function = function
         self.name = function.name
         self.parameters = function.parameters
@@ -112,8 +117,8 @@ class Code:
         *handles* collects the dangling handles by id, so that one table is one handle in all functions.
         """
         function = self.function
-        if getattr(function.instructions, "pool", None) is not None:
-            return self  # read from a file, whose constants are scalars
+        if _is_from_file(function):
+            return self
         replaced = [_without_tables(instruction, handles) for instruction in function.instructions]
         if all(mine is other for mine, other in zip(function.instructions, replaced, strict=True)):
             return self
@@ -136,6 +141,18 @@ class Code:
 
     def __repr__(self) -> str:
         return f"<Code {self.name}>"
+
+
+def _is_from_file(function: Function) -> bool:
+    """Return whether the instructions are those of a file, whose constants are scalars in range."""
+    return getattr(function.instructions, "pool", None) is not None
+
+
+def _check_constants(function: Function) -> None:
+    for index, instruction in enumerate(function.instructions):
+        position = _CONSTANTS.get(instruction.op.code)
+        if position is not None:
+            check_value(instruction.operands[position], f"constant of {function.name} at instruction {index}")
 
 
 def _interning_key(value: Value) -> object:

@@ -138,7 +138,8 @@ class VirtualMachine(TableAccess):
     def register_function(self, function: Function, *, keep_source: bool = True) -> None:
         """Register a VM function. Without *keep_source* hooks cannot observe its instructions.
 
-        Raises VMError: kind Registration for a taken name, kind Function for a function that does not verify.
+        Raises VMError: kind Registration for a taken name, kind Function for a function that does not verify, kind
+        Message for a constant that is not a machine value.
         """
         if not isinstance(function, Function):
             raise TypeError(f"register_function takes a stoffel.Function, not {type(function).__name__}")

@@ -53,6 +53,23 @@ def test_the_first_function_that_a_machine_refuses_is_named_and_nothing_is_regis
         assert not vm.has_function("g")
 
 
+@pytest.mark.parametrize(
+    ("constant", "reason"),
+    [
+        (2**63, "9223372036854775808 does not fit int64; use stoffel.U64 for larger values"),
+        ("a\ud800", "the string holds a lone surrogate at 1"),
+        ([1], "a Python list is not a machine value; use int, float, bool, str, None, "),
+    ],
+)
+def test_a_constant_that_no_value_of_the_machine_can_be_is_refused_at_registration(constant: Any, reason: str) -> None:
+    vm = VirtualMachine()
+    instructions = [Instruction("NOP"), Instruction("LDI", 0, constant)]
+    kind, text = told(failure(vm.register_function, Function("f", instructions)))
+    assert kind == "Message"
+    assert text.startswith(f"constant of f at instruction 1: {reason}")
+    assert not vm.has_function("f")
+
+
 def test_only_functions_can_be_registered_as_functions() -> None:
     with pytest.raises(TypeError, match=r"register_function takes a stoffel\.Function, not str"):
         VirtualMachine().register_function("f")  # type: ignore[arg-type]
