@@ -141,7 +141,7 @@ def of_constant(value: Any) -> Fact:
 def of_range(mask: int, low: int, high: int) -> Fact:
     """Return the fact of an integer kind with bounds, cut to what the kind can hold."""
     least, greatest = KIND_RANGES[mask]
-    return Fact(mask, max(low, least), min(high, greatest))
+    return Fact(mask, low if low > least else least, high if high < greatest else greatest)
 
 
 UNIT_FACT: Final = of_constant(None)

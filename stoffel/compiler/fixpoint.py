@@ -187,10 +187,14 @@ class Fixpoint:
 
 def different(one: list[Fact], other: list[Fact]) -> list[int]:
     """Return where two lists of one length have different objects; most of them are the same."""
+    if len(one) <= _CHUNK:
+        # Facts have no equality of their own, so this compares identities, quickly.
+        if one == other:
+            return []
+        return [place for place, differs in enumerate(map(is_not, one, other)) if differs]
     result: list[int] = []
     for first in range(0, len(one), _CHUNK):
         mine, others = one[first : first + _CHUNK], other[first : first + _CHUNK]
-        # Facts have no equality of their own, so this compares identities, quickly.
         if mine != others:
             result.extend(first + place for place, differs in enumerate(map(is_not, mine, others)) if differs)
     return result

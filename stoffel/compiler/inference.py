@@ -247,7 +247,9 @@ class Inference:
                 left, right = facts[sources[0]], facts[sources[-1]]
                 before = given[position]
                 if node is None or before is None or before[0] is not left or before[1] is not right:
-                    node = self._operation(index, detail, target, sources, [facts[source] for source in sources])
+                    node = self._operation(
+                        index, detail, target, sources, [left, right] if len(sources) > 1 else [left]
+                    )
                     if node is None:
                         return typed
                     latest[position], given[position] = node, (left, right)
@@ -484,12 +486,12 @@ class Inference:
         if operation in ("DIV", "MOD"):
             # Anything that the quick form does not cover (zero, minimum by -1) is computed by the operation itself.
             return "division", of_range(kind, *bounds), None, False
-        low, high = ranges.checks(kind, bounds)
         if operation in _LOGICAL:
             return "integer", of_range(kind, *bounds), None, False
-        if bounds[1] < least or bounds[0] > greatest:
+        low, high = bounds
+        if high < least or low > greatest:
             return "generic", of_kinds(kind), None, False
-        return "integer", of_range(kind, *bounds), (low, high), False
+        return "integer", of_range(kind, low, high), (low < least, high > greatest), False
 
     def _compare(
         self, index: int, sources: tuple[int, ...], facts: list[Fact], guards: tuple[tuple[int, int], ...]
