@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import math
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import thread_time
@@ -37,6 +38,7 @@ from stoffel.compiler.safepoints import Unit
 from stoffel.compiler.solver import Key, Solver
 from stoffel.compiler.splicing import Callee, Splice
 from stoffel.isa.program import Instruction
+from stoffel.isa.scalars import constant_key
 from stoffel.isa.table import Flow
 from stoffel.runtime.code import NEVER, Code
 from stoffel.runtime.foreign import ForeignFunction
@@ -93,7 +95,9 @@ class Units:
         self._compiling: list[Code] = []
         self._versions = 0
         self._cells: dict[tuple[type, object], tuple[CellType, object]] = {}
-        self._emptied = False
+        self._cells_lock = threading.RLock()
+        self._emptied: bool | None = False
+        """Whether the cells are empty; None if they may differ, because filling them was interrupted."""
         self.namespace: dict[str, Any] = {
             "__builtins__": {},
             names.ATTENTION: False,
@@ -116,31 +120,32 @@ class Units:
                 self.namespace[names.box_name(raw)] = _boxer(CLASS[raw])
 
     def ask_attention(self, wanted: bool) -> None:
-        """Make compiled code stop at its safepoints, or pass them."""
+        """Make compiled code stop at its safepoints, or pass them; any thread may call this at any moment."""
         self.namespace[names.ATTENTION] = wanted
         self.namespace[names.LIMIT] = NEVER if wanted else 0
-        if self._emptied is not wanted:
-            for key in list(self._cells):
-                self._fill(key)
-            # Not what was wanted: another thread may have asked, and an interruption leaves it to the next time.
-            self._emptied = self.namespace[names.ATTENTION]
+        with self._cells_lock:
+            # It may be asked for anew by who waits for the lock, or by a signal handler in the middle of this.
+            while self._emptied is not (now := self.namespace[names.ATTENTION]):
+                self._emptied = None
+                for key in list(self._cells):
+                    self._fill(key, now)
+                self._emptied = now
 
     def _cell(self, value: object) -> CellType:
         """Return the cell from which loops load a constant; it is empty while attention is asked for."""
-        # Equal numbers may differ: 0.0, -0.0, 0 and False.
-        key = type(value), value if type(value) is type else repr(value)
-        if key not in self._cells:
-            self._cells[key] = CellType(), value
-            self._fill(key)
-        return self._cells[key][0]
+        key = constant_key(value)
+        with self._cells_lock:
+            if key not in self._cells:
+                self._cells[key] = CellType(), value
+                self._fill(key, self.namespace[names.ATTENTION])
+            return self._cells[key][0]
 
-    def _fill(self, key: tuple[type, object]) -> None:
+    def _fill(self, key: tuple[type, object], empty: bool) -> None:
         cell, value = self._cells[key]
-        if not self.namespace[names.ATTENTION]:
-            cell.cell_contents = value
-        # Looked at anew: another thread may ask at any moment.
-        if self.namespace[names.ATTENTION]:
+        if empty:
             del cell.cell_contents
+        else:
+            cell.cell_contents = value
 
     # Compiling
 

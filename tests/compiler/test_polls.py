@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dis
+import itertools
+import math
 import sys
 import threading
 import time
@@ -18,6 +20,8 @@ from stoffel.compiler.facts import I64, of_kinds
 from stoffel.compiler.polls import immediate_dominators
 from stoffel.compiler.safepoints import LOOP, Unit
 from stoffel.compiler.typed import TypedBlock
+from stoffel.isa.scalars import U8, U16
+from stoffel.runtime.units import Units
 from tests.compiler.units import typed, units
 from tests.machines import loaded
 
@@ -251,7 +255,7 @@ def test_hook_that_another_thread_switches_on_is_seen_in_passing() -> None:
 
 def test_equal_constants_that_differ_have_different_cells() -> None:
     units = loaded(VirtualMachine(jit="always"), MULTIPLYING).state.tier.units  # type: ignore[union-attr]
-    values = [0, 0.0, -0.0, False, 1, True, float("nan"), int, float]
+    values = [0, 0.0, -0.0, False, 1, True, math.nan, -math.nan, U8(1), U16(1), None, "1", int, float]
     cells = [units._cell(value) for value in values]
     assert [cell.cell_contents is value for cell, value in zip(cells, values, strict=True)] == [True] * len(values)
     assert len(set(map(id, cells))) == len(values)
@@ -276,6 +280,44 @@ def test_cells_are_empty_while_attention_is_asked_for() -> None:
     for _ in range(2):
         units.ask_attention(False)
         assert (old.cell_contents, new.cell_contents) == (5, 6)
+
+
+def test_cells_are_as_was_asked_last_although_two_threads_ask_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    units = loaded(VirtualMachine(jit="always"), MULTIPLYING).state.tier.units  # type: ignore[union-attr]
+    cells = [units._cell(number) for number in range(3)]
+    fill = Units._fill
+    other = threading.Thread(target=lambda: units.ask_attention(False))
+
+    def interrupted(self: Units, *arguments: Any) -> None:
+        fill(self, *arguments)
+        if other.ident is None:
+            other.start()
+            time.sleep(0.02)
+
+    monkeypatch.setattr(Units, "_fill", interrupted)
+    units.ask_attention(True)
+    other.join()
+    assert [is_empty(cell) for cell in cells] == [False] * 3
+    units.ask_attention(True)
+    assert [is_empty(cell) for cell in cells] == [True] * 3
+
+
+def test_cells_are_put_right_by_the_next_who_asks_after_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    units = loaded(VirtualMachine(jit="always"), MULTIPLYING).state.tier.units  # type: ignore[union-attr]
+    cells = [units._cell(number) for number in range(3)]
+    fill = Units._fill
+    times = itertools.count()
+
+    def interrupted(self: Units, *arguments: Any) -> None:
+        fill(self, *arguments)
+        if next(times) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Units, "_fill", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        units.ask_attention(True)
+    units.ask_attention(False)
+    assert [is_empty(cell) for cell in cells] == [False] * 3
 
 
 def test_what_a_tracing_function_raises_at_the_load_is_not_taken_for_an_empty_cell() -> None:
