@@ -83,7 +83,7 @@ def straight(length: int) -> Function:
 
 LONG: Final = 50_000
 """Instructions of a function that is translated once only; all others are by so many fresh machines:"""
-MACHINES: Final = 7
+MACHINES: Final = 30
 
 
 def first_and_second(program: Program, n: int) -> tuple[float, float, VirtualMachine]:
