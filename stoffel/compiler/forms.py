@@ -64,6 +64,7 @@ def _integer(emitter: Emitter, node: Node, landing: int) -> None:
         return
     held = emitter.spots.spot(node.target)
     assert isinstance(held, Held)
+    after = emitter.polls.moment_after(emitter, node.index, held)
     suspect = writer.label()
     tests = [(bound, operator) for wanted, bound, operator in ((high, greatest, ">"), (low, least, "<")) if wanted]
 
@@ -75,6 +76,8 @@ def _integer(emitter: Emitter, node: Node, landing: int) -> None:
 
     for bound, operator in tests:
         test(suspect, max(min(bound, QUICK_INTEGER), -QUICK_INTEGER), operator)
+    if after is not None:
+        emitter.polls.notice(emitter, after, writer.line)
     # Comparing with a small constant is quick in CPython, so results beyond it are looked at again, out of the way.
     go_on = writer.label() if any(abs(bound) > QUICK_INTEGER for bound, _ in tests) else None
     if go_on is not None:

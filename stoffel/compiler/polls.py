@@ -6,8 +6,9 @@ the load then raises, and the exception table leads to where compiled code is le
 instead of testing a flag are what virtual machines in machine code do with a page that is taken away (Lin, Wang,
 Blackburn, Hosking and Norrish, "Stop and go: understanding yieldpoint behavior", ISMM 2015).
 
-Suited is a constant that an instruction loads before it has done anything, in a block through which every way round the
-loop goes, if all that the interpreter sees there is at hand. A loop without one has a poll at its jump backwards.
+Suited is a constant that an instruction loads before it has done anything, or first when it looks for an overflow, in a
+block through which every way round the loop goes, if all that the interpreter sees there is at hand. A loop without one
+has a poll at its jump backwards.
 """
 
 from __future__ import annotations
@@ -37,12 +38,16 @@ _LOCALS: Final = 200
 
 
 class Moment(NamedTuple):
-    """A point between instructions: of the code, the instruction that is next, the spots of all places and the flag."""
+    """A point between instructions: of the code, the instruction that is next, the spots of all places and the flag.
+
+    ``doubtful`` is the spot of the result that is looked at for an overflow next.
+    """
 
     position: Position
     resume: int
     places: tuple[Spot | None, ...]
     flag: int | Order | Held | None
+    doubtful: Held | None = None
 
 
 class _Chance(NamedTuple):
@@ -77,6 +82,15 @@ class PollsInPassing:
             return None
         return Moment(emitter.writer.position, index, emitter.spots.snapshot(), emitter.spots.flag)
 
+    def moment_after(self, emitter: Emitter, index: int, doubtful: Held) -> Moment | None:
+        """Return the present, after instruction *index*, as :meth:`moment` does, if its result has not overflowed."""
+        splice = self._layout.splice
+        if splice.at(index) is not splice.at(index + 1):
+            # The next is not the next instruction of an inlined function.
+            return None
+        moment = self.moment(emitter, index + 1)
+        return moment and moment._replace(doubtful=doubtful)
+
     def notice(self, emitter: Emitter, moment: Moment, line: int) -> None:
         """Note that the code since *moment*, which is on *line*, could poll, if it could."""
         load = emitter.writer.leading_constant(moment.position)
@@ -86,7 +100,8 @@ class PollsInPassing:
         for place, spot in enumerate(moment.places):
             if spot is TOP or (spot is None and not hidden & bit(place)):
                 return
-        self._chances[emitter.current] = _Chance(load, line, Site(moment.resume, moment.places, moment.flag))
+        site = Site(moment.resume, moment.places, moment.flag, moment.doubtful)
+        self._chances[emitter.current] = _Chance(load, line, site)
 
     def serve(self, emitter: Emitter, latch: int, head: int) -> bool:
         """Return whether every round that ends with the jump from *latch* back to *head* polls in passing."""

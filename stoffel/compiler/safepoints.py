@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, final
 
-from stoffel.compiler.facts import CLASS, Fact
+from stoffel.compiler.facts import CLASS, I64, KIND_RANGES, Fact
 from stoffel.compiler.typed import Layout
 from stoffel.runtime.code import Code
 from stoffel.runtime.values import Value
@@ -108,14 +108,27 @@ Spot = Known | Held | Length | Sum | Top
 
 
 class Site:
-    """One way of leaving at one line: where the interpreter resumes, and the spots of all places and of the flag."""
+    """One way of leaving at one line: where the interpreter resumes, and the spots of all places and of the flag.
 
-    __slots__ = ("flag", "resume", "spots")
+    ``doubtful`` is the spot of an integer that may have overflowed; then this is not the way.
+    """
 
-    def __init__(self, resume: int, spots: tuple[Spot | None, ...], flag: int | Order | Held) -> None:
+    __slots__ = ("doubtful", "flag", "resume", "spots")
+
+    def __init__(
+        self, resume: int, spots: tuple[Spot | None, ...], flag: int | Order | Held, doubtful: Held | None = None
+    ) -> None:
         self.resume = resume
         self.spots = spots
         self.flag = flag
+        self.doubtful = doubtful
+
+    def holds(self, variables: dict[str, Any]) -> bool:
+        """Return whether this is the way to leave, given the frame's Python locals."""
+        if self.doubtful is None:
+            return True
+        least, greatest = KIND_RANGES[self.doubtful.raw or I64]
+        return bool(least <= variables[self.doubtful.name] <= greatest)
 
 
 class Line:

@@ -490,7 +490,8 @@ class CompiledTier:
         if type(error) is not NameError or not is_of(error, frame):
             return False
         error.__traceback__ = None
-        self._leave(LOOP, frame)
+        if self.units.by_code[frame.f_code].line(frame.f_lineno).sites[LOOP].holds(frame.f_locals):
+            self._leave(LOOP, frame)
         return True
 
     def _hand_over(self, room: int, *arguments: Any) -> None:  # noqa: ARG002 - the shape of a unit

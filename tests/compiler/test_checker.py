@@ -8,7 +8,8 @@ import inspect
 import opcode
 import sys
 from collections.abc import Iterator
-from types import CodeType
+from types import CodeType, SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -185,7 +186,10 @@ def test_unknown_bytes_are_refused() -> None:
     template = code(NONE, "RETURN_VALUE")
     assert "unknown instruction" in check(template.replace(co_code=bytes([unknown, 0])))[0]
     assert "is the last instruction" in check(template.replace(co_code=bytes([dis.EXTENDED_ARG, 0])))[0]
-    assert "no room for its cache" in check(template.replace(co_code=bytes([dis.opmap["BINARY_OP"], 0])))[0]
+    # CPython itself would clear the cache behind the end of a real code object when it is asked for its code.
+    short: Any = SimpleNamespace(co_code=bytes([dis.opmap["BINARY_OP"], 0]))
+    with pytest.raises(ValueError, match="no room for its cache"):
+        decode(short)
 
 
 def test_generators_are_refused() -> None:
@@ -248,13 +252,15 @@ def units(text: str, entry: str = "main") -> list[Unit]:
 def test_every_single_byte_change_of_a_unit_is_survived_by_the_checker() -> None:
     (unit,) = units(PROGRAM)
     raw = unit.code.co_code
+    # Where an instruction at the end wants a cache, CPython clears what comes after the code.
+    room = bytes([dis.opmap["NOP"], 0]) * 16
     verdicts = set()
     for position in range(len(raw)):
         if position % 2 == 0 and position >= len(raw) - MOST_CACHES:
             # CPython 3.11 and 3.12 read no co_code in which caches do not fit: they write beyond its end.
             continue
         for change in (1, 4, 64):
-            damaged = bytearray(raw)
+            damaged = bytearray(raw + room)
             damaged[position] ^= change
             verdicts.add(bool(check(unit.code.replace(co_code=bytes(damaged)))))
     assert verdicts == {True, False}

@@ -92,13 +92,13 @@ end
 
 @pytest.mark.parametrize(("step", "in_passing"), [("LDI r2, 1", True), ("MOV r2, r0", False)])
 def test_every_loop_polls_for_attention(step: str, in_passing: bool) -> None:
-    text = f"function main(p)\n    LDI r1, 0\n    {step}\n    LDI r3, 20\n{LOOP.replace('JMPGT out', '')}"
-    unit = units(text.format(body=""), arguments=[2])["main"]
+    text = f"function main(p)\n    LDI r1, 0.0\n    {step}.0\n    MUL r3, r0, r0\n{LOOP.replace('JMPGT out', '')}"
+    unit = units(text.replace("r0.0", "r0").format(body=""), arguments=[2.0])["main"]
     loads = [item for item in decode(unit.code) if item.name == "LOAD_GLOBAL"]
     assert ("attention" in {unit.code.co_names[item.argument >> 1] for item in loads}) is not in_passing
     ways = {way for line in unit.lines for way in line.sites}
     assert ways & {TAKEN, NEXT, IN_PASSING} == {IN_PASSING if in_passing else TAKEN}
-    assert unit.polled == ((1,) if in_passing else ())
+    assert unit.polled == ((1.0,) if in_passing else ())
 
 
 def test_unbounded_sum_is_checked_for_overflow() -> None:

@@ -46,7 +46,9 @@ def test_sites_name_the_ways_of_leaving_and_where_the_interpreter_goes_on() -> N
     assert lines[0].endswith("entry -> 0, depth -> 0, bounds -> 0")
     # The loop polls where it loads its step, if that is a constant, and else at the jump backwards.
     assert [line.split()[-3:] for line in lines if "ADD" in line] == [["loop", "->", "4"]]
-    lines = passes(LOOP.replace("LDI r2, 1", "ADD r2, r0, r0"), 5)["sites"].splitlines()
+    lines = passes(LOOP.replace("LDI r1, 0", "SUB r1, r0, r0").replace("LDI r2, 1", "MOV r2, r0"), 5.0)[
+        "sites"
+    ].splitlines()
     assert [line.split()[-3:] for line in lines if "JMP again" in line] == [["taken", "->", "2"]]
 
 

@@ -72,17 +72,19 @@ def flags(unit: Unit) -> int:
         # Of two constants the last.
         ("    LDI r4, 7\n    ADD r2, r2, r4\n    LDI r4, 5\n    SUB r2, r4, r2", ["SUB r2, r4, r2"], (5,)),
         # Not every round comes by what is in one arm only.
-        ("    CMP r1, r2\n    JMPEQ on\n    LDI r4, 7\n    MUL r2, r1, r4\non:\n    ADD r2, r2, r2", [], ()),
+        ("    CMP r1, r2\n    JMPEQ on\n    LDI r4, 7\n    MUL r2, r1, r4\non:\n    OR r2, r2, r1", [], ()),
         # Before the arms part there is a constant, in the comparison, which is written with its jump.
         (
-            "    LDI r4, 3\n    CMP r1, r4\n    JMPEQ on\n    LDI r4, 7\n    MUL r2, r1, r4\non:\n    ADD r2, r2, r2",
+            "    LDI r4, 3\n    CMP r1, r4\n    JMPEQ on\n    LDI r4, 7\n    MUL r2, r1, r4\non:\n    OR r2, r2, r1",
             ["JMPEQ on"],
             (3,),
         ),
         # What the interpreter would see is not at hand: the next round makes r5 anew, whose value is not kept.
         ("    LDI r4, 7\n    MUL r2, r1, r4\n    MUL r5, r1, r1", [], ()),
         # The first product waits on the evaluation stack.
-        ("    LDI r4, 7\n    MUL r2, r1, r1\n    MUL r2, r2, r4", [], ()),
+        ("    LDI r4, 7\n    MUL r2, r1, r1\n    AND r2, r2, r4", [], ()),
+        # What may overflow is compared with the largest int that CPython compares quickly.
+        ("    ADD r2, r2, r1", ["ADD r2, r2, r1"], (2**30 - 1,)),
     ],
 )
 def test_loop_polls_at_the_last_suitable_constant_that_every_round_loads(
@@ -123,8 +125,8 @@ again:
     PUSHARG r4
     PUSHARG r6
     CALL get_field
-    ADD r7, r0, r7
     ADD r6, r6, r2
+    ADD r7, r0, r7
     JMP again
 out:
     RET r7
@@ -224,6 +226,39 @@ def test_leaving_and_going_on_change_nothing(body: str, every: int) -> None:
     left = machine.jit_statistics()["deoptimisations"]
     # The first poll after the code was entered does not count.
     assert left == {"attention at a loop": pytest.approx(120 / (every + 1), abs=6)}
+
+
+@pytest.mark.parametrize("every", [1, 2, 3, 5])
+@pytest.mark.parametrize(
+    ("kind", "body", "rounds", "expected"),
+    [
+        # It happens in the last round, so nobody would notice in a later one.
+        ("", "    ADD r8, r8, r8", 63, "Integer overflow in ADD operation"),
+        ("", "    MOV r5, r8\n    ADD r8, r5, r5\n    MUL r2, r8, r7", 63, "Integer overflow in ADD operation"),
+        # Of a small kind the local has a plain int.
+        ("u8", "    ADD r8, r8, r7", 70, 0),
+        ("u8", "    ADD r8, r8, r7", 255, "Integer overflow in ADD operation"),
+        ("i8", "    SUB r8, r8, r7", 130, "Integer overflow in SUB operation"),
+    ],
+)
+def test_what_overflows_is_not_left_after_the_operation(
+    kind: str, body: str, rounds: int, expected: str | int, every: int
+) -> None:
+    text = looping(body).replace("again:", f"    LDI r7, 1{kind}\n    LDI r8, 1{kind}\nagain:", 1)
+    outcomes = []
+    for mode in ("off", "always"):
+        machine = loaded(VirtualMachine(jit=mode), text)
+        if machine.state.tier is not None:
+            machine.state.tier.every = every
+        for _ in range(2):
+            try:
+                outcomes.append((machine.execute("main", rounds), ()))
+            except stoffel.VMError as error:
+                outcomes.append((str(error), error.stack))
+    assert outcomes[0][0] == expected
+    assert outcomes == outcomes[:1] * 4
+    assert machine.state.tier is not None
+    assert any(unit.polled for unit in machine.state.tier.units.by_code.values())
 
 
 class Stop(Exception):

@@ -75,7 +75,7 @@ def test_deoptimisations_are_counted_by_reason_with_the_records_they_rebuilt() -
     tier = machine.state.tier
     assert tier is not None
     tier.every = 1
-    assert machine.execute("main", 10) == 45
+    assert machine.execute("main", 20) == 190
     statistics = machine.jit_statistics()
     assert set(statistics["deoptimisations"]) <= set(REASONS.values())
     assert statistics["deoptimisations"]["attention at a loop"] >= 9

@@ -199,6 +199,18 @@ FAULTS: tuple[Fault, ...] = (
         "if spot is TOP:",
     ),
     Fault(
+        "poll in passing after an operation that overflowed",
+        SAFEPOINTS,
+        "return bool(least <= variables[self.doubtful.name] <= greatest)",
+        "return True",
+    ),
+    Fault(
+        "poll in passing after an operation has it done again",
+        POLLS,
+        "moment = self.moment(emitter, index + 1)",
+        "moment = self.moment(emitter, index)",
+    ),
+    Fault(
         "another exception taken for an empty cell",
         COMPILED,
         "if type(error) is not NameError or not is_of(error, frame):",
@@ -207,19 +219,19 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "cells stay empty after attention",
         UNITS,
-        "        if not self.namespace[names.ATTENTION]:\n            cell.cell_contents = value\n",
-        "",
+        "            cell.cell_contents = value\n",
+        "            pass\n",
     ),
     Fault(
         "cells are not emptied",
         UNITS,
-        "        if self.namespace[names.ATTENTION]:\n            del cell.cell_contents\n",
-        "",
+        "            del cell.cell_contents\n",
+        "            pass\n",
     ),
     Fault(
         "equal constants share a cell",
         UNITS,
-        "key = type(value), value if type(value) is type else repr(value)",
+        "key = constant_key(value)",
         "key = type, value",
     ),
     Fault(
