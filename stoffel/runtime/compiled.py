@@ -38,8 +38,9 @@ from stoffel.runtime import sampling
 from stoffel.runtime.calls import leave
 from stoffel.runtime.code import NEVER, Code
 from stoffel.runtime.frames import ActivationRecord
+from stoffel.runtime.host_stack import UNKNOWN, HostStack
 from stoffel.runtime.kernel_outcomes import KernelLeft, Mismatch
-from stoffel.runtime.rebuilding import captured_by, is_of, records_of
+from stoffel.runtime.rebuilding import captured_by, is_of, private_closures, records_of
 from stoffel.runtime.statistics import Statistics
 from stoffel.runtime.units import Units
 from stoffel.runtime.values import Closure, Value
@@ -55,8 +56,6 @@ HEAT_PER_INSTRUCTION: Final = 150
 """Interpreted instructions, for each of its own, after which a function is translated."""
 HANDOVERS: Final = 3
 """Times that a unit may be left at an instruction that only the interpreter executes before it is given up."""
-RESERVE: Final = 60
-"""Host stack frames kept free for what compiled code calls."""
 
 POLLS: Final = frozenset({AFTER, TAKEN, NEXT, ENTRY, LOOP})
 """Ways of leaving that follow a poll for attention."""
@@ -119,8 +118,7 @@ class CompiledTier:
         self._handovers: dict[Code, int] = {}
         self._again: dict[Code, int] = {}
         self._boundary: FrameType | None = None
-        self._room = -1
-        self._deep = NEVER
+        self._stack = HostStack(state)
         self._override: list[ActivationRecord] | None = None
         if kernels == "eager":
             self._load_kernels()
@@ -214,21 +212,20 @@ class CompiledTier:
 
     def suspend(self) -> Suspension | None:
         """Put the records of suspended compiled frames on the machine's stack, for a run inside a foreign function."""
-        boundary, room = self._boundary, self._room
+        boundary, room = self._boundary, self._stack.room
+        self._stack.room = UNKNOWN
         if boundary is None:
-            self._room = -1
-            return None if room < 0 else Suspension(None, room, [], [])
+            return None if room == UNKNOWN else Suspension(None, room, [], [])
         records = self.snapshot()
         self.state.records.extend(records)
         self._boundary = None
-        self._room = -1
         self._override = None
         return Suspension(boundary, room, records, [record.registers.copy() for record in records])
 
     def resume(self, suspension: Suspension, records: list[ActivationRecord]) -> None:
         """Take back what :meth:`suspend` put aside; registers that the inner run changed replace the frames' own."""
         self._boundary = suspension.boundary
-        self._room = suspension.room
+        self._stack.room = suspension.room
         for record, before in zip(suspension.records, suspension.copies, strict=True):
             if any(mine is not other for mine, other in zip(record.registers, before, strict=True)):
                 self._override = records
@@ -267,8 +264,8 @@ class CompiledTier:
             if function is None:
                 return None
         unit = self.units.by_code[function.__code__]
-        room = self._room_below()
-        if unit.calls and (room < unit.calls or self._is_deep()):
+        room = self._stack.room_below()
+        if unit.calls and (room < unit.calls or self._stack.is_used_up()):
             return None
         if unit.raw_arguments:
             arguments = arguments.copy()
@@ -303,7 +300,7 @@ class CompiledTier:
         if entry not in self.units.heads_of(code):
             return False
         layout = translator.layout_of(code, self.units.instructions_of(code))
-        privates = self._private_closures(frame)
+        privates = private_closures(frame)
         values = (
             frame.registers + [frame.spill.get(slot) if frame.spill else None for slot in layout.slots] + frame.stack
         )
@@ -333,8 +330,8 @@ class CompiledTier:
             assert function is not None
         unit = self.units.by_code[function.__code__]
         state = self.state
-        room = self._room_below() + 1
-        if unit.calls and (room < unit.calls or (entry == 0 and self._is_deep())):
+        room = self._stack.room_below() + 1
+        if unit.calls and (room < unit.calls or (entry == 0 and self._stack.is_used_up())):
             return False
         self.statistics.entered(code)
         state.records.pop()
@@ -399,40 +396,6 @@ class CompiledTier:
         result = function(room, closure, *given)
         return boxed(result, unit.result.mask) if is_raw(unit.result) else result
 
-    def _private_closures(self, frame: ActivationRecord) -> list[Closure]:
-        """Return the closures that nothing but registers of *frame* (and its own reference) holds."""
-        found: list[Closure] = []
-        registers = frame.registers
-        for item in registers:
-            if type(item) is Closure and not any(item is other for other in found):
-                held = sum(1 for other in registers if other is item) + (frame.closure is item)
-                # The loop's variable and the argument of getrefcount hold it too.
-                if sys.getrefcount(item) == held + 2:
-                    item.shared = False
-                    found.append(item)
-        return found
-
-    def _room_below(self) -> int:
-        """Return how many records compiled code may stack up below the one that it starts with."""
-        if self._room < 0:
-            depth = 0
-            frame: FrameType | None = sys._getframe()
-            while frame is not None:
-                depth += 1
-                frame = frame.f_back
-            self._room = max((sys.getrecursionlimit() - depth) // 2 - RESERVE, 0)
-        state = self.state
-        return min(self._room, state.max_call_depth - len(state.records) - 1)
-
-    def _is_deep(self) -> bool:
-        """Return whether a recursion that has used up the room is still going on: rebuilding it again would not pay."""
-        depth = len(self.state.records)
-        if depth >= self._deep:
-            return True
-        if depth < self._deep // 2:
-            self._deep = NEVER
-        return False
-
     def is_hot(self, code: Code) -> bool:
         """Return whether *code* has run for long enough to be translated, and have its loops ask when it has."""
         if code.hot == NEVER and code not in self.units.refusals:
@@ -464,9 +427,8 @@ class CompiledTier:
         line = unit.line(frame.f_lineno)
         if way == ENTRY and frame.f_locals[names.ROOM] < 0:
             way = DEPTH
-            self._deep = len(self.state.records) + sum(
-                len(other.positions(line.index)) for _, other, line in self._chain(frame)
-            )
+            compiled = sum(len(other.positions(line.index)) for _, other, line in self._chain(frame))
+            self._stack.used_up(len(self.state.records) + compiled)
         if way in POLLS and self._every and not self.state.attention:
             # An entry that the engine has just made would be made again: only calls from compiled code count. So may
             # a loop that polls before it does anything: only a second poll counts.

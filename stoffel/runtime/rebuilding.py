@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -74,3 +75,17 @@ def captured_by(frame: ActivationRecord) -> tuple[str, ...] | None:
         for mine, other in zip(closure.upvalues, frame.upvalues, strict=True)
     )
     return captured if same and len(set(captured)) == len(captured) else None
+
+
+def private_closures(frame: ActivationRecord) -> list[Closure]:
+    """Return the closures that nothing but registers of *frame* (and its own reference) holds, marked as not shared."""
+    found: list[Closure] = []
+    registers = frame.registers
+    for item in registers:
+        if type(item) is Closure and not any(item is other for other in found):
+            held = sum(1 for other in registers if other is item) + (frame.closure is item)
+            # The loop's variable and the argument of getrefcount hold it too.
+            if sys.getrefcount(item) == held + 2:
+                item.shared = False
+                found.append(item)
+    return found
