@@ -268,8 +268,7 @@ class Units:
         filename = listing_name(code.name)
         began = thread_time()
         self._compiling.append(code)
-        # A translation makes a great many objects that stay: looking for garbage among them would take a third longer,
-        # and once at the end still a tenth. So they go among the old objects at once, unless the host has frozen some.
+        # A translation makes a great many objects that stay: looking for garbage among them would take a third longer.
         collects = gc.isenabled()
         gc.disable()
         try:
@@ -283,9 +282,6 @@ class Units:
         finally:
             self._compiling.pop()
             if collects:
-                if not gc.get_freeze_count():
-                    gc.freeze()
-                    gc.unfreeze()
                 gc.enable()
         if Units.inspect is not None:
             Units.inspect(unit)
