@@ -17,7 +17,7 @@ for none: then kernels are made only where they are made at once, and nothing de
 LOOKS: Final = 4
 """Times, between two samples, that the clock looks whether the machine is at work."""
 LONGEST_REST: Final = 1.0
-"""Seconds after which the clock looks at an idle machine again, at most."""
+"""Seconds after which the clock looks at a machine again, at most, that it has found idle more often than that."""
 
 
 class Clock(threading.Thread):
@@ -42,7 +42,7 @@ class Clock(threading.Thread):
     def _pass(self, seconds: float) -> bool:
         """Wait until the machine has worked for so long; return False if it is gone before."""
         pause = seconds / LOOKS
-        looks = 0
+        looks = rests = 0
         while looks < LOOKS:
             self.wait(pause)
             tier = self._tier()
@@ -50,9 +50,13 @@ class Clock(threading.Thread):
                 return False
             if tier.is_suspended or tier.state.records:
                 looks += 1
+                rests = 0
                 pause = seconds / LOOKS
             else:
-                pause = max(pause, min(2 * pause, LONGEST_REST))
+                rests += 1
+                # Between short runs the machine is found idle too, now and then.
+                if rests > LOOKS:
+                    pause = max(pause, min(2 * pause, LONGEST_REST))
             del tier
         return True
 

@@ -67,8 +67,16 @@ def test_time_in_which_nothing_runs_does_not_count(monkeypatch: pytest.MonkeyPat
 def test_an_idle_machine_is_looked_at_less_and_less(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampling, "TICKS", (0.4,))
     rests: list[float] = []
-    clock_of(Tier([False] * 6 + [True, True]), rests).run()
-    assert rests == [0.1, 0.2, 0.4, 0.8, LONGEST_REST, LONGEST_REST, LONGEST_REST, 0.1, 0.1]
+    clock_of(Tier([False] * (LOOKS + 6) + [True, True]), rests).run()
+    assert rests == [0.1] * (LOOKS + 1) + [0.2, 0.4, 0.8, LONGEST_REST, LONGEST_REST, LONGEST_REST, 0.1, 0.1]
+
+
+def test_pauses_between_short_runs_put_a_tick_off_by_no_more_than_they_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "TICKS", (0.4,))
+    rests: list[float] = []
+    tier = Tier([False, False, True] * LOOKS)
+    clock_of(tier, rests).run()
+    assert (tier.ticks, rests) == ([1], [0.1] * (3 * LOOKS + 1))
 
 
 def test_the_clock_of_a_machine_that_is_gone_ends(monkeypatch: pytest.MonkeyPatch) -> None:
