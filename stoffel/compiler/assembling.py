@@ -91,8 +91,7 @@ def code_object(
             assert number <= 0xFF, "cells that one byte cannot tell"
             code[at : at + 2] = assembled("LOAD_DEREF", number)
     ends = [start + len(assembled(name, 0)) for start, name, _ in jumps]
-    moved = _Moved(jumps, ends, labels)
-    moved.first = len(first)
+    moved = _Moved(len(first), jumps, ends, labels)
     whole = first + _with_jumps(code, jumps, ends, moved)
     starts, numbers = lines
     offsets = [*moved.offsets(starts), len(whole)]
@@ -150,9 +149,8 @@ class _Moved:
     says by how many bytes EXTENDED_ARGs shift what comes after so many jumps. ``first`` bytes are to come before all.
     """
 
-    first = 0
-
-    def __init__(self, jumps: list[Jump], ends: list[Position], labels: Sequence[Position]) -> None:
+    def __init__(self, first: int, jumps: list[Jump], ends: list[Position], labels: Sequence[Position]) -> None:
+        self.first = first
         self._starts = [start for start, _, _ in jumps]
         self.targets = [labels[label] for _, _, label in jumps]
         assert UNPLACED not in self.targets, "a label that is jumped to was never placed"

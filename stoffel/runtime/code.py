@@ -28,7 +28,7 @@ HEAT_OF_CALL: Final = 10
 instructions: each takes about as long as so many simple ones (``python -m benchmarks --sections instructions``)."""
 
 
-_CONSTANTS: Final = {row.code: position for row in ROWS if (position := row.position(OperandKind.CONSTANT)) is not None}
+CONSTANTS: Final = {row.code: position for row in ROWS if (position := row.position(OperandKind.CONSTANT)) is not None}
 """Position of the constant among the operands, by opcode, for the instructions that have one."""
 
 
@@ -101,7 +101,7 @@ class Code:
         pool: dict[object, Value] = {}
         result: list[Instruction] = []
         for instruction in self.function.instructions:
-            position = _CONSTANTS.get(instruction.op.code)
+            position = CONSTANTS.get(instruction.op.code)
             if position is not None:
                 value = instruction.operands[position]
                 kept = pool.setdefault(_interning_key(value), value)
@@ -150,7 +150,7 @@ def _is_from_file(function: Function) -> bool:
 
 def _check_constants(function: Function) -> None:
     for index, instruction in enumerate(function.instructions):
-        position = _CONSTANTS.get(instruction.op.code)
+        position = CONSTANTS.get(instruction.op.code)
         if position is not None:
             check_value(instruction.operands[position], f"constant of {function.name} at instruction {index}")
 

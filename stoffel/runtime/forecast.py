@@ -6,8 +6,9 @@ known long before it ends: the distance between them, at the pace at which it ha
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from stoffel.isa.program import Instruction
 from stoffel.isa.table import Flow, OperandKind, Place
@@ -19,6 +20,8 @@ WATCHED: Final = 4
 """Records that are looked at, from the oldest: loops of a program's main function go on for longest."""
 LARGEST: Final = 4096
 """Instructions of a function that is looked at, at most."""
+CLOSE: Final = 4
+"""Instructions before a comparison among which it is looked for what it compares."""
 DECLINES: Final = 2
 """Times that a distance must have shrunk, and never grown, to be taken for that of a counter."""
 
@@ -26,25 +29,32 @@ _Operand: TypeAlias = "tuple[OperandKind, Value]"
 """A source register, a spill slot, or a constant; and which."""
 
 
-class _Distance:
-    """How far apart two compared operands are, since it last grew.
+class _Comparison(NamedTuple):
+    """What a comparison compares.
 
     *rounds* are the instructions of the loop in which a counter, which is computed from itself, is compared; empty
-    where neither is one.
+    where neither operand is one.
     """
 
-    __slots__ = ("declines", "first", "heat", "last", "left", "right", "rounds")
+    left: _Operand
+    right: _Operand
+    rounds: range
 
-    def __init__(self, left: _Operand, right: _Operand, rounds: range) -> None:
-        self.left = left
-        self.right = right
-        self.rounds = rounds
+
+class _Distance:
+    """How far apart the operands of a comparison are in one record, since that last grew."""
+
+    __slots__ = ("comparison", "declines", "first", "heat", "last")
+
+    def __init__(self, comparison: _Comparison) -> None:
+        self.comparison = comparison
         self.last: int | None = None
         self.first = self.heat = self.declines = 0
 
     def look(self, heat: int, record: ActivationRecord) -> int:
         """Return how much heat is still to come, 0 if nothing speaks for any."""
-        x, y = _value(self.left, record), _value(self.right, record)
+        left, right, rounds = self.comparison
+        x, y = _value(left, record), _value(right, record)
         if not isinstance(x, int) or not isinstance(y, int):
             self.last = None
             return 0
@@ -54,7 +64,7 @@ class _Distance:
         elif now < self.last:
             self.declines += 1
         self.last = now
-        if record.next_instruction in self.rounds:
+        if record.next_instruction in rounds:
             # Even if it has not moved yet: then no round is shorter than this.
             return (now - 1) * (heat - self.heat) // max(self.first - now, 1)
         return now * (heat - self.heat) // (self.first - now) if self.declines >= DECLINES else 0
@@ -65,6 +75,7 @@ class Forecast:
 
     def __init__(self) -> None:
         self._watched: list[tuple[ActivationRecord, list[_Distance]]] = []
+        self._comparisons: dict[Code, list[_Comparison]] = {}
 
     def look(self, heat: int, records: Sequence[ActivationRecord], enough: int) -> Code | None:
         """Return a function that is in a loop which will go on for *enough* heat, None if none is known.
@@ -76,15 +87,20 @@ class Forecast:
         del watched[len(records) :]
         for position, record in enumerate(records):
             if position == len(watched) or watched[position][0] is not record:
-                watched[position:] = [(record, _distances(record.code))]
+                watched[position:] = [(record, list(map(_Distance, self._comparisons_of(record.code))))]
             for distance in watched[position][1]:
                 if distance.look(heat, record) >= enough:
                     return record.code
         return None
 
+    def _comparisons_of(self, code: Code) -> list[_Comparison]:
+        found = self._comparisons.get(code)
+        if found is None:
+            found = self._comparisons[code] = _comparisons(code)
+        return found
 
-def _distances(code: Code) -> list[_Distance]:
-    """Return one for each comparison of *code*."""
+
+def _comparisons(code: Code) -> list[_Comparison]:
     instructions = code.function.instructions
     if len(instructions) > LARGEST:
         return []
@@ -98,18 +114,18 @@ def _distances(code: Code) -> list[_Distance]:
         for index, instruction in enumerate(instructions)
         if instruction.op.flow is Flow.JUMP and (target := code.function.labels[instruction.operands[0]]) <= index
     ]
+    places = [index for index, instruction in enumerate(instructions) if Place.FLAG in instruction.op.writes]
+    innermost: dict[int, range] = {}
+    for loop in sorted(loops, key=len, reverse=True):
+        innermost.update(dict.fromkeys(places[bisect_left(places, loop.start) : bisect_left(places, loop.stop)], loop))
     targets = set(code.function.labels.values())
-    block = 0
     found = []
-    for index, instruction in enumerate(instructions):
-        if index in targets:
-            block = index
-        if Place.FLAG in instruction.op.writes:
-            before = instructions[block:index]
-            left, right = [_operand(before, register) for register in instruction.operands]
-            counts = any(kind is OperandKind.SOURCE and which in counters for kind, which in (left, right))
-            around = [loop for loop in loops if index in loop] if counts else []
-            found.append(_Distance(left, right, min(around, key=len, default=range(0))))
+    for index in places:
+        first = next((at for at in range(index, index - CLOSE, -1) if at in targets), index - CLOSE)
+        before = instructions[max(first, 0) : index]
+        left, right = [_operand(before, register) for register in instructions[index].operands]
+        counts = any(kind is OperandKind.SOURCE and which in counters for kind, which in (left, right))
+        found.append(_Comparison(left, right, innermost.get(index, range(0)) if counts else range(0)))
     return found
 
 

@@ -64,6 +64,7 @@ class ActivationRecord:
     def next_instruction(self) -> int:
         """Index of the instruction that runs next (one past a CALL that is in progress)."""
         code = self.code
+        # Those that the cursor goes over: the others may not have been bound, which takes long.
         steps = code.steps if self.state.tier is None else code.counted
         return len(steps) - self.cursor.__length_hint__()  # type: ignore[attr-defined, no-any-return]
 

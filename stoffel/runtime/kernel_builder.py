@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 SHORT_TURN: Final = 0.0005
 """Seconds for which one thread keeps the interpreter while a kernel is being made (``sys.setswitchinterval``).
 
-Loading llvmlite gives up the interpreter lock at each of hundreds of files, and waits for one turn of the program to
-get it back: with the 5 ms that are usual it would take ten times as long as alone.
+Loading llvmlite gives up the interpreter lock at each of its many files, and waits for one turn of the program to get
+it back: with the 5 ms that are usual it takes several times as long as alone.
 """
 
 

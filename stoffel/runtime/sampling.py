@@ -17,7 +17,7 @@ for none: then kernels are made only where they are made at once, and nothing de
 LOOKS: Final = 4
 """Times, between two samples, that the clock looks whether the machine is at work."""
 LONGEST_REST: Final = 1.0
-"""Seconds after which the clock looks at a machine again, at most, that it has found idle more often than that."""
+"""Seconds between two looks, at most, at a machine that is idle for longer than so many looks."""
 
 
 class Clock(threading.Thread):

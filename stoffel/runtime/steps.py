@@ -22,7 +22,7 @@ from stoffel.errors import VMError
 from stoffel.isa.scalars import I64_MAX, I64_MIN
 from stoffel.isa.table import BY_NAME, ROWS, Flow, OperandKind, complete
 from stoffel.runtime.calls import call_foreign, call_function, leave
-from stoffel.runtime.code import HEAT_OF_CALL, Code, Step
+from stoffel.runtime.code import CONSTANTS, HEAT_OF_CALL, Code, Step
 from stoffel.runtime.operations import OPERATIONS, Operation
 from stoffel.runtime.resolution import resolve
 from stoffel.runtime.values import Value
@@ -296,10 +296,6 @@ BINDERS: Final[dict[str, Bind]] = complete(
 """For every instruction the function that makes its step from its operands."""
 
 
-_LOADING: Final = frozenset(row.code for row in ROWS if row.position(OperandKind.CONSTANT) is not None)
-"""Instructions that have a constant."""
-
-
 def bind(code: Code, *, counting: bool = False) -> list[Step]:
     """Return the steps of *code*; equal instructions share one step. If *counting*, back-edges add to the heat."""
     labels = code.function.labels
@@ -318,7 +314,7 @@ def bind(code: Code, *, counting: bool = False) -> list[Step]:
         elif row.flow is Flow.CALL:
             calls.append(index)
         # Only constants have to be told apart by more than their value.
-        key = (row.code, *(map(_identity, operands) if row.code in _LOADING else operands))
+        key = (row.code, *(map(_identity, operands) if row.code in CONSTANTS else operands))
         step = shared.get(key)
         if step is None:
             step = shared[key] = BINDERS[row.name](*operands)
