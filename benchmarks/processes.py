@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from benchmarks.catalogue import HERE
 
 PATIENCE = 600.0
 """Seconds after which a process counts as hanging."""
+SETTLED: Final = 5
+"""Rounds after which it is known what is far slower than something else."""
 
 
 class ProcessError(Exception):
@@ -59,12 +62,17 @@ def once(command: Command) -> float:
     return seconds
 
 
-def interleaved(commands: Mapping[str, Command], rounds: int) -> dict[str, Wall]:
-    """Run all commands once to warm caches, then once in each round. Raises ProcessError."""
+def interleaved(commands: Mapping[str, Command], rounds: int, hopeless: float = math.inf) -> dict[str, Wall]:
+    """Run all commands once to warm caches, then once in each round. Raises ProcessError.
+
+    After :data:`SETTLED` rounds those that take *hopeless* times as long as the quickest have no more turns.
+    """
     samples: dict[str, list[float]] = {name: [] for name in commands}
-    for count in range(rounds + 1):
+    for command in commands.values():
+        once(command)
+    for count in range(rounds):
+        least = min((min(values) for values in samples.values() if values), default=math.inf)
         for name, command in commands.items():
-            seconds = once(command)
-            if count:
-                samples[name].append(seconds)
+            if count < SETTLED or min(samples[name]) < hopeless * least:
+                samples[name].append(once(command))
     return {name: Wall(min(values), statistics.median(values)) for name, values in samples.items()}

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from stoffel.compiler.checker import check_unit
 from stoffel.compiler.safepoints import Unit
-from stoffel.runtime import sampling
+from stoffel.runtime import sampling, units
 from stoffel.runtime.units import Units
 
 # A suite that was started in the background by a shell without job control ignores Ctrl-C, and so would the processes
@@ -42,6 +42,9 @@ settings.load_profile("untimed")
 
 # No test depends on how long something takes: kernels are made where a mode makes them at once, or a test samples.
 sampling.TICKS = ()
+
+# Loops of a few rounds are to be counted in several stretches.
+units.STRETCH = 5
 
 
 def refuse_unsafe(unit: Unit) -> None:

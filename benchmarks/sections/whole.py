@@ -22,9 +22,11 @@ from benchmarks.table import geometric_mean, milliseconds, significant, table
 TITLE: Final = "Whole processes: stoffel run with each setting of --jit"
 
 EXAMPLES: Final = HERE.parent / "examples"
-ROUNDS: Final = range(5, 26)
+ROUNDS: Final = range(15, 26)
 """Rounds at least and at most: the shorter a process, the more of them it takes until the best time is one without
 disturbance."""
+HOPELESS: Final = 2.0
+"""A setting that takes so many times as long as the best one decides nothing, and is measured less often."""
 SECONDS: Final = 1.5
 """Seconds of one process's runs, from which the number of rounds between those follows."""
 QUICK_ROUNDS: Final = 2
@@ -70,7 +72,7 @@ def measure(options: Options) -> dict[str, Any]:
                 continue
             try:
                 rounds = max(ROUNDS[0], min(ROUNDS[-1], round(SECONDS / seconds)))
-                found = interleaved(commands, QUICK_ROUNDS if options.quick else rounds)
+                found = interleaved(commands, QUICK_ROUNDS if options.quick else rounds, HOPELESS)
             except ProcessError as error:
                 left_out[name] = str(error)
             else:

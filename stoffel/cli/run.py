@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from time import thread_time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +20,7 @@ from stoffel.runtime.engine import MODES
 if TYPE_CHECKING:
     from stoffel.cli.files import Source
     from stoffel.isa.program import Program
+    from stoffel.runtime.history import History
     from stoffel.runtime.vm import VirtualMachine
 
 DEFAULT_ENTRY: Final = "main"
@@ -126,12 +128,14 @@ def learning(machine: VirtualMachine, source: Source, options: dict[str, str], a
     if tier is None or not MODES[machine.jit].learns:
         yield
         return
-    from stoffel.runtime.history import open_history, outcome_of
 
-    history = open_history(directory(options), source.data, [machine.jit, *arguments])
-    known = history.read()
-    if known is not None:
-        tier.recall(known)
+    @cache
+    def history() -> History:
+        from stoffel.runtime.history import open_history
+
+        return open_history(directory(options), source.data, [machine.jit, *arguments])
+
+    tier.recall(lambda: history().read())
     began = thread_time()
     failure = None
     try:
@@ -139,9 +143,12 @@ def learning(machine: VirtualMachine, source: Source, options: dict[str, str], a
     except VMError as error:
         failure = error
     tier = machine.state.tier  # which may be another now
-    outcome = None if tier is None else outcome_of(tier, began)
-    if outcome is not None:
-        history.write(outcome)
+    if tier is not None and tier.loading is not None:
+        from stoffel.runtime.history import outcome_of
+
+        outcome = outcome_of(tier, began)
+        if outcome is not None:
+            history().write(outcome)
     if failure is not None:
         raise failure
 

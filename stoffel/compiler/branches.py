@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from stoffel.compiler.blocks import END, Edge
@@ -124,9 +125,9 @@ def branch_off(
     nan: Order | None = None,
     compare_line: int = 0,
     *,
-    exhausted: bool = False,
+    arrive: Callable[[Label], None] | None = None,
 ) -> None:
-    """Arrange for the edge that the jump to *label* takes; *exhausted* if it is the end of an iterator."""
+    """Arrange for the edge that the jump to *label* takes; *arrive* places the label where more is to be done there."""
     writer = emitter.writer
     spots = emitter.spots
     polls = edge.back and not emitter.polls.serve(emitter, emitter.current, edge.target)
@@ -135,7 +136,7 @@ def branch_off(
     plain = edge.target != END and not edge.back and edge.target not in emitter.placed and nan is None
     if (
         plain
-        and not exhausted
+        and arrive is None
         and edge.target not in emitter.counted
         and (emitter.inherits(edge) or emitter.moves(edge.target) == ([], False))
     ):
@@ -151,10 +152,7 @@ def branch_off(
     def write() -> None:
         kept = spots.places, spots.flag
         spots.places, spots.flag = list(places), flag
-        if exhausted:
-            writer.place_exhausted(label)
-        else:
-            writer.place(label)
+        (arrive or writer.place)(label)
         if nan is not None:
             _check_nan(emitter, nan, compare_line)
         if edge.target == END:
@@ -164,7 +162,8 @@ def branch_off(
                 emitter.poll(way)
             if not emitter.inherits(edge):
                 emitter.enter_block(edge.target)
-            writer.jump_back(emitter.labels[edge.target])
+            if writer.goes_on:
+                writer.jump_back(emitter.labels[edge.target])
         spots.places, spots.flag = kept
 
     emitter.later(write)

@@ -1,7 +1,7 @@
 """Writing code objects: one method for each thing that generated code does, for every CPython that is known.
 
-This is the one place that knows CPython versions. A CPython whose instruction set is not known here is refused;
-nothing is ever assembled for it.
+This is the one place that knows how CPython versions differ. For one that is not among those of
+``stoffel.compiler.pythons`` nothing is ever assembled.
 """
 
 from __future__ import annotations
@@ -13,22 +13,10 @@ from opcode import opmap
 from types import CellType, CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+from stoffel.compiler.pythons import why_not
+
 if TYPE_CHECKING:
     from stoffel.compiler.assembling import Attempt, Jump, Position
-
-KNOWN_VERSIONS: Final = ((3, 11), (3, 12), (3, 13))
-
-
-def why_not() -> str | None:
-    """Return why this Python cannot run compiled code, as a sentence, or None if it can."""
-    if sys.implementation.name != "cpython":
-        return f"the translator writes CPython bytecode, and this is {sys.implementation.name}"
-    if sys.version_info[:2] not in KNOWN_VERSIONS:
-        known = ", ".join(f"{major}.{minor}" for major, minor in KNOWN_VERSIONS)
-        version = ".".join(map(str, sys.version_info[:2]))
-        return f"the translator knows the bytecode of CPython {known}, and this is {version}"
-    return None
-
 
 _LOAD_CONST: Final = opmap.get("LOAD_CONST")
 _LOAD_FAST: Final = opmap.get("LOAD_FAST")
@@ -227,6 +215,11 @@ class Writer:
     def depth(self) -> int:
         """How many values are on the evaluation stack."""
         return self._depth or 0
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether what is written next can be reached from what was written last."""
+        return self._depth is not None
 
     def leading_constant(self, since: Position) -> Load | None:
         """Return the constant that the code since *since* loads before anything else than locals and their classes.

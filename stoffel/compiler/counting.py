@@ -3,7 +3,7 @@
 A loop is counted if its only way back ends with the one increment in the loop of a register that the comparison at its
 head tests against a value which the loop does not change. The Python local of the counter then holds what the range
 gave last; where the VM's register has been incremented already it is that plus the step (a :class:`Sum`), which nothing
-has to compute unless somebody looks.
+has to compute unless somebody looks. A range may be a part of the loop only, see ``stoffel.compiler.stretches``.
 """
 
 from __future__ import annotations
@@ -13,18 +13,24 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from stoffel.compiler.blocks import END, Edge
 from stoffel.compiler.branches import branch_off
 from stoffel.compiler.facts import I64
-from stoffel.compiler.names import RANGE, iterator_name
-from stoffel.compiler.safepoints import NEXT, TAKEN, Length, Order, Top
+from stoffel.compiler.names import RANGE, STRETCH, iterator_name
+from stoffel.compiler.safepoints import NEXT, TAKEN, Length, Order, Spot, Top
 from stoffel.compiler.typed import Node, TypedBlock, TypedFunction
 
 if TYPE_CHECKING:
+    from stoffel.compiler.codeobjects import Label
     from stoffel.compiler.emission import Emitter
+
+_CALLS: Final = frozenset({"call", "closure_call", "any_closure_call", "foreign"})
 
 _ALL: Final = frozenset({-1, 0, 1})
 
 
 class Counted(NamedTuple):
-    """A counted loop. ``stays`` is the edge of its head into the loop, ``goes`` the one out of it."""
+    """A counted loop. ``stays`` is the edge of its head into the loop, ``goes`` the one out of it.
+
+    ``brief`` says that a round is soon over: there are no calls and no other loops in it.
+    """
 
     counter: int
     bound: int
@@ -34,6 +40,7 @@ class Counted(NamedTuple):
     increment: Node
     stays: Edge
     goes: Edge
+    brief: bool = False
 
 
 def counted_loops(function: TypedFunction) -> dict[int, Counted]:
@@ -52,8 +59,9 @@ def counted_loops(function: TypedFunction) -> dict[int, Counted]:
     for head, ends in latches.items():
         if len(ends) == 1:
             loop = _counted(function, head, ends[0])
-            if loop is not None and _is_closed(function, head, loop, predecessors, entry):
-                result[head] = loop
+            body = None if loop is None else _body(function, head, loop, predecessors, entry)
+            if loop is not None and body is not None:
+                result[head] = loop._replace(brief=_is_brief(function, body, head, loop.latch))
     return result
 
 
@@ -105,29 +113,39 @@ def _increment(latch: TypedBlock, counter: int) -> tuple[Node, int] | None:
     return None
 
 
-def _is_closed(
+def _body(
     function: TypedFunction, head: int, loop: Counted, predecessors: dict[int, list[int]], entry: int
-) -> bool:
-    """Return whether the loop is entered at its head only, and changes bound and counter as it should."""
+) -> set[int] | None:
+    """Return the blocks of the loop but its head, None if it is entered elsewhere or changes bound or counter."""
     body = {loop.latch}
     pending = [loop.latch]
     while pending:
         start = pending.pop()
         if start == entry:
-            return False
+            return None
         for predecessor in predecessors.get(start, ()):
             if predecessor != head and predecessor not in body:
                 body.add(predecessor)
                 pending.append(predecessor)
     if loop.stays.target not in body or loop.goes.target in body:
-        return False
+        return None
     for start in body:
         for node in function.blocks[start].nodes:
             if node.target == loop.bound and not (node.form == "copy" and node.sources[0] == loop.bound):
-                return False
+                return None
             if node.target == loop.counter and start != loop.latch and node.sources != (loop.counter,):
-                return False
-    return True
+                return None
+    return body
+
+
+def _is_brief(function: TypedFunction, body: set[int], head: int, latch: int) -> bool:
+    for start in body:
+        typed = function.blocks[start]
+        if any(edge is not None and edge.back and start != latch for edge in (typed.taken, typed.next)):
+            return False
+        if any(node.form in _CALLS for node in typed.nodes):
+            return False
+    return not any(node.form in _CALLS for node in function.blocks[head].nodes)
 
 
 def with_loops_together(function: TypedFunction, loops: dict[int, Counted]) -> TypedFunction:
@@ -163,23 +181,94 @@ def _ways_on(typed: TypedBlock, loops: dict[int, Counted]) -> list[int]:
 
 
 def start_counting(emitter: Emitter, head: int, loop: Counted) -> None:
-    """Make the range of a loop, on the way in, when every place is where the head expects it."""
-    writer, spots = emitter.writer, emitter.spots
-    places, _ = emitter.initial_spots(head)
-    counter, bound = places[loop.counter], places[loop.bound]
-    assert counter is not None
-    assert bound is not None
+    """Make the range of a loop, on the way in, when every place is where the head expects it.
+
+    Whether it is for a part of the loop is known when the loop has been written: where it may be, this is put off.
+    """
+    if not loop.brief:
+        _write_range(emitter, head, loop)
+        return
+    label = emitter.writer.label()
+    emitter.writer.jump(label)
+
+    def write() -> None:
+        emitter.writer.place(label)
+        _count_on(emitter, head, loop)
+
+    emitter.later(write)
+
+
+def _count_on(emitter: Emitter, head: int, loop: Counted) -> None:
+    """Write, out of line, that the loop goes on at its head with a new range; that is there once if possible."""
+    writer = emitter.writer
+    known = emitter.ranges.labels.get(head)
+    if known is not None:
+        writer.jump_back(known)
+        return
+    emitter.ranges.labels[head] = label = writer.label()
+    writer.place(label)
+    _write_range(emitter, head, loop)
+    writer.jump_back(emitter.labels[head])
+
+
+def _write_range(emitter: Emitter, head: int, loop: Counted) -> None:
+    """Write the making of a range that goes on from the counter's value."""
+    writer = emitter.writer
+    counter = _counter_of(emitter, head, loop)
     writer.begin_call(RANGE)
-    spots.load(counter)
-    spots.load(bound)
-    if loop.inclusive:
-        writer.constant(1)
-        writer.binary("ADD")
+    emitter.spots.load(counter)
+    if head in emitter.ranges.stretches:
+        _load_end_of_stretch(emitter, head, loop)
+    else:
+        _load_end(emitter, head, loop)
     if loop.step != 1:
         writer.constant(loop.step)
     writer.end_call(2 if loop.step == 1 else 3)
     writer.get_iterator()
     writer.store(iterator_name(head))
+
+
+def _counter_of(emitter: Emitter, head: int, loop: Counted) -> Spot:
+    """Return where the head of a loop expects the counter."""
+    places, _ = emitter.initial_spots(head)
+    counter = places[loop.counter]
+    assert counter is not None
+    return counter
+
+
+def _load_end(emitter: Emitter, head: int, loop: Counted) -> None:
+    """Push the number at which a loop ends."""
+    places, _ = emitter.initial_spots(head)
+    bound = places[loop.bound]
+    assert bound is not None
+    emitter.spots.load(bound)
+    if loop.inclusive:
+        emitter.writer.constant(1)
+        emitter.writer.binary("ADD")
+
+
+def _load_end_of_stretch(emitter: Emitter, head: int, loop: Counted) -> None:
+    """Push the number at which the next stretch ends, or the loop if that comes first."""
+    writer = emitter.writer
+    limit = iterator_name(head)
+    near, done = writer.label(), writer.label()
+    emitter.spots.load(_counter_of(emitter, head, loop))
+    writer.load_global(STRETCH)
+    if loop.step != 1:
+        writer.constant(loop.step)
+        writer.binary("MUL")
+    writer.binary("ADD")
+    # The iterator's local is free until there is one.
+    writer.store(limit)
+    writer.load(limit)
+    _load_end(emitter, head, loop)
+    writer.compare("<")
+    writer.if_true(near)
+    _load_end(emitter, head, loop)
+    writer.jump(done)
+    writer.place(near)
+    writer.load(limit)
+    writer.place(done)
 
 
 def count(emitter: Emitter, typed: TypedBlock, loop: Counted, following: int) -> None:
@@ -203,7 +292,33 @@ def count(emitter: Emitter, typed: TypedBlock, loop: Counted, following: int) ->
 
     spots.flag = order()
     ways = (TAKEN, NEXT) if loop.goes is typed.taken else (NEXT, TAKEN)
-    branch_off(emitter, exhausted, loop.goes, ways[0], exhausted=True)
+
+    def arrive(label: Label) -> None:
+        writer.place_exhausted(label)
+        _begin_next_stretch(emitter, head, loop)
+
+    branch_off(emitter, exhausted, loop.goes, ways[0], arrive=arrive)
     spots.set(loop.counter, spots.held(name))
     spots.flag = order()
     emitter.follow(loop.stays, ways[1], following)
+
+
+def _begin_next_stretch(emitter: Emitter, head: int, loop: Counted) -> None:
+    """Write, where the range of a loop is exhausted, how it goes on unless the loop has ended."""
+    if head not in emitter.ranges.stretches:
+        return
+    writer = emitter.writer
+    line, way = emitter.ranges.stretches[head]
+    again = writer.label()
+    emitter.spots.load(_counter_of(emitter, head, loop))
+    _load_end(emitter, head, loop)
+    writer.compare("<")
+    writer.if_true(again)
+
+    def write() -> None:
+        writer.line = line
+        writer.place(again)
+        emitter.poll(way)
+        _count_on(emitter, head, loop)
+
+    emitter.rare.append(write)

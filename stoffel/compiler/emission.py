@@ -49,6 +49,7 @@ from stoffel.compiler.safepoints import (
 )
 from stoffel.compiler.seams import SEAMS, records_of
 from stoffel.compiler.spots import FLAG_LOCAL, TOP, Spots
+from stoffel.compiler.stretches import Ranges, stretch
 from stoffel.compiler.typed import FLAG_BITS, Node, TypedBlock, TypedFunction
 from stoffel.runtime.code import Code
 
@@ -112,6 +113,7 @@ class Emitter:
         self.needed_after: list[int] = []
         self.passed_on = False
         self.polls = PollsInPassing(typed)
+        self.ranges = Ranges()
         self.compared: Moment | None = None
         """Right after the latest comparison of a block, if that may poll in passing where its flag is tested."""
         self.counter = ""
@@ -539,7 +541,7 @@ class Emitter:
         if edge.target == END:
             self.finish(0)
             return
-        if edge.back and not self.polls.serve(self, self.current, edge.target):
+        if edge.back and not self.polls.serve(self, self.current, edge.target) and not stretch(self, edge.target, way):
             self.site(way, edge.target)
             self.poll(way)
         if self.inherits(edge):
@@ -548,6 +550,8 @@ class Emitter:
             self._move_to(edge.target)
         else:
             self.enter_block(edge.target)
+            if not writer.goes_on:
+                return
         if edge.target in self.placed:
             writer.jump_back(self.labels[edge.target])
         elif edge.target != following:
@@ -559,7 +563,10 @@ class Emitter:
         self.writer.give_back()
 
     def enter_block(self, start: int) -> None:
-        """Prepare for the block *start*, which several paths reach, where it is not reached by the end of its loop."""
+        """Go on to the block *start*, which several paths reach, where it is not reached by the end of its loop.
+
+        Where nothing goes on here afterwards, *start* is reached otherwise.
+        """
         self._move_to(start)
         loop = self.counted.get(start)
         if loop is not None:

@@ -141,7 +141,7 @@ class Spots:
 
     def _evict_flag(self, name: str, needed: int) -> None:
         flag = self.flag
-        if type(flag) is Order and name in (_name(flag.left), _name(flag.right)):
+        if type(flag) is Order and name in (name_of(flag.left), name_of(flag.right)):
             if needed & FLAG:
                 self.materialise_flag()
             else:
@@ -150,9 +150,9 @@ class Spots:
     def _free_name(self, place: int, leaving: str) -> str:
         """Return a local that nothing is in: the place's own if possible."""
         own = self.layout.name(place)
-        if own != leaving and all(_name(spot) != own for spot in self.places) and not self._flag_uses(own):
+        if own != leaving and all(name_of(spot) != own for spot in self.places) and not self._flag_uses(own):
             return own
-        taken = {_name(spot) for spot in self.places}
+        taken = {name_of(spot) for spot in self.places}
         for number in count():
             name = f"t{number}"
             if name not in taken and not self._flag_uses(name):
@@ -161,7 +161,7 @@ class Spots:
 
     def _flag_uses(self, name: str) -> bool:
         flag = self.flag
-        return type(flag) is Order and name in (_name(flag.left), _name(flag.right))
+        return type(flag) is Order and name in (name_of(flag.left), name_of(flag.right))
 
     def own_copy(self, place: int, raw: int) -> None:
         """Pop a value that replaces that of *place* (and of no alias) into a local of its own."""
@@ -201,5 +201,6 @@ class Spots:
         return tuple(self.places)
 
 
-def _name(spot: Spot | None) -> str:
+def name_of(spot: Spot | None) -> str:
+    """Return the Python local that a spot refers to, "" if to none."""
     return "" if spot is None or type(spot) is Known else spot.name

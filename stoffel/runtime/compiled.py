@@ -161,7 +161,13 @@ class CompiledTier:
 
     # What the next run of the same program may learn from
 
-    def recall(self, outcome: Outcome) -> None:
+    def recall(self, remember: Callable[[], Outcome | None]) -> None:
+        """Ask *remember* what the program has come to before, and prepare for that."""
+        known = remember()
+        if known is not None:
+            self.prepare(known)
+
+    def prepare(self, outcome: Outcome) -> None:
         """Have the kernels that ran when the program was last run."""
         if self._kernels_wanted and outcome.kernels:
             if self.kernels is None:

@@ -77,12 +77,13 @@ class Forecast:
         self._watched: list[tuple[ActivationRecord, list[_Distance]]] = []
         self._comparisons: dict[Code, list[_Comparison]] = {}
 
-    def look(self, heat: int, records: Sequence[ActivationRecord], enough: int) -> Code | None:
+    def look(self, heat: int, stack: Sequence[ActivationRecord], base: int, enough: int) -> Code | None:
         """Return a function that is in a loop which will go on for *enough* heat, None if none is known.
 
-        *heat* is what the run has come to so far, *records* the :data:`WATCHED` oldest of its activation records. It
-        takes a look or two before this one.
+        *heat* is what the run has come to so far; its activation records are those of *stack* from *base* on. It takes
+        a look or two before this one.
         """
+        records = stack[base : base + WATCHED]
         watched = self._watched
         del watched[len(records) :]
         for position, record in enumerate(records):

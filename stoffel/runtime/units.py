@@ -53,6 +53,9 @@ if TYPE_CHECKING:
 VARIANTS: Final = 12
 """Units of one function for calls with different kinds of arguments, or for entries into loops; no more are made."""
 
+STRETCH: Final = 2048
+"""Rounds that a loop counts before it looks for attention, which takes as long as a few of them."""
+
 CallKey = tuple[Code, tuple[type, ...]]
 """A function and the classes of its arguments."""
 
@@ -102,6 +105,7 @@ class Units:
             "__builtins__": {},
             names.ATTENTION: False,
             names.LIMIT: 0,
+            names.STRETCH: STRETCH,
             names.OVERFLOW: _raise_overflow,
             "len": len,
             names.RANGE: range,
@@ -123,6 +127,7 @@ class Units:
         """Make compiled code stop at its safepoints, or pass them; any thread may call this at any moment."""
         self.namespace[names.ATTENTION] = wanted
         self.namespace[names.LIMIT] = NEVER if wanted else 0
+        self.namespace[names.STRETCH] = 1 if wanted else STRETCH
         with self._cells_lock:
             # It may be asked for anew by who waits for the lock, or by a signal handler in the middle of this.
             while self._emptied is not (now := self.namespace[names.ATTENTION]):

@@ -6,13 +6,14 @@ from time import thread_time
 from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.runtime.code import HEAT_OF_CALL, NEVER, Code
-from stoffel.runtime.forecast import WATCHED, Forecast
 from stoffel.runtime.statistics import Statistics
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
 
     from stoffel.runtime.compiled import CompiledTier
+    from stoffel.runtime.forecast import Forecast
     from stoffel.runtime.frames import ActivationRecord
     from stoffel.runtime.history import Outcome
     from stoffel.runtime.state import VMState
@@ -53,7 +54,8 @@ class WarmUp:
         self._step = self._limit // LOOKS
         self._heat = 0
         self._next_look = self._step
-        self._forecast = Forecast()
+        self._forecast: Forecast | None = None
+        self._remember: Callable[[], Outcome | None] | None = None
 
     def load(self) -> CompiledTier:
         """Make the compiled tier, give it to the machine and return it."""
@@ -71,12 +73,9 @@ class WarmUp:
             tier.ask_attention()
         return tier
 
-    def recall(self, outcome: Outcome) -> None:
-        """Prepare for a run that has come to *outcome* before."""
-        if outcome.paid:
-            self.load().recall(outcome)
-        else:
-            self._limit *= PATIENCE
+    def recall(self, remember: Callable[[], Outcome | None]) -> None:
+        """Ask *remember*, once the program has run for a while, what it has come to before, and prepare for that."""
+        self._remember = remember
 
     @property
     def every(self) -> int:
@@ -135,12 +134,22 @@ class WarmUp:
         """Load the compiled tier and return it if the program has run for long enough, or will for sure."""
         if self._heat < self._next_look:
             return None
+        if self._remember is not None:
+            known, self._remember = self._remember(), None
+            if known is not None and known.paid:
+                tier = self.load()
+                tier.prepare(known)
+                return tier
+            if known is not None:
+                self._limit *= PATIENCE
         if self._heat >= self._limit:
             return self.load()
         self._next_look = min(self._heat + self._step, self._limit)
-        base = self.state.base
-        oldest = self.state.records[base : base + WATCHED]
-        code = self._forecast.look(self._heat, oldest, WORTH * self._limit)
+        if self._forecast is None:
+            from stoffel.runtime.forecast import Forecast
+
+            self._forecast = Forecast()
+        code = self._forecast.look(self._heat, self.state.records, self.state.base, WORTH * self._limit)
         if code is None:
             return None
         tier = self.load()

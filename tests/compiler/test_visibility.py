@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from stoffel import VirtualMachine, VMError
-from stoffel.compiler import codeobjects
+from stoffel.compiler import codeobjects, pythons
 from stoffel.compiler.listings import listing_name, register_listing
 from stoffel.compiler.safepoints import Line
 from stoffel.runtime import notices
@@ -339,7 +339,7 @@ def test_a_sampler_sees_the_vm_function_that_runs(machine: VirtualMachine) -> No
 @pytest.fixture
 def unknown_python(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the translator know other versions of CPython only."""
-    monkeypatch.setattr(codeobjects, "KNOWN_VERSIONS", ((3, 1), (3, 2)))
+    monkeypatch.setattr(pythons, "KNOWN_VERSIONS", ((3, 1), (3, 2)))
     monkeypatch.setattr(notices, "_said", set())
 
 
@@ -367,12 +367,12 @@ def test_on_another_implementation_nothing_is_compiled(monkeypatch: pytest.Monke
         name = "pypy"
 
     monkeypatch.setattr(sys, "implementation", Implementation)
-    assert codeobjects.why_not() == "the translator writes CPython bytecode, and this is pypy"
+    assert pythons.why_not() == "the translator writes CPython bytecode, and this is pypy"
 
 
 def test_on_a_python_to_come_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 14, 0, "final", 0))
-    assert codeobjects.why_not() == "the translator knows the bytecode of CPython 3.11, 3.12, 3.13, and this is 3.14"
+    assert pythons.why_not() == "the translator knows the bytecode of CPython 3.11, 3.12, 3.13, and this is 3.14"
 
 
 def test_errors_of_the_interpreter_have_no_frames_of_compiled_code() -> None:

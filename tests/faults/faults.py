@@ -23,6 +23,7 @@ LIVENESS = "stoffel/compiler/liveness.py"
 SPOTS = "stoffel/compiler/spots.py"
 EMISSION = "stoffel/compiler/emission.py"
 POLLS = "stoffel/compiler/polls.py"
+STRETCHES = "stoffel/compiler/stretches.py"
 BRANCHES = "stoffel/compiler/branches.py"
 REMEMBERED = "stoffel/compiler/remembered.py"
 COUNTING = "stoffel/compiler/counting.py"
@@ -209,6 +210,27 @@ FAULTS: tuple[Fault, ...] = (
         POLLS,
         "moment = self.moment(emitter, index + 1)",
         "moment = self.moment(emitter, index)",
+    ),
+    Fault(
+        "loop counted in stretches although something is lost between them",
+        STRETCHES,
+        "if spot is None and not hidden & bit(place):",
+        "if False:",
+    ),
+    Fault(
+        "local that has been written over counts as kept",
+        STRETCHES,
+        "    kept -= {wanted.name for _, wanted in moves}\n",
+        "",
+    ),
+    Fault("loop ends with its first stretch", COUNTING, "    writer.if_true(again)\n", "    writer.pop()\n"),
+    Fault("stretch as long as the loop", COUNTING, "    if head in emitter.ranges.stretches:\n", "    if False:\n"),
+    Fault("no poll between stretches", COUNTING, "        emitter.poll(way)\n", ""),
+    Fault(
+        "rounds with calls counted in stretches",
+        COUNTING,
+        "        if any(node.form in _CALLS for node in typed.nodes):\n",
+        "        if False:\n",
     ),
     Fault(
         "another exception taken for an empty cell",

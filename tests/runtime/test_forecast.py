@@ -41,7 +41,7 @@ def seen(record: ActivationRecord, values: list[Value], enough: int, every: int 
     found = []
     for number, value in enumerate(values):
         record.registers[0] = value
-        code = watch.look(number * every, [record], enough)
+        code = watch.look(number * every, [record], 0, enough)
         assert code in (None, record.code)
         found.append(code is not None)
     return found
@@ -96,11 +96,11 @@ def test_what_a_counter_starts_with_is_not_what_it_is_compared_as() -> None:
 def test_counter_and_bound_may_be_in_spill_slots() -> None:
     record = record_of(SLOTS)
     watch = Forecast()
-    assert watch.look(0, [record], 1) is None
+    assert watch.look(0, [record], 0, 1) is None
     found = []
     for heat, counter in ((1000, 1), (2000, 2), (3000, 3)):
         record.spill = {7: counter, 3: 10}
-        found.append(watch.look(heat, [record], 7000) is record.code)
+        found.append(watch.look(heat, [record], 0, 7000) is record.code)
     assert found == [False, False, True]
 
 
@@ -116,9 +116,9 @@ def test_another_record_is_watched_from_the_start() -> None:
     watch = Forecast()
     for heat, record in ((0, first), (1000, second), (2000, first)):
         record.registers[0], record.registers[2] = heat, 1 << 40
-        assert watch.look(heat, [record], 1) is None
+        assert watch.look(heat, [record], 0, 1) is None
     first.registers[0] = 3000
-    assert watch.look(3000, [first], 1) is first.code
+    assert watch.look(3000, [first], 0, 1) is first.code
 
 
 def test_very_long_functions_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,10 @@ import pytest
 from stoffel import VirtualMachine
 from stoffel.runtime import history, warmup
 from stoffel.runtime.compiled import CompiledTier
+from stoffel.runtime.forecast import Forecast
 from stoffel.runtime.history import History, Outcome, forget, notes, outcome_of
 from stoffel.runtime.statistics import Statistics
-from stoffel.runtime.warmup import PATIENCE, WarmUp
+from stoffel.runtime.warmup import LOOKS, PATIENCE, WarmUp
 from tests.machines import SUM, SUM_BY_CALL, loaded
 
 PROGRAM = (
@@ -126,10 +127,19 @@ def test_notes_can_be_forgotten_and_other_files_stay(tmp_path: Path) -> None:
 # What a machine makes of it
 
 
-def test_where_it_paid_the_translator_is_there_from_the_start() -> None:
+def test_where_it_paid_the_translator_is_there_after_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warmup, "HEAT_OF_LOADING", 100 * LOOKS)
+    monkeypatch.setattr(Forecast, "look", lambda *arguments: None)
     machine = loaded(VirtualMachine(jit="no-kernels"), SUM)
     assert isinstance(machine.state.tier, WarmUp)
-    machine.state.tier.recall(Outcome(paid=True))
+    asked = []
+    machine.state.tier.recall(lambda: asked.append(machine.state.tier) or Outcome(paid=True))
+    machine.execute("sum", 10)
+    assert asked == []
+    machine.execute("sum", 200)
+    (tier,) = asked
+    assert isinstance(tier, WarmUp)
+    assert tier._heat < 2 * 100 + 200
     assert isinstance(machine.state.tier, CompiledTier)
     machine.execute("sum", 1000)
     assert machine.jit_statistics()["functions"]["sum"]["units"] == 1
@@ -139,7 +149,7 @@ def test_where_it_did_not_pay_it_is_waited_longer(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(warmup, "HEAT_OF_LOADING", 3000)
     machine = loaded(VirtualMachine(jit="no-kernels"), SUM)
     assert isinstance(machine.state.tier, WarmUp)
-    machine.state.tier.recall(Outcome(paid=False))
+    machine.state.tier.recall(lambda: Outcome(paid=False))
     machine.execute("sum", 3000 * (PATIENCE - 1) // 5)
     assert isinstance(machine.state.tier, WarmUp)
     machine.execute("sum", 3000)
@@ -191,7 +201,7 @@ def test_the_kernels_of_the_last_run_are_there_at_once(
 
     second = loaded(VirtualMachine(jit="always", cache=tmp_path), PROGRAM)
     assert second.state.tier is not None
-    second.state.tier.recall(learnt)
+    second.state.tier.recall(lambda: learnt)
     assert second.execute(entry, 100) == 4950
     (made,) = second.jit_statistics()["functions"][kernel[0]]["kernels"]
     assert (made["cached"], made["runs"]) == (True, 1)
@@ -201,5 +211,5 @@ def test_the_kernels_of_the_last_run_are_there_at_once(
 def test_what_the_last_run_knew_of_other_functions_is_no_matter() -> None:
     machine = loaded(VirtualMachine(jit="auto"), SUM)
     assert machine.state.tier is not None
-    machine.state.tier.recall(LEARNT)
+    machine.state.tier.recall(lambda: LEARNT)
     assert machine.execute("sum", 10) == 45

@@ -1,0 +1,88 @@
+"""Stretches: a counted loop that nothing lets poll in passing counts so many rounds, then polls, then goes on.
+
+A flag that is tested in each round is a fifth of a loop that does nothing else. The range that counts such a loop
+therefore ends early, and where it is exhausted it is seen whether the loop has ended (strip mining, with the poll
+between the strips). Only loops whose rounds are soon over are counted so: without calls, and without loops in them. How
+the ranges are written is in ``stoffel.compiler.counting``.
+
+At the end of a stretch the record is as it was at the end of the last round, before the jump backwards, except that
+places have been moved to where the head of the loop expects them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from stoffel.compiler.liveness import bit
+from stoffel.compiler.safepoints import Held, Known, Order, Site, Spot
+from stoffel.compiler.spots import FLAG_LOCAL, name_of
+
+if TYPE_CHECKING:
+    from stoffel.compiler.codeobjects import Label
+    from stoffel.compiler.emission import Emitter
+
+
+class Stretch(NamedTuple):
+    """Where a loop is left between two stretches: the number of the line that has the site, and its way."""
+
+    line: int
+    way: int
+
+
+class Ranges:
+    """What is known of the ranges of one unit while it is written, by the heads of the loops that they count.
+
+    ``stretches`` are those of loops that are counted in some, ``labels`` say where a range is made out of line.
+    """
+
+    def __init__(self) -> None:
+        self.stretches: dict[int, Stretch] = {}
+        self.labels: dict[int, Label] = {}
+
+
+def stretch(emitter: Emitter, head: int, way: int) -> bool:
+    """Have the loop that ends here counted in stretches if it can be left between them; return whether that is so."""
+    loop = emitter.counted.get(head)
+    if loop is None or not loop.brief or loop.latch != emitter.current:
+        return False
+    site = _site_at(emitter, head)
+    if site is None:
+        return False
+    line = emitter.writer.line
+    emitter.lines[line - 1].sites[way] = site
+    emitter.ranges.stretches[head] = Stretch(line, way)
+    return True
+
+
+def _site_at(emitter: Emitter, head: int) -> Site | None:
+    """Return the site for *head* once everything has been moved there, None if something would be lost."""
+    spots = emitter.spots
+    moves, materialised = emitter.moves(head)
+    wanted_places, wanted_flag = emitter.initial_spots(head)
+    # What is in other locals either has just been moved away, or was not assigned on the way into the loop.
+    kept = {name_of(spot) for spot in wanted_places if spot is not None}.union(_locals_of(wanted_flag))
+    kept -= {wanted.name for _, wanted in moves}
+    flag = spots.held(FLAG_LOCAL) if materialised else spots.flag
+    if flag is None or not kept.issuperset(_locals_of(flag)):
+        return None
+    hidden = emitter.typed.layout.hidden(head)
+    places: list[Spot | None] = []
+    for place, (present, wanted) in enumerate(zip(spots.places, wanted_places, strict=True)):
+        spot = wanted
+        if spot is None and (type(present) is Known or name_of(present) in kept):
+            spot = present
+        if spot is None and not hidden & bit(place):
+            return None
+        places.append(spot)
+    return Site(head, tuple(places), flag)
+
+
+def _locals_of(flag: int | Order | Held | None) -> list[str]:
+    """Return the Python locals that the compare flag refers to."""
+    if isinstance(flag, Held):
+        return [flag.name]
+    return (
+        [name_of(spot) for spot in (flag.left, flag.right) if type(spot) is not Known]
+        if isinstance(flag, Order)
+        else []
+    )
