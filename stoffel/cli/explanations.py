@@ -15,6 +15,7 @@ from stoffel.compiler.kernels.instances import Action, Instance
 from stoffel.compiler.kernels.lowering import Kernel, lower
 from stoffel.compiler.kernels.types import SCALARS, type_of_code
 from stoffel.compiler.passes import format_simplified
+from stoffel.compiler.places import layout_of
 from stoffel.compiler.refusal import Refusal
 from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.isa.table import Flow
@@ -191,7 +192,7 @@ class Explainer:
     def _region(self, code: Code, entry: int | None, codes: Sequence[str]) -> tuple[Region, Instance | None]:
         """Return the kernel for one entry, and the analysed instance of *code* as far as the analysis came."""
         assert self.units is not None
-        layout = translator.layout_of(code, self.units.instructions_of(code))
+        layout = layout_of(code, self.units.instructions_of(code))
         names = code.parameters if entry is None else [layout.name(place) for place in range(len(codes))]
         places = tuple(zip(names, codes, strict=True))
         family = Family(self.units, self.units.instructions_of)
@@ -231,7 +232,7 @@ class Explainer:
             codes = _codes_at_back_edge(instance, head) or _codes_by_inference(typed, head)
         if codes is None:
             return Region(head, (), None, _UNKNOWN_PLACES, None, ())
-        if self.units is not None and len(codes) > translator.layout_of(code, self.units.instructions_of(code)).stack:
+        if self.units is not None and len(codes) > layout_of(code, self.units.instructions_of(code)).stack:
             return Region(head, (), None, "values are on the argument stack there", None, ())
         return self._region(code, head, codes)[0]
 

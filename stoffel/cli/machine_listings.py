@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from stoffel.compiler.kernels import machine_code
-from stoffel.compiler.kernels.lowering import SYMBOL
+from stoffel.compiler.kernels import SYMBOL, machine_code
 from stoffel.compiler.kernels.support import SUPPORT
 
 _SUPPORT: Final = frozenset(re.findall(r"^define [^@]*@(\w+)\(", SUPPORT, re.MULTILINE))

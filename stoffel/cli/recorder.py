@@ -7,8 +7,8 @@ from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from stoffel.compiler import translator
 from stoffel.compiler.facts import kind_of
+from stoffel.compiler.places import layout_of
 from stoffel.errors import VMError
 from stoffel.runtime.code import NEVER, Code
 from stoffel.runtime.kernel_run import code_of_value
@@ -68,7 +68,7 @@ class Recorder(WarmUp):
         self._look(code)
         if frame.next_instruction == 0 or code.name not in self.calls:
             self.calls.setdefault(code.name, Counter())[seen(frame.arguments)] += 1
-        layout = code.layout or translator.layout_of(code, code.instructions())
+        layout = code.layout or layout_of(code, code.instructions())
         spill = frame.spill or {}
         values = [*frame.registers, *(spill.get(slot) for slot in layout.slots), *frame.stack]
         counter = self.loops.setdefault((code.name, frame.next_instruction), Counter())

@@ -26,22 +26,15 @@ from stoffel.compiler.facts import (
     with_hint,
 )
 from stoffel.compiler.inference import Inference
-from stoffel.compiler.names import ARGUMENTS_LOCAL, CLOSURE_LOCAL, UPVALUES_LOCAL, argument_name
+from stoffel.compiler.names import CLOSURE_LOCAL, argument_name
+from stoffel.compiler.places import FRAME_PARAMETERS, layout_of
 from stoffel.compiler.refusal import Refusal
 from stoffel.compiler.safepoints import Held, Known, Spot, Unit
-from stoffel.compiler.splicing import Splice
 from stoffel.compiler.typed import FLAG_BITS, FlowState, Layout, TypedFunction
-from stoffel.isa.program import Instruction
-from stoffel.isa.table import ROWS, OperandKind
 from stoffel.runtime.code import Code
 
-_SLOTS: Final = {row.name: position for row in ROWS if (position := row.position(OperandKind.SLOT)) is not None}
-
-REGISTER_LIMIT = 4096
+REGISTER_LIMIT: Final = 4096
 """Registers of a function that is translated; every one of them is described at every safepoint."""
-
-FRAME_PARAMETERS = (ARGUMENTS_LOCAL, UPVALUES_LOCAL, CLOSURE_LOCAL)
-"""Parameters of a unit that is entered in the middle: the parts of the activation record that do not change."""
 
 
 def spliced_layout(code: Code, environment: Environment, *, full: bool) -> Layout:
@@ -63,19 +56,6 @@ def spliced_layout(code: Code, environment: Environment, *, full: bool) -> Layou
         known = plain.full = Layout(plain.splice, list(plain.slots), subjects) if subjects else plain
         known.steps = plain.steps
     return known
-
-
-def layout_of(code: Code, instructions: list[Instruction]) -> Layout:
-    """Return the numbering of the places of a function alone, which is the same for all units on all machines."""
-    layout = code.layout
-    if layout is None:
-        slots = {
-            instruction.operands[_SLOTS[instruction.op.name]]
-            for instruction in instructions
-            if instruction.op.name in _SLOTS
-        }
-        layout = code.layout = Layout(Splice(code, instructions), sorted(slots))
-    return layout
 
 
 def infer(

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
-from stoffel.compiler import names, translator
+from stoffel.compiler import names
 from stoffel.compiler.environment import LARGE, Signature
 from stoffel.compiler.facts import RAW, is_raw, kind_of
+from stoffel.compiler.places import layout_of
 from stoffel.compiler.safepoints import (
     AFTER,
     BEFORE,
@@ -305,7 +306,7 @@ class CompiledTier:
         entry = frame.next_instruction
         if entry not in self.units.heads_of(code):
             return False
-        layout = translator.layout_of(code, self.units.instructions_of(code))
+        layout = layout_of(code, self.units.instructions_of(code))
         privates = private_closures(frame)
         values = (
             frame.registers + [frame.spill.get(slot) if frame.spill else None for slot in layout.slots] + frame.stack

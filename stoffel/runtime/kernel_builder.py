@@ -16,8 +16,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from stoffel.compiler import translator
+from stoffel.compiler.kernels import INSTRUCTION_LIMIT, SYMBOL
 from stoffel.compiler.kernels.digest import sha256
+from stoffel.compiler.places import layout_of
 from stoffel.compiler.refusal import Refusal
 from stoffel.isa.scalars import constant_key
 from stoffel.isa.table import Flow
@@ -67,7 +68,6 @@ class Job:
 
     def _run(self, wanted: Callable[[], bool]) -> None:
         from stoffel.compiler.kernels import machine_code
-        from stoffel.compiler.kernels.lowering import SYMBOL
 
         reason = machine_code.why_not()
         if reason is not None:
@@ -182,7 +182,6 @@ class Preparation:
 
         Raises Refusal for a function that is too large for a kernel.
         """
-        from stoffel.compiler.kernels.analysis import INSTRUCTION_LIMIT
         from stoffel.compiler.kernels.types import functions_of
 
         size = len(self.units.instructions_of(code))
@@ -213,8 +212,6 @@ class Preparation:
 
     def _find(self, name: str, seen: set[Code], pending: list[Code]) -> None:
         """Have the VM function *name*, if it is one that a kernel may contain, looked at too."""
-        from stoffel.compiler.kernels.analysis import INSTRUCTION_LIMIT
-
         callee = self.units.resolve(name)
         if not isinstance(callee, Code) or callee in seen:
             return
@@ -238,7 +235,7 @@ class Preparation:
         """Return the places whose values matter where a record is taken over."""
         from stoffel.compiler.kernels.reading import places_read
 
-        layout = translator.layout_of(code, self.units.instructions_of(code))
+        layout = layout_of(code, self.units.instructions_of(code))
         return places_read(self.units.graph(code, entry), layout)
 
     def analyse(self, code: Code, entry: int | None, codes: list[str]) -> Kernel:
@@ -255,11 +252,11 @@ class Preparation:
 @cache
 def _compiler_identity() -> str:
     """Return a digest of the sources that decide what machine code a function becomes: part of every key."""
-    from stoffel.compiler import blocks, decoding, kernels
+    from stoffel.compiler import blocks, decoding, kernels, places
     from stoffel.isa import table
 
     digest = sha256()
-    sources = [Path(str(module.__file__)) for module in (blocks, decoding, translator, table)]
+    sources = [Path(str(module.__file__)) for module in (blocks, decoding, places, table)]
     for directory in kernels.__path__:
         sources.extend(sorted(Path(directory).glob("*.py")))
     for source in sources:

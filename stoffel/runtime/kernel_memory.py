@@ -73,9 +73,10 @@ class Memory:
 
 
 def _fmod() -> Any:
-    from ctypes.util import find_library
-
     try:
         return ctypes.CDLL(None).fmod
     except (AttributeError, OSError, TypeError):
+        # Looking for libraries may start processes, and costs as much as loading a kernel.
+        from ctypes.util import find_library
+
         return ctypes.CDLL(find_library("m") or find_library("msvcrt")).fmod

@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from stoffel.compiler import translator
 from stoffel.compiler.environment import Signature
 from stoffel.compiler.facts import PRIVATE, RAW, Fact, is_raw, kind_of_class
-from stoffel.compiler.kernels.analysis import INSTRUCTION_LIMIT
+from stoffel.compiler.kernels import INSTRUCTION_LIMIT
+from stoffel.compiler.places import layout_of
 from stoffel.compiler.refusal import Refusal
 from stoffel.isa.scalars import FixedInteger
 from stoffel.isa.table import Flow
@@ -349,7 +349,7 @@ class KernelTier:
                 # Where what is not read has other types each time, they shall not matter: a tag more in each loop
                 # costs less than a kernel that does not fit when it is ready.
                 read = set(self._read[code, entry])
-                places = translator.layout_of(code, self.units.instructions_of(code)).stack
+                places = layout_of(code, self.units.instructions_of(code)).stack
                 codes = [item if place in read or place >= places else OPAQUE for place, item in enumerate(codes)]
             else:
                 expects = _ordinary(tuple(map(type, values)))
@@ -428,7 +428,7 @@ class KernelTier:
             if known is None:
                 code = self.state.functions[name]
                 assert type(code) is Code
-                slots = translator.layout_of(code, self.units.instructions_of(code)).slots
+                slots = layout_of(code, self.units.instructions_of(code)).slots
                 known = layouts[name] = code, list(slots)
             sites.append(RunnableSite(known[0], known[1], resume, codes, places, outer, closure))
         return sites

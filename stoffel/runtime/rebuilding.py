@@ -6,7 +6,8 @@ import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from stoffel.compiler import names, translator
+from stoffel.compiler import names
+from stoffel.compiler.places import FRAME_PARAMETERS
 from stoffel.compiler.safepoints import Site, Unit, boxed, flag_at, value_at
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
 from stoffel.runtime.values import Closure, Value
@@ -21,8 +22,8 @@ def records_of(state: VMState, unit: Unit, site: Site, frame: FrameType) -> list
     code = unit.function
     layout = unit.layout
     values = [None if spot is None else value_at(spot, variables) for spot in site.spots]
-    if unit.arguments[: len(translator.FRAME_PARAMETERS)] == translator.FRAME_PARAMETERS:
-        arguments, upvalues, closure = (variables[name] for name in translator.FRAME_PARAMETERS)
+    if unit.arguments[: len(FRAME_PARAMETERS)] == FRAME_PARAMETERS:
+        arguments, upvalues, closure = (variables[name] for name in FRAME_PARAMETERS)
     else:
         arguments = [variables[names.argument_name(index)] for index in range(len(code.parameters))]
         for position, raw in unit.raw_arguments.items():

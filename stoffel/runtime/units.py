@@ -15,7 +15,7 @@ from time import thread_time
 from types import CellType, CodeType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from stoffel.compiler import blocks, names, splicing, translator
+from stoffel.compiler import blocks, names, splicing
 from stoffel.compiler.codeobjects import function_of
 from stoffel.compiler.environment import Feedback, Signature
 from stoffel.compiler.facts import (
@@ -191,6 +191,9 @@ class Units:
             return self._compile_unit(code, signature)
 
     def _compile_unit(self, code: Code, signature: Signature) -> Callable[..., Value] | None:
+        # Here, not above: a program that runs in kernels never needs it.
+        from stoffel.compiler import translator
+
         name = self.unit_name(code, signature)
         assumed = self._assumed[code, signature]
         unit = self._translate(
@@ -253,6 +256,8 @@ class Units:
                 self.compile_entry(ordinary, values, privates)
             self.entries[key] = self.entries.get(ordinary)
             return self.entries[key] is not None
+        from stoffel.compiler import translator
+
         facts = [translator.fact_of_value(value, private) for value, private in zip(values, privates, strict=True)]
         with self._altogether():
             self.entries[key] = None
@@ -441,6 +446,8 @@ class Units:
         self._compiling.append(code)
         try:
             arguments = [_argument(mask) for mask in signature.masks]
+            from stoffel.compiler import translator
+
             result = translator.infer(
                 code, 0, lambda layout: translator.call_state(layout, arguments), self, signature.captured
             ).result

@@ -1,1 +1,11 @@
-"""Kernels: numeric functions and loops of a program in machine code."""
+"""Kernels: numeric functions and loops of a program in machine code.
+
+Here is what those who only run them need to know, too.
+"""
+
+from typing import Final
+
+SYMBOL: Final = "kernel"
+"""Name of the function in machine code that the runtime calls."""
+INSTRUCTION_LIMIT: Final = 1500
+"""Instructions of all instances of one kernel: more take too long to compile."""

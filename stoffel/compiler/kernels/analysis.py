@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from stoffel.compiler import translator
 from stoffel.compiler.blocks import END, Block
 from stoffel.compiler.decoding import CALL, CONSTANT, NOTHING, OPERATION, PEEK, PUSH, RETURN, Step, decode
-from stoffel.compiler.kernels import builtins, closures
+from stoffel.compiler.kernels import INSTRUCTION_LIMIT, builtins, closures
 from stoffel.compiler.kernels.duplication import with_copied_tails
 from stoffel.compiler.kernels.instances import Action, Instance, State, TypedBlock, Variant, leave
 from stoffel.compiler.kernels.types import (
@@ -33,6 +32,7 @@ from stoffel.compiler.kernels.types import (
     variant_code,
     words,
 )
+from stoffel.compiler.places import layout_of
 from stoffel.compiler.refusal import Refusal
 from stoffel.errors import VMError
 from stoffel.isa.scalars import INTEGER_KINDS
@@ -43,8 +43,6 @@ from stoffel.runtime.operations import OPERATIONS
 if TYPE_CHECKING:
     from stoffel.compiler.environment import Environment
 
-INSTRUCTION_LIMIT: Final = 1500
-"""Instructions of all instances of one kernel: more take too long to compile."""
 INSTANCE_LIMIT: Final = 32
 """Instances of one kernel: calls with ever new types of arguments end there."""
 
@@ -68,10 +66,10 @@ class Family:
         which a record in progress is taken over; the closure that it runs, if any, and its upvalues come behind them.
         """
         if entry is None:
-            layout = translator.layout_of(code, self.instructions_of(code))
+            layout = layout_of(code, self.instructions_of(code))
             main = self._add(code, 0, [*types, *[UNIT] * (layout.stack - len(types))], 0)
         else:
-            layout = translator.layout_of(code, self.instructions_of(code))
+            layout = layout_of(code, self.instructions_of(code))
             # What may be one and the same closure has one type.
             same: dict[str, Type] = {}
             types = [same.setdefault(kind.code, kind) if isinstance(kind, ClosureOf) else kind for kind in types]
@@ -179,7 +177,7 @@ class Family:
         key = callee, kind, tuple(kind.code for kind in arguments)
         instance = self._by_key.get(key)
         if instance is None:
-            layout = translator.layout_of(callee, self.instructions_of(callee))
+            layout = layout_of(callee, self.instructions_of(callee))
             types: list[Type] = [*arguments, *[UNIT] * (layout.stack - len(arguments))]
             instance = self._by_key[key] = self._add(callee, 0, types, 0, closure)
         elif not all(_unified(mine, theirs) for mine, theirs in zip(instance.parameters, arguments, strict=True)) or (
@@ -208,7 +206,7 @@ class Family:
             len(self.instances),
             code,
             with_copied_tails(self.environment.graph(code, entry)),
-            translator.layout_of(code, instructions),
+            layout_of(code, instructions),
             types,
             flag,
             closure,

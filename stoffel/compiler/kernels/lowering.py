@@ -11,7 +11,7 @@ import re
 from typing import Final, NamedTuple
 
 from stoffel.compiler.blocks import END, Edge
-from stoffel.compiler.kernels import arrays, buffer, calling, operations
+from stoffel.compiler.kernels import SYMBOL, arrays, buffer, calling, operations
 from stoffel.compiler.kernels.analysis import Family
 from stoffel.compiler.kernels.builtins import BUILTINS
 from stoffel.compiler.kernels.instances import Action, Instance, State, TypedBlock
@@ -33,9 +33,6 @@ from stoffel.compiler.kernels.types import (
 from stoffel.compiler.kernels.writer import LLVM, Site, Writer
 
 _LABEL: Final = re.compile(r"label (%[\w.]+)")
-
-SYMBOL: Final = "kernel"
-"""Name of the function that the runtime calls."""
 
 
 class Kernel:
