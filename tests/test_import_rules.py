@@ -178,8 +178,8 @@ def test_a_compiling_library_is_used_by_the_compiler_only(door: str, library: st
 
 
 def loaded_by(code: str, *words: str) -> set[str]:
-    """Return the top-level modules that a fresh Python has after running *code*."""
-    report = "\nimport sys; sys.stderr.write(' '.join(sorted({name.partition('.')[0] for name in sys.modules})))"
+    """Return the modules that a fresh Python has after running *code*."""
+    report = "\nimport sys; sys.stderr.write(' '.join(sys.modules))"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     done = subprocess.run(
         [sys.executable, "-c", code + report, *words],
@@ -209,6 +209,41 @@ def test_a_start_loads_nothing_heavy(code: str, words: tuple[str, ...]) -> None:
     loaded = loaded_by(f"import sys; {code}", *words)
     assert "stoffel" in loaded
     assert [name for name in HEAVY if name in loaded - IDLE] == []
+
+
+def test_a_run_that_is_soon_over_does_not_ask_what_is_worth_compiling() -> None:
+    code = "import sys; from stoffel.cli.main import main; main(sys.argv[1:])"
+    loaded = loaded_by(code, "run", "--jit", str(ROOT / "examples" / "hello.stfasm"))
+    late = {"stoffel.runtime.forecast", "stoffel.runtime.history", "stoffel.runtime.compiled"}
+    assert loaded & late == set()
+    assert late < loaded_by(code, "run", "--jit", str(ROOT / "examples" / "queens.stfasm"))
+
+
+def test_a_kernel_that_is_there_already_needs_nothing_that_makes_code(tmp_path: Path) -> None:
+    program = """
+function main(n)
+    LDI r1, 1
+    LDI r2, 0
+again:
+    SUB r0, r0, r1
+    CMP r0, r2
+    JMPNEQ again
+    RET r0
+end
+"""
+    code = f"""
+import sys
+import stoffel
+machine = stoffel.VirtualMachine(jit="kernels", cache=sys.argv[1])
+machine.load(stoffel.assemble({program!r}))
+assert machine.execute("main", 1000) == 0
+(function,) = machine.jit_statistics()["functions"].values()
+assert function["kernels"], function
+"""
+    makers = {"stoffel.compiler.kernels.lowering", "stoffel.compiler.kernels.analysis"}
+    assert makers < loaded_by(code, str(tmp_path))
+    loaded = loaded_by(code, str(tmp_path))
+    assert loaded & {*makers, "stoffel.compiler.translator", "stoffel.compiler.emission", "bytecode", "numba"} == set()
 
 
 def test_loading_something_heavy_would_be_noticed() -> None:
