@@ -1,7 +1,8 @@
 """How long the loops on the stack will go on, seen from how far they have come.
 
 A loop that counts compares its counter with a bound in each round. Both are in registers, so what is left of it is
-known long before it ends: the distance between them, at the pace at which it has shrunk so far.
+known long before it ends: the distance between them, at the pace at which it has shrunk so far. For recursion see
+``stoffel.runtime.recursion``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from stoffel.isa.program import Instruction
 from stoffel.isa.table import Flow, OperandKind, Place
 from stoffel.runtime.code import Code
 from stoffel.runtime.frames import ActivationRecord
+from stoffel.runtime.recursion import SEEN, Recursion
 from stoffel.runtime.values import Value
 
 WATCHED: Final = 4
@@ -76,9 +78,10 @@ class Forecast:
     def __init__(self) -> None:
         self._watched: list[tuple[ActivationRecord, list[_Distance]]] = []
         self._comparisons: dict[Code, list[_Comparison]] = {}
+        self._recursion = Recursion()
 
     def look(self, heat: int, stack: Sequence[ActivationRecord], base: int, enough: int) -> Code | None:
-        """Return a function that is in a loop which will go on for *enough* heat, None if none is known.
+        """Return a function that will go on for *enough* heat, None if none is known.
 
         *heat* is what the run has come to so far; its activation records are those of *stack* from *base* on. It takes
         a look or two before this one.
@@ -92,7 +95,8 @@ class Forecast:
             for distance in watched[position][1]:
                 if distance.look(heat, record) >= enough:
                     return record.code
-        return None
+        code, more = self._recursion.look(heat, stack[base : base + SEEN])
+        return code if more >= enough else None
 
     def _comparisons_of(self, code: Code) -> list[_Comparison]:
         found = self._comparisons.get(code)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from stoffel.runtime.values import Value
 
 HEAT_OF_LOADING: Final = 160_000
-"""Interpreted instructions, of all functions together, after which the translator is loaded at the latest.
+"""Interpreted instructions, of all functions together, after which the translator is loaded; sooner if it is known
+that a run comes to as many.
 
 Who waits for as long as loading takes loses at most as much again. This is about half of that, because what has run for
 a while mostly goes on for longer; a run that is repeated knows better (``stoffel.runtime.history``). ``python -m
@@ -29,8 +30,6 @@ benchmarks --sections instructions`` tells what an instruction takes, ``python -
 """
 PATIENCE: Final = 4
 """Factor on that for a run that is known not to be worth it."""
-WORTH: Final = 2
-"""How many times that is what loading takes: a loop that is known to go on for longer does not wait."""
 LOOKS: Final = 32
 """Times that a loop is looked at before it alone has run for so long."""
 
@@ -149,7 +148,7 @@ class WarmUp:
             from stoffel.runtime.forecast import Forecast
 
             self._forecast = Forecast()
-        code = self._forecast.look(self._heat, self.state.records, self.state.base, WORTH * self._limit)
+        code = self._forecast.look(self._heat, self.state.records, self.state.base, self._limit - self._heat)
         if code is None:
             return None
         tier = self.load()

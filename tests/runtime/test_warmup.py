@@ -42,6 +42,7 @@ def test_once_it_is_loaded_the_length_of_a_function_decides(monkeypatch: pytest.
     """What made the translator worth loading may be too long to be worth translating."""
     monkeypatch.setattr(warmup, "HEAT_OF_LOADING", 300)
     monkeypatch.setattr(compiled, "HEAT_PER_INSTRUCTION", 1000)
+    monkeypatch.setattr(forecast, "LARGEST", 0)
     machine = loaded(VirtualMachine(jit="no-kernels"), LOOP)
     machine.execute("main", 200)
     assert not isinstance(machine.state.tier, WarmUp)
