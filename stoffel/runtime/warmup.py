@@ -110,7 +110,9 @@ class WarmUp:
             self._count_loops(callee)
         else:
             callee.hot += heat
-        tier = self._due()
+        if self._heat < self._next_look:
+            return None
+        tier = self._look()
         return None if tier is None else tier.call(frame, callee, arguments)
 
     def closure_called(self, callee: Code) -> None:
@@ -126,13 +128,13 @@ class WarmUp:
         elif code.heat >= code.hot:
             self._heat += code.heat - code.hot + self._step
             code.hot = code.heat + self._step
-        tier = self._due()
+        if self._heat < self._next_look:
+            return False
+        tier = self._look()
         return tier is not None and tier.enter(frame)
 
-    def _due(self) -> CompiledTier | None:
+    def _look(self) -> CompiledTier | None:
         """Load the compiled tier and return it if the program has run for long enough, or will for sure."""
-        if self._heat < self._next_look:
-            return None
         if self._remember is not None:
             known, self._remember = self._remember(), None
             if known is not None and known.paid:
