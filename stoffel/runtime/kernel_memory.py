@@ -49,6 +49,7 @@ class Memory:
         library = ctypes.pythonapi
         for index, function in (
             (buffer.MALLOC, library.PyMem_RawMalloc),
+            (buffer.REALLOC, library.PyMem_RawRealloc),
             (buffer.FREE, library.PyMem_RawFree),
             (buffer.SAVE_THREAD, library.PyEval_SaveThread),
             (buffer.RESTORE_THREAD, library.PyEval_RestoreThread),

@@ -77,9 +77,11 @@ KERNEL_FAULTS: tuple[Fault, ...] = (
     Fault(
         "growing copies one element less",
         SUPPORT,
-        "  %used = mul i64 %length, %item\n  %new",
-        "  %shorter = lshr i64 %length, 1\n  %used = mul i64 %shorter, %item\n  %new",
+        "  %used = mul i64 %length, %item\n",
+        "  %shorter = lshr i64 %length, 1\n  %used = mul i64 %shorter, %item\n",
     ),
+    Fault("growing is not paid for", SUPPORT, "  %left = sub i64 %budget, %extra\n", "  %left = add i64 %budget, 0\n"),
+    Fault("growing where it is forgets the new place", SUPPORT, "[ %moved, %paid ]", "[ %data, %paid ]"),
     Fault(
         "integers compared with fractions",
         SUPPORT,

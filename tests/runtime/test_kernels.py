@@ -18,6 +18,7 @@ import pytest
 
 import stoffel
 from stoffel import VirtualMachine, VMError
+from stoffel.runtime import kernel_memory
 from tests.compiler.kernels.programs import alike, counting, expanded
 from tests.limits import time_limit
 from tests.machines import SUM_BY_CALL, loaded
@@ -361,6 +362,20 @@ def test_arrays_without_end_are_freed() -> None:
     assert runs(made) >= 3
     # 60 000 arrays of 16 kB are 960 MB.
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 900_000
+
+
+def test_arrays_that_grow_without_end_are_freed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an array is made longer by counts like what is allocated anew."""
+    monkeypatch.setattr(kernel_memory, "BUDGET", 1 << 20)
+    text = expanded(
+        "function main()\nLDI r3, 0\nLDI r4, 1\nLDI r5, 300\nLDI r6, 1000\nround:\n"
+        "r8 = create_array()\nLDI r2, 0\npush:\n_ = array_push(r8, r2)\nADD r2, r2, r4\nCMP r2, r6\nJMPLT push\n"
+        "ADD r3, r3, r4\nCMP r3, r5\nJMPLT round\nRET r8\nend\n"
+    )
+    made = machine(text)
+    assert made.execute("main").items == list(range(1000))
+    # Together they have 2.4 MB, and room for some more.
+    assert 3 <= runs(made) < 10
 
 
 def test_a_kernel_runs_in_a_forked_child() -> None:

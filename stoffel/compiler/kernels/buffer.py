@@ -24,6 +24,7 @@ from typing import Final
     SLICE,
     MODE,
     MALLOC,
+    REALLOC,
     FREE,
     SAVE_THREAD,
     RESTORE_THREAD,
@@ -34,7 +35,7 @@ from typing import Final
     ARENA,
     ARENA_END,
     CHUNKS,
-) = range(25)
+) = range(26)
 """Words of the state buffer.
 
 STATUS: 0 if the kernel returned, 1 if it left. RESULT: what it returned; TAG: of what type that is, where a function

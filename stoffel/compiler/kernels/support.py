@@ -172,34 +172,45 @@ define internal i1 @grow(ptr %S, ptr %h, i64 %item) noinline {
   %more = add i64 %capacity, %half
   %wanted = add i64 %more, 8
   %size = mul i64 %wanted, %item
-  %length_p = getelementptr inbounds i64, ptr %h, i64 LENGTH
-  %length = load i64, ptr %length_p, !tbaa !5
-  %used = mul i64 %length, %item
-  %new = call ptr @allocate(ptr %S, i64 %size)
-  %failed = icmp eq ptr %new, null
-  br i1 %failed, label %none, label %some
-some:
   %data = load ptr, ptr %h, !tbaa !5
-  call void @llvm.memcpy.p0.p0.i64(ptr %new, ptr %data, i64 %used, i1 false)
   %owned_p = getelementptr inbounds i64, ptr %h, i64 OWNED
   %owned = load i64, ptr %owned_p, !tbaa !5
   %is_owned = icmp ne i64 %owned, 0
-  br i1 %is_owned, label %drop, label %keep
-drop:
-  %free_p = getelementptr inbounds i64, ptr %S, i64 FREE
-  %free_i = load i64, ptr %free_p, !tbaa !3
-  %free = inttoptr i64 %free_i to ptr
-  call void %free(ptr %data)
+  br i1 %is_owned, label %mine, label %borrowed
+mine:
+  ; What was allocated last can mostly be made longer where it is.
+  %old = mul i64 %capacity, %item
+  %extra = sub i64 %size, %old
   %budget_p = getelementptr inbounds i64, ptr %S, i64 BUDGET
   %budget = load i64, ptr %budget_p, !tbaa !3
-  %old = mul i64 %capacity, %item
-  %back = add i64 %budget, %old
-  store i64 %back, ptr %budget_p, !tbaa !3
-  br label %keep
-keep:
-  store ptr %new, ptr %h, !tbaa !5
-  store i64 %wanted, ptr %capacity_p, !tbaa !5
+  %left = sub i64 %budget, %extra
+  %spent = icmp slt i64 %left, 0
+  br i1 %spent, label %none, label %longer
+longer:
+  %realloc_p = getelementptr inbounds i64, ptr %S, i64 REALLOC
+  %realloc_i = load i64, ptr %realloc_p, !tbaa !3
+  %realloc = inttoptr i64 %realloc_i to ptr
+  %moved = call ptr %realloc(ptr %data, i64 %size)
+  %refused = icmp eq ptr %moved, null
+  br i1 %refused, label %none, label %paid
+paid:
+  store i64 %left, ptr %budget_p, !tbaa !3
+  br label %done
+borrowed:
+  %new = call ptr @allocate(ptr %S, i64 %size)
+  %failed = icmp eq ptr %new, null
+  br i1 %failed, label %none, label %copy
+copy:
+  %length_p = getelementptr inbounds i64, ptr %h, i64 LENGTH
+  %length = load i64, ptr %length_p, !tbaa !5
+  %used = mul i64 %length, %item
+  call void @llvm.memcpy.p0.p0.i64(ptr %new, ptr %data, i64 %used, i1 false)
   store i64 1, ptr %owned_p, !tbaa !5
+  br label %done
+done:
+  %there = phi ptr [ %moved, %paid ], [ %new, %copy ]
+  store ptr %there, ptr %h, !tbaa !5
+  store i64 %wanted, ptr %capacity_p, !tbaa !5
   ret i1 true
 none:
   ret i1 false
