@@ -238,13 +238,16 @@ class Preparation:
         layout = layout_of(code, self.units.instructions_of(code))
         return places_read(self.units.graph(code, entry), layout)
 
-    def analyse(self, code: Code, entry: int | None, codes: list[str]) -> Kernel:
-        """Return the kernel of a function for values of the types that *codes* name. Raises Refusal."""
+    def analyse(self, code: Code, entry: int | None, codes: list[str], most: int) -> Kernel:
+        """Return the kernel of a function for values of the types that *codes* name. Raises Refusal.
+
+        It has at most *most* instructions; one that had more is refused by TooLarge.
+        """
         from stoffel.compiler.kernels.analysis import Family
         from stoffel.compiler.kernels.lowering import lower
         from stoffel.compiler.kernels.types import type_of_code
 
-        family = Family(self.units, self.units.instructions_of)
+        family = Family(self.units, self.units.instructions_of, most)
         main = family.analyse(code, entry, [type_of_code(item) for item in codes])
         return lower(family, main, entry is not None)
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.compiler.environment import Signature
 from stoffel.compiler.facts import PRIVATE, RAW, Fact, is_raw, kind_of_class
-from stoffel.compiler.kernels import INSTRUCTION_LIMIT
+from stoffel.compiler.kernels import INSTRUCTION_LIMIT, MODERATE
 from stoffel.compiler.places import layout_of
-from stoffel.compiler.refusal import Refusal
+from stoffel.compiler.refusal import Refusal, TooLarge
 from stoffel.isa.scalars import FixedInteger
 from stoffel.isa.table import Flow
 from stoffel.runtime.code import Code
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 TICKS_BEFORE_BUILDING: Final = 1
 """Samples after which only kernels that are in the cache are used."""
+TICKS_BEFORE_LARGE: Final = 3
+"""Samples after which those with more than MODERATE instructions are made too, which takes LLVM up to a second."""
 VARIANTS: Final = 4
 """Kernels of one function, or one entry, for different element types of arrays."""
 LEAST_WORK: Final = 400
@@ -74,6 +76,9 @@ class KernelTier:
         self.eager = eager
         self.kernels = Kernels(tier.state)
         self.may_build = eager
+        self._most = INSTRUCTION_LIMIT if eager else MODERATE
+        self._too_large: list[Candidate] = []
+        """Those that are put off until larger ones are made."""
         self._calls: dict[tuple[Code, tuple[type, ...]], Candidate] = {}
         self._entries: dict[tuple[Code, int, tuple[type, ...]], Candidate] = {}
         self._read: dict[tuple[Code, int], list[int]] = {}
@@ -130,6 +135,11 @@ class KernelTier:
             # What the cache did not have has not been tried.
             self._wanted.clear()
             self._wanted_heads.clear()
+        if ticks > TICKS_BEFORE_LARGE:
+            self._most = INSTRUCTION_LIMIT
+            for candidate in self._too_large:
+                candidate.refusal = None
+            self._too_large.clear()
         self._ticks = ticks
         counts = Counter(record.code for record in records)
         looked_at: set[tuple[Code, int]] = set()
@@ -142,7 +152,7 @@ class KernelTier:
             if position and (in_loop or counts[code] > 1) and code not in self._wanted:
                 self._want_calls(code)
                 return
-            if len(self.units.instructions_of(code)) > INSTRUCTION_LIMIT:
+            if len(self.units.instructions_of(code)) > self._most:
                 in_loop = True
                 continue
             head = self._head_around(code, index)
@@ -361,8 +371,10 @@ class KernelTier:
             stored = not candidate.distrusts_cache and self.store.has(key)
             if not stored and not self.may_build:
                 return None
-            kernel = None if stored else self.preparation.analyse(code, entry, codes)
+            kernel = None if stored else self.preparation.analyse(code, entry, codes, self._most)
         except Refusal as refusal:
+            if isinstance(refusal, TooLarge) and self._most < INSTRUCTION_LIMIT:
+                self._too_large.append(candidate)
             self._refuse(candidate, code, str(refusal))
             return None
         job = Job(key, kernel, self.store)

@@ -112,7 +112,7 @@ class WarmUp:
             callee.hot += heat
         if self._heat < self._next_look:
             return None
-        tier = self._look()
+        tier = self._consider()
         return None if tier is None else tier.call(frame, callee, arguments)
 
     def closure_called(self, callee: Code) -> None:
@@ -130,10 +130,10 @@ class WarmUp:
             code.hot = code.heat + self._step
         if self._heat < self._next_look:
             return False
-        tier = self._look()
+        tier = self._consider()
         return tier is not None and tier.enter(frame)
 
-    def _look(self) -> CompiledTier | None:
+    def _consider(self) -> CompiledTier | None:
         """Load the compiled tier and return it if the program has run for long enough, or will for sure."""
         if self._remember is not None:
             known, self._remember = self._remember(), None

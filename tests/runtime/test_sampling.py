@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from stoffel import VirtualMachine
-from stoffel.compiler.kernels import place
+from stoffel.compiler.kernels import MODERATE, place
 from stoffel.runtime import sampling
 from stoffel.runtime.compiled import CompiledTier
+from stoffel.runtime.kernel_tier import TICKS_BEFORE_LARGE
 from stoffel.runtime.sampling import LONGEST_REST, LOOKS, Clock
 from tests.machines import SUM_BY_CALL, loaded
 
@@ -148,3 +149,53 @@ def test_a_loop_that_was_wanted_only_if_the_cache_has_it_is_not_made_later() -> 
         assert machine.execute("sum", 50) == 1225
     assert {kernel["entry"] for kernel in kernels_of_sum(machine)} == {0}
     assert tier.kernels._jobs == {}
+
+
+@pytest.mark.parametrize(
+    ("size", "callee"), [(MODERATE + 1, 0), (MODERATE - 100, 200)], ids=["one function", "with what it calls"]
+)
+def test_a_large_kernel_is_made_when_a_run_has_gone_on_for_long(size: int, callee: int) -> None:
+    text = f"""
+function part(x)
+{chr(10).join(["    XOR r0, r0, r0"] * max(callee, 1))}
+    RET r0
+end
+
+function sum(n)
+    LDI r1, 0
+    LDI r2, 1
+    LDI r3, 0
+    MOV r4, r0
+again:
+    CMP r1, r4
+    JMPEQ done
+    PUSHARG r1
+    CALL part
+    ADD r3, r3, r1
+    ADD r1, r1, r2
+{chr(10).join(["    XOR r5, r1, r3"] * (size - 13))}
+    JMP again
+done:
+    RET r3
+end
+"""
+    machine = loaded(VirtualMachine(jit="always", cache="off"), text)
+    tier = machine.state.tier
+    assert isinstance(tier, CompiledTier)
+    tier.every = 1  # so that the loop's head is entered
+    tier._load_kernels()
+    assert tier.kernels is not None
+    in_the_loop: Any = SimpleNamespace(code=machine.state.functions["sum"], next_instruction=9)
+    for ticks in range(1, TICKS_BEFORE_LARGE + 1):
+        tier.kernels.sample([in_the_loop], ticks)
+        for _ in range(3):
+            assert machine.execute("sum", 20) == 190
+        assert tier.kernels._jobs == {}
+    tier.kernels.sample([in_the_loop], TICKS_BEFORE_LARGE + 1)
+    for _ in range(2000):
+        assert machine.execute("sum", 20) == 190
+        if any(kernel["runs"] for kernel in kernels_of_sum(machine)):
+            break
+        time.sleep(0.01)
+    else:
+        raise AssertionError(machine.jit_statistics())

@@ -7,5 +7,7 @@ from typing import Final
 
 SYMBOL: Final = "kernel"
 """Name of the function in machine code that the runtime calls."""
-INSTRUCTION_LIMIT: Final = 1500
+INSTRUCTION_LIMIT: Final = 4000
 """Instructions of all instances of one kernel: more take too long to compile."""
+MODERATE: Final = 1500
+"""The same for a run of which it is not known that it goes on for long: LLVM takes 0.3 ms for each instruction."""

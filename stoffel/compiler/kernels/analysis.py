@@ -33,7 +33,7 @@ from stoffel.compiler.kernels.types import (
     words,
 )
 from stoffel.compiler.places import layout_of
-from stoffel.compiler.refusal import Refusal
+from stoffel.compiler.refusal import Refusal, TooLarge
 from stoffel.errors import VMError
 from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.runtime.code import Code
@@ -50,8 +50,10 @@ INSTANCE_LIMIT: Final = 32
 class Family:
     """All instances of one kernel. Raises Refusal, with a sentence, if there is none."""
 
-    def __init__(self, environment: Environment, instructions_of: Any) -> None:
+    def __init__(self, environment: Environment, instructions_of: Any, most: int = INSTRUCTION_LIMIT) -> None:
         self.environment = environment
+        self.most = most
+        """Instructions that it may have."""
         self.instructions_of = instructions_of
         self.instances: list[Instance] = []
         self.closures = False
@@ -198,8 +200,8 @@ class Family:
         if not instructions:
             raise Refusal(f"'{code.name}' has no instructions")
         self._size += len(instructions)
-        if self._size > INSTRUCTION_LIMIT:
-            raise Refusal(f"more than {INSTRUCTION_LIMIT} instructions, with those of '{code.name}'")
+        if self._size > self.most:
+            raise TooLarge(f"more than {self.most} instructions, with those of '{code.name}'")
         if len(self.instances) >= INSTANCE_LIMIT:
             raise Refusal(f"calls of '{code.name}' with ever new types of arguments")
         instance = Instance(
