@@ -32,8 +32,8 @@ class Way(NamedTuple):
     """How many times the usual warm-up it needs."""
 
 
-SAMPLED: Final = 10
-"""Warmth of ways that choose kernels by samples, the second of which comes after 0.7 seconds of work."""
+SAMPLED: Final = 16
+"""Warmth of ways that choose kernels by samples: large ones after 2.7 seconds of work, and they take one to make."""
 
 INTERPRETER: Final = Way("interpreter", "the reference interpreter (jit off)")
 ALWAYS: Final = Way("always", "jit always (code objects at once, then kernels), warmed up", SAMPLED)

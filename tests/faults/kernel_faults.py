@@ -16,6 +16,7 @@ LOWERING = "stoffel/compiler/kernels/lowering.py"
 SUPPORT = "stoffel/compiler/kernels/support.py"
 RUN = "stoffel/runtime/kernel_run.py"
 KERNELS = "stoffel/runtime/kernels.py"
+TIER = "stoffel/runtime/kernel_tier.py"
 ELEMENTS = "stoffel/runtime/elements.py"
 
 KERNEL_FAULTS: tuple[Fault, ...] = (
@@ -79,6 +80,12 @@ KERNEL_FAULTS: tuple[Fault, ...] = (
         SUPPORT,
         "  %used = mul i64 %length, %item\n",
         "  %shorter = lshr i64 %length, 1\n  %used = mul i64 %shorter, %item\n",
+    ),
+    Fault(
+        "what was too large at first is not tried again",
+        TIER,
+        "                candidate.refusal = None\n",
+        "                pass\n",
     ),
     Fault("growing is not paid for", SUPPORT, "  %left = sub i64 %budget, %extra\n", "  %left = add i64 %budget, 0\n"),
     Fault("growing where it is forgets the new place", SUPPORT, "[ %moved, %paid ]", "[ %data, %paid ]"),
