@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 
 HEAT_PER_INSTRUCTION: Final = 150
 """Interpreted instructions, for each of its own, after which a function is translated."""
+WAITS: Final = 2000
+"""Calls and loops that are not translated yet where a kernel of the last run may come first, and contain them."""
 HANDOVERS: Final = 3
 """Times that a unit may be left at an instruction that only the interpreter executes before it is given up."""
 
@@ -113,6 +115,7 @@ class CompiledTier:
         self.units.namespace |= {names.LEAVE: self._leave, names.RECOVER: self._recover, names.EMPTIED: self._emptied}
         self.units.namespace[names.CALL_CLOSURE] = self._call_closure
         self.loading = 0.0, 0.0
+        self._waits = 0
         self._every = 0
         self._countdown = 0
         self._fresh = True
@@ -175,6 +178,7 @@ class CompiledTier:
                 self._load_kernels()
             assert self.kernels is not None
             self.kernels.recall(outcome.kernels)
+            self._waits = WAITS
 
     # Attention and suspension
 
@@ -254,6 +258,7 @@ class CompiledTier:
             except Mismatch:
                 pass
             else:
+                self._waits = 0
                 self.statistics.called(callee)
                 if type(outcome) is KernelLeft:
                     self._take_over(outcome)
@@ -265,7 +270,7 @@ class CompiledTier:
             if key in self.units.calls:
                 return None
             callee.heat += len(callee.function.instructions)
-            if not self.is_hot(callee):
+            if not self.is_hot(callee) or self._is_waiting():
                 return None
             function = self.units.compile_call(key)
             if function is None:
@@ -317,6 +322,7 @@ class CompiledTier:
             except Mismatch:
                 pass
             else:
+                self._waits = 0
                 if type(outcome) is KernelLeft:
                     self.state.records.pop()
                     self._take_over(outcome)
@@ -328,7 +334,7 @@ class CompiledTier:
         key = code, entry, frame.flag, captured_by(frame), (*map(type, values), *private)
         function = self.units.entries.get(key)
         if function is None:
-            if not self._may_translate(code):
+            if self._is_waiting() or not self._may_translate(code):
                 return False
             if key in self.units.entries or not self.units.compile_entry(key, values, private):
                 code.hot = NEVER
@@ -409,6 +415,11 @@ class CompiledTier:
             size = len(code.function.instructions)
             code.hot = int(self.threshold * HEAT_PER_INSTRUCTION * size)
         return code.heat >= code.hot
+
+    def _is_waiting(self) -> bool:
+        """Return whether something else may come first; each time that it is asked counts."""
+        self._waits -= self._waits > 0
+        return self._waits > 0
 
     def _may_translate(self, code: Code) -> bool:
         """Return whether *code* may be translated for one more entry.

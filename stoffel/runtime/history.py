@@ -24,6 +24,8 @@ SLOTS: Final = 4096
 SUFFIX: Final = ".history"
 SPEED_UP: Final = 8
 """How much faster than the interpreter code objects are taken to be where it is asked whether they have paid."""
+LONG_ENOUGH: Final = 0.4
+"""Seconds of compiled code after which a kernel that is wanted from the start is made in time to be of use."""
 _FIRST_LINE: Final = "stoffel history 1"
 _MOST_BYTES: Final = 1 << 16
 _MOST_KERNELS: Final = 64
@@ -33,7 +35,7 @@ _CALL: Final = "call"
 
 
 class Outcome(NamedTuple):
-    """What a run came to: whether compiling *paid*, and the *kernels* that ran or were being made.
+    """What a run came to: whether compiling *paid*, and the *kernels* that ran, were made, or would have been of use.
 
     A kernel is the name of its function and the instruction at which it takes over a loop, None if it runs calls.
     """
@@ -50,10 +52,12 @@ def outcome_of(tier: CompiledTier | WarmUp, began: float) -> Outcome | None:
     if tier.loading is None:
         return None
     before, after = tier.loading
-    kernels = () if tier.kernels is None else tier.kernels.chosen()
     compiling = tier.statistics.compile_seconds()
     interpreted = max(before - began, 0.0)
     compiled = thread_time() - max(began, after) - compiling
+    kernels = () if tier.kernels is None else tier.kernels.chosen()
+    if tier.kernels is not None and compiled > LONG_ENOUGH:
+        kernels = tuple(dict.fromkeys((*kernels, *tier.kernels.missed)))
     paid = interpreted + SPEED_UP * compiled > after - before + compiling
     return Outcome(paid or bool(kernels), kernels)
 

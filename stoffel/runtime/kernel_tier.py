@@ -87,6 +87,7 @@ class KernelTier:
         self._wanted: set[Code] = set()
         self._wanted_heads: set[tuple[Code, int]] = set()
         self._recalled: set[tuple[Code, int | None]] = set()
+        self._missed: dict[tuple[Code, int | None], None] = {}
         self._starts: Counter[Code] = Counter()
         self._given_up: set[tuple[Code, Signature]] = set()
         self._outgrown: dict[tuple[Code, Signature], Fact] = {}
@@ -114,10 +115,19 @@ class KernelTier:
                 self._wanted_heads.add((code, entry))
 
     def chosen(self) -> tuple[tuple[str, int | None], ...]:
-        """Return which kernels have run or are being made: function, and where it is taken over, None for calls."""
+        """Return which kernels have run or were made: function, and where it is taken over, None for calls."""
         candidates = (*self._entries.values(), *self._calls.values())
-        chosen = [item for item in candidates if item.job or any(kernel.entries for kernel in item.kernels)]
+        chosen = [
+            item
+            for item in candidates
+            if item.job or any(kernel.entries or not kernel.cached for kernel in item.kernels)
+        ]
         return tuple(dict.fromkeys((code.name, entry) for code, entry in (item.subject for item in chosen)))
+
+    @property
+    def missed(self) -> tuple[tuple[str, int | None], ...]:
+        """The same for those that were wanted while none was made, and were not in the cache."""
+        return tuple((code.name, entry) for code, entry in self._missed)
 
     # Sampling
 
@@ -370,6 +380,7 @@ class KernelTier:
             key = self.preparation.key(code, entry, codes)
             stored = not candidate.distrusts_cache and self.store.has(key)
             if not stored and not self.may_build:
+                self._missed[code, entry] = None
                 return None
             kernel = None if stored else self.preparation.analyse(code, entry, codes, self._most)
         except Refusal as refusal:

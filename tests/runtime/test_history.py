@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from stoffel import VirtualMachine
-from stoffel.runtime import history, warmup
+from stoffel.runtime import compiled, history, warmup
 from stoffel.runtime.compiled import CompiledTier
 from stoffel.runtime.forecast import Forecast
-from stoffel.runtime.history import History, Outcome, forget, notes, outcome_of
+from stoffel.runtime.history import LONG_ENOUGH, History, Outcome, forget, notes, outcome_of
 from stoffel.runtime.statistics import Statistics
 from stoffel.runtime.warmup import LOOKS, PATIENCE, WarmUp
 from tests.machines import SUM, SUM_BY_CALL, loaded
@@ -206,6 +209,76 @@ def test_the_kernels_of_the_last_run_are_there_at_once(
     (made,) = second.jit_statistics()["functions"][kernel[0]]["kernels"]
     assert (made["cached"], made["runs"]) == (True, 1)
     assert outcome_of(second.state.tier, 0.0) == learnt
+
+
+def test_what_such_a_kernel_contains_is_not_translated_before_it(tmp_path: Path) -> None:
+    text = SUM + (
+        "function main(n)\nLDI r3, 0\nLDI r4, 1\nLDI r5, 30\nMOV r6, r0\nround:\nPUSHARG r6\nCALL sum\n"
+        "ADD r3, r3, r4\nCMP r3, r5\nJMPLT round\nRET r0\nend\n"
+    )
+    learnt = Outcome(paid=True, kernels=(("main", 4),))
+
+    def run() -> dict[str, Any]:
+        machine = loaded(VirtualMachine(jit="always", cache=tmp_path), text)
+        tier = machine.state.tier
+        assert isinstance(tier, CompiledTier)
+        tier.recall(lambda: learnt)
+        assert machine.execute("main", 100) == 4950
+        if tier.kernels is not None and (thread := tier.kernels.builder._thread) is not None:
+            thread.join()
+        functions: dict[str, Any] = machine.jit_statistics()["functions"]
+        return functions
+
+    assert run()["sum"]["units"] > 0
+    found = run()
+    assert found["main"]["kernels"][0]["cached"]
+    assert found.get("sum", {"units": 0})["units"] == 0
+
+
+def test_waiting_for_such_a_kernel_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "WAITS", 10)
+    machine = loaded(VirtualMachine(jit="always", cache="off"), SUM_BY_CALL)
+    tier = machine.state.tier
+    assert isinstance(tier, CompiledTier)
+    tier.recall(lambda: Outcome(paid=True, kernels=(("main", 17),)))
+    assert machine.execute("main", 100) == 4950
+    assert machine.jit_statistics()["functions"]["sum"]["units"] == 1
+
+
+@pytest.mark.parametrize("seconds", [0.3, 0.5])
+def test_a_kernel_that_a_run_was_too_short_for_is_made_in_the_next(
+    seconds: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = loaded(VirtualMachine(jit="always", cache=tmp_path), SUM)
+    tier = first.state.tier
+    assert isinstance(tier, CompiledTier)
+    tier.every = 1  # so that the loop's head is entered
+    tier._load_kernels()
+    assert tier.kernels is not None
+    in_the_loop: Any = SimpleNamespace(code=first.state.functions["sum"], next_instruction=5)
+    tier.kernels.sample([in_the_loop], 1)
+    assert first.execute("sum", 50) == 1225
+    tier.loading = 0.0, 0.0
+    monkeypatch.setattr(history, "thread_time", lambda: seconds + tier.statistics.compile_seconds())
+    learnt = outcome_of(tier, 0.0)
+    assert learnt is not None
+    assert [name for name, _ in learnt.kernels] == ["sum"] * (seconds > LONG_ENOUGH)
+
+    second = loaded(VirtualMachine(jit="always", cache=tmp_path), SUM)
+    tier = second.state.tier
+    assert isinstance(tier, CompiledTier)
+    tier.recall(lambda: learnt)
+    tier.every = 1
+    for _ in range(2000 if learnt.kernels else 5):
+        assert second.execute("sum", 5000) == 12497500
+        if second.jit_statistics()["functions"]["sum"]["kernels"]:
+            break
+        time.sleep(0.01)
+    assert len(second.jit_statistics()["functions"]["sum"]["kernels"]) == len(learnt.kernels)
+    again = outcome_of(tier, 0.0)
+    # It is not forgotten if it was finished late.
+    assert again is not None
+    assert again.kernels == learnt.kernels
 
 
 def test_what_the_last_run_knew_of_other_functions_is_no_matter() -> None:
