@@ -52,11 +52,13 @@ class FunctionStatistics:
 class Statistics:
     """Counters of one machine."""
 
-    __slots__ = ("counts_calls", "deoptimisations", "functions", "records", "runs")
+    __slots__ = ("counts_calls", "deoptimisations", "functions", "load_seconds", "records", "runs")
 
     def __init__(self) -> None:
         self.functions: dict[str, FunctionStatistics] = {}
         self.deoptimisations: dict[str, int] = {}
+        self.load_seconds = 0.0
+        """What loading the translator took; the library that it writes with counts for the first translation."""
         self.records = 0
         self.runs = 0
         self.counts_calls = False
@@ -69,8 +71,8 @@ class Statistics:
         return found
 
     def compile_seconds(self) -> float:
-        """Return how long all translations together have taken, in seconds."""
-        return sum(found.compile_seconds for found in self.functions.values())
+        """Return how long the translator and all translations together have taken, in seconds."""
+        return self.load_seconds + sum(found.compile_seconds for found in self.functions.values())
 
     def called(self, code: Code) -> None:
         """Count a call that no unit counts: by the interpreter or the host, or of a kernel."""

@@ -96,6 +96,7 @@ class Units:
         self._heads: dict[Code, frozenset[int]] = {}
         self._solver: Solver | None = None
         self._compiling: list[Code] = []
+        self._is_loaded = False
         self._versions = 0
         self._cells: dict[tuple[type, object], tuple[CellType, object]] = {}
         self._cells_lock = threading.RLock()
@@ -191,7 +192,7 @@ class Units:
             return self._compile_unit(code, signature)
 
     def _compile_unit(self, code: Code, signature: Signature) -> Callable[..., Value] | None:
-        # Here, not above: a program that runs in kernels never needs it.
+        self._load_translator()
         from stoffel.compiler import translator
 
         name = self.unit_name(code, signature)
@@ -256,6 +257,7 @@ class Units:
                 self.compile_entry(ordinary, values, privates)
             self.entries[key] = self.entries.get(ordinary)
             return self.entries[key] is not None
+        self._load_translator()
         from stoffel.compiler import translator
 
         facts = [translator.fact_of_value(value, private) for value, private in zip(values, privates, strict=True)]
@@ -270,6 +272,15 @@ class Units:
             self._versions += 1
             self.entries[key] = self._install(unit, f"entry {self._versions}")
             return True
+
+    def _load_translator(self) -> None:
+        """Load the translator, if it is not: a program that runs in kernels never needs it."""
+        if not self._is_loaded:
+            began = thread_time()
+            import stoffel.compiler.translator  # noqa: F401 - for those who import it next
+
+            self.statistics.load_seconds += thread_time() - began
+            self._is_loaded = True
 
     def _translate(self, code: Code, translate: Callable[[str], Unit]) -> Unit | None:
         if code in self.refusals or self._variants.get(code, 0) >= VARIANTS:
@@ -445,9 +456,10 @@ class Units:
         code, signature = key
         self._compiling.append(code)
         try:
-            arguments = [_argument(mask) for mask in signature.masks]
+            self._load_translator()
             from stoffel.compiler import translator
 
+            arguments = [_argument(mask) for mask in signature.masks]
             result = translator.infer(
                 code, 0, lambda layout: translator.call_state(layout, arguments), self, signature.captured
             ).result
