@@ -12,6 +12,8 @@ import pytest
 from stoffel import VirtualMachine, VMError
 from stoffel.compiler import forms, opened
 from stoffel.compiler.emission import Emitter
+from stoffel.compiler.names import STRETCH
+from stoffel.compiler.safepoints import LOOP, TAKEN
 from stoffel.isa.program import Function, Instruction, Program
 from stoffel.isa.table import ROWS, OperandKind
 from stoffel.runtime.code import Code
@@ -44,6 +46,8 @@ class Reach:
         self.guesses_failed_in_loops = 0
         self.entries_in_mid_run = 0
         self.toggled_in_compiled_code = 0
+        self.left_in_passing = 0
+        self.left_between_stretches = 0
 
     def missing(self) -> dict[str, set[str]]:
         """Return what has not been reached yet, by subject."""
@@ -51,6 +55,8 @@ class Reach:
             "a guess failed in a loop": self.guesses_failed_in_loops,
             "an entry in mid-loop": self.entries_in_mid_run,
             "hooks switched on in compiled code": self.toggled_in_compiled_code,
+            "left by a poll in passing": self.left_in_passing,
+            "left between two stretches of a loop": self.left_between_stretches,
         }
         return {
             "instructions in loops": {row.name for row in ROWS} - self.in_loops.keys(),
@@ -107,6 +113,10 @@ def reach() -> Iterator[Reach]:
 
         def drop(self, frame, unit, site, reason):  # type: ignore[no-untyped-def]
             found.reasons[reason] += 1
+            sites = unit.line(frame.f_lineno).sites
+            found.left_in_passing += sites.get(LOOP) is site
+            at_a_loop = reason == REASONS[TAKEN] and sites.get(LOOP) is not site
+            found.left_between_stretches += at_a_loop and STRETCH in unit.code.co_names
             forced = self.every > 0 and not self.state.attention
             found.toggled_in_compiled_code += self.state.hooks.active and not forced
             left(self, frame, unit, site, reason)
