@@ -32,6 +32,8 @@ PATIENCE: Final = 4
 """Factor on that for a run that is known not to be worth it."""
 LOOKS: Final = 32
 """Times that a loop is looked at before it alone has run for so long."""
+SELDOM: Final = 4
+"""Part of the heat so far that must come before the next look at all of them, if that is more."""
 
 
 class WarmUp:
@@ -145,7 +147,8 @@ class WarmUp:
                 self._limit *= PATIENCE
         if self._heat >= self._limit:
             return self.load()
-        self._next_look = min(self._heat + self._step, self._limit)
+        # The longer a run has been looked at, the less another look tells.
+        self._next_look = min(self._heat + max(self._step, self._heat // SELDOM), self._limit)
         if self._forecast is None:
             from stoffel.runtime.forecast import Forecast
 
