@@ -15,13 +15,11 @@ from stoffel.compiler.branches import branch_off
 from stoffel.compiler.facts import I64
 from stoffel.compiler.names import RANGE, STRETCH, iterator_name
 from stoffel.compiler.safepoints import NEXT, TAKEN, Length, Order, Spot, Top
-from stoffel.compiler.typed import Node, TypedBlock, TypedFunction
+from stoffel.compiler.typed import RUNNING_OTHERS, Node, TypedBlock, TypedFunction
 
 if TYPE_CHECKING:
     from stoffel.compiler.codeobjects import Label
     from stoffel.compiler.emission import Emitter
-
-_CALLS: Final = frozenset({"call", "closure_call", "any_closure_call", "foreign"})
 
 _ALL: Final = frozenset({-1, 0, 1})
 
@@ -61,7 +59,7 @@ def counted_loops(function: TypedFunction) -> dict[int, Counted]:
             loop = _counted(function, head, ends[0])
             body = None if loop is None else _body(function, head, loop, predecessors, entry)
             if loop is not None and body is not None:
-                result[head] = loop._replace(brief=_is_brief(function, body, head, loop.latch))
+                result[head] = loop._replace(brief=_is_brief(function, body, loop.latch))
     return result
 
 
@@ -138,14 +136,15 @@ def _body(
     return body
 
 
-def _is_brief(function: TypedFunction, body: set[int], head: int, latch: int) -> bool:
+def _is_brief(function: TypedFunction, body: set[int], latch: int) -> bool:
+    """Return whether the loop's body has no calls and no other loops; nothing happens at the head but a comparison."""
     for start in body:
         typed = function.blocks[start]
         if any(edge is not None and edge.back and start != latch for edge in (typed.taken, typed.next)):
             return False
-        if any(node.form in _CALLS for node in typed.nodes):
+        if any(node.form in RUNNING_OTHERS for node in typed.nodes):
             return False
-    return not any(node.form in _CALLS for node in function.blocks[head].nodes)
+    return True
 
 
 def with_loops_together(function: TypedFunction, loops: dict[int, Counted]) -> TypedFunction:

@@ -14,7 +14,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from stoffel.compiler.facts import FORGOTTEN, FORGOTTEN_FACT, PRIVATE, Fact
-from stoffel.compiler.typed import FlowState, Node, Subject
+from stoffel.compiler.typed import RUNNING_OTHERS, FlowState, Node, Subject
 from stoffel.isa.program import Instruction
 from stoffel.isa.table import ROWS, Flow, OperandKind, Place
 
@@ -25,7 +25,6 @@ MOST: Final = 24
 """Places for remembering in one function; the subjects used most often get them."""
 
 _FIELD_READERS: Final = frozenset({"get_field", "find_field"})
-_FORGETTING: Final = frozenset({"call", "closure_call", "any_closure_call", "foreign"})
 _BUILTINS: Final = frozenset({"get_field", "set_field", "get_upvalue", "set_upvalue"})
 
 _PUSHING: Final = frozenset(row.code for row in ROWS if Place.STACK in row.writes)
@@ -72,7 +71,7 @@ def before_call(
     *place* is the one for what the call reads or writes, see :func:`place_of`.
     """
     layout = inference.layout
-    if node.form in _FORGETTING:
+    if node.form in RUNNING_OTHERS:
         for kept in layout.unseen.values():
             state.facts[kept] = FORGOTTEN_FACT
         return node

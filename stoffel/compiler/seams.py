@@ -12,15 +12,12 @@ from stoffel.compiler.liveness import FLAG
 from stoffel.compiler.names import ROOM
 from stoffel.compiler.safepoints import BEFORE, Known
 from stoffel.compiler.spots import FLAG_LOCAL
-from stoffel.compiler.typed import Node, TypedBlock
+from stoffel.compiler.typed import CALLING, Node, TypedBlock
 
 if TYPE_CHECKING:
     from stoffel.compiler.emission import Emitter
     from stoffel.compiler.splicing import Splice
     from stoffel.runtime.values import Shape
-
-CALLING: Final = frozenset({"call", "closure_call", "any_closure_call"})
-"""Forms that stack up records in compiled code."""
 
 
 def records_of(typed: TypedBlock, splice: Splice) -> int:

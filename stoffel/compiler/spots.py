@@ -140,8 +140,7 @@ class Spots:
         self.places[place] = spot
 
     def _evict_flag(self, name: str, needed: int) -> None:
-        flag = self.flag
-        if type(flag) is Order and name in (name_of(flag.left), name_of(flag.right)):
+        if self._flag_uses(name):
             if needed & FLAG:
                 self.materialise_flag()
             else:
@@ -160,8 +159,7 @@ class Spots:
         raise AssertionError("unreachable")
 
     def _flag_uses(self, name: str) -> bool:
-        flag = self.flag
-        return type(flag) is Order and name in (name_of(flag.left), name_of(flag.right))
+        return type(self.flag) is Order and name in locals_of(self.flag)
 
     def own_copy(self, place: int, raw: int) -> None:
         """Pop a value that replaces that of *place* (and of no alias) into a local of its own."""
@@ -204,3 +202,10 @@ class Spots:
 def name_of(spot: Spot | None) -> str:
     """Return the Python local that a spot refers to, "" if to none."""
     return "" if spot is None or type(spot) is Known else spot.name
+
+
+def locals_of(flag: int | Order | Held | None) -> list[str]:
+    """Return the Python locals that the compare flag refers to."""
+    if type(flag) is Held:
+        return [flag.name]
+    return [spot.name for spot in (flag.left, flag.right) if type(spot) is not Known] if type(flag) is Order else []

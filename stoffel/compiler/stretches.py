@@ -14,8 +14,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from stoffel.compiler.liveness import bit
-from stoffel.compiler.safepoints import Held, Known, Order, Site, Spot
-from stoffel.compiler.spots import FLAG_LOCAL, name_of
+from stoffel.compiler.safepoints import Known, Site, Spot
+from stoffel.compiler.spots import FLAG_LOCAL, locals_of, name_of
 
 if TYPE_CHECKING:
     from stoffel.compiler.codeobjects import Label
@@ -60,10 +60,10 @@ def _site_at(emitter: Emitter, head: int) -> Site | None:
     moves, materialised = emitter.moves(head)
     wanted_places, wanted_flag = emitter.initial_spots(head)
     # What is in other locals either has just been moved away, or was not assigned on the way into the loop.
-    kept = {name_of(spot) for spot in wanted_places if spot is not None}.union(_locals_of(wanted_flag))
+    kept = {name_of(spot) for spot in wanted_places if spot is not None}.union(locals_of(wanted_flag))
     kept -= {wanted.name for _, wanted in moves}
     flag = spots.held(FLAG_LOCAL) if materialised else spots.flag
-    if flag is None or not kept.issuperset(_locals_of(flag)):
+    if flag is None or not kept.issuperset(locals_of(flag)):
         return None
     hidden = emitter.typed.layout.hidden(head)
     places: list[Spot | None] = []
@@ -75,14 +75,3 @@ def _site_at(emitter: Emitter, head: int) -> Site | None:
             return None
         places.append(spot)
     return Site(head, tuple(places), flag)
-
-
-def _locals_of(flag: int | Order | Held | None) -> list[str]:
-    """Return the Python locals that the compare flag refers to."""
-    if isinstance(flag, Held):
-        return [flag.name]
-    return (
-        [name_of(spot) for spot in (flag.left, flag.right) if type(spot) is not Known]
-        if isinstance(flag, Order)
-        else []
-    )

@@ -20,6 +20,11 @@ FLAG_BITS: Final = {-1: 1, 0: 2, 1: 4}
 """Bits of a set of compare-flag values."""
 
 
+CALLING: Final = frozenset({"call", "closure_call", "any_closure_call"})
+"""Forms of nodes that call VM functions, and so stack up records in compiled code."""
+RUNNING_OTHERS: Final = CALLING | {"foreign"}
+"""Forms of nodes that run code which the analysis of this function does not see."""
+
 Subject = tuple[int, str]
 """A field, as register of the object and name, or an upvalue of the running closure, as -1 and name."""
 

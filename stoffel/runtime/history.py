@@ -57,7 +57,7 @@ def outcome_of(tier: CompiledTier | WarmUp, began: float) -> Outcome | None:
     compiled = thread_time() - max(began, after) - compiling
     kernels = () if tier.kernels is None else tier.kernels.chosen()
     if tier.kernels is not None and compiled > LONG_ENOUGH:
-        kernels = tuple(dict.fromkeys((*kernels, *tier.kernels.missed)))
+        kernels = tuple(dict.fromkeys((*kernels, *tier.kernels.missed())))
     paid = interpreted + SPEED_UP * compiled > after - before + compiling
     return Outcome(paid or bool(kernels), kernels)
 

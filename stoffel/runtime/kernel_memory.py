@@ -48,7 +48,6 @@ class Memory:
         self.frames_address = 0
         library = ctypes.pythonapi
         for index, function in (
-            (buffer.MALLOC, library.PyMem_RawMalloc),
             (buffer.REALLOC, library.PyMem_RawRealloc),
             (buffer.FREE, library.PyMem_RawFree),
             (buffer.SAVE_THREAD, library.PyEval_SaveThread),

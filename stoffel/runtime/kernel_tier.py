@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 TICKS_BEFORE_BUILDING: Final = 1
 """Samples after which only kernels that are in the cache are used."""
 TICKS_BEFORE_LARGE: Final = 3
-"""Samples after which those with more than MODERATE instructions are made too, which takes LLVM up to a second."""
+"""Samples after which those with more than MODERATE instructions are made too, which takes LLVM a second or so."""
 VARIANTS: Final = 4
 """Kernels of one function, or one entry, for different element types of arrays."""
 LEAST_WORK: Final = 400
@@ -124,7 +124,6 @@ class KernelTier:
         ]
         return tuple(dict.fromkeys((code.name, entry) for code, entry in (item.subject for item in chosen)))
 
-    @property
     def missed(self) -> tuple[tuple[str, int | None], ...]:
         """The same for those that were wanted while none was made, and were not in the cache."""
         return tuple((code.name, entry) for code, entry in self._missed)

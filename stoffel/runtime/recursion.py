@@ -36,7 +36,7 @@ class Recursion:
         self._first = self._later = 0
 
     def look(self, heat: int, records: Sequence[ActivationRecord]) -> tuple[Code | None, int]:
-        """Return a function that goes on for at least so much heat, which is 0 if nothing speaks for any.
+        """Return a function that goes on, and for about how much heat, which is 0 if nothing speaks for any.
 
         *heat* is what the run has come to so far.
         """

@@ -23,7 +23,7 @@ from stoffel.compiler.typed import TypedBlock
 from stoffel.isa.scalars import U8, U16
 from stoffel.runtime.units import Units
 from tests.compiler.units import typed, units
-from tests.machines import loaded
+from tests.machines import loaded, seen_from_outside
 
 WHILE = """
 function main(n)
@@ -261,29 +261,12 @@ def test_what_overflows_is_not_left_after_the_operation(
     assert any(unit.polled for unit in machine.state.tier.units.by_code.values())
 
 
-class Stop(Exception):
-    """Raised by a hook to end a run that would not end by itself."""
-
-
 def test_hook_that_another_thread_switches_on_is_seen_in_passing() -> None:
     text = MULTIPLYING.replace("again:", "    MOV r8, r0\n    CALL start\n    MOV r0, r8\nagain:", 1)
     machine = loaded(VirtualMachine(jit="always"), text)
-    seen: list[tuple[int, list[Any]]] = []
-
-    def stop(event: Any, context: Any) -> None:
-        seen.append((context.cursor[1], list(machine.state.frames[-1].registers[:3])))
-        raise Stop
-
-    hook = machine.register_hook(stoffel.events.BeforeInstructionExecute, stop)
-    machine.disable_hook(hook)
-    started = threading.Event()
-    machine.register_foreign_function("start", lambda context: started.set())
-    switch = threading.Thread(target=lambda: (started.wait(), time.sleep(0.02), machine.enable_hook(hook)))
-    switch.start()
-    with pytest.raises(stoffel.VMError):
-        machine.execute("main", 10**9)
-    switch.join()
-    ((index, (_, counter, product)),) = seen
+    index, (_, counter, product) = seen_from_outside(
+        machine, lambda context: (context.cursor[1], list(machine.state.frames[-1].registers[:3])), 10**9
+    )
     assert machine.jit_statistics()["deoptimisations"] == {"attention at a loop": 1}
     assert (index, product) == (10, 3 * (counter - 1))
 

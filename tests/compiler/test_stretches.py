@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from typing import Any
 
 import pytest
 
-import stoffel
 from stoffel import VirtualMachine
 from stoffel.compiler.names import STRETCH
 from stoffel.compiler.safepoints import Unit
 from stoffel.isa.scalars import I64_MAX
 from stoffel.runtime import units as units_of_a_machine
-from tests.machines import loaded
+from tests.machines import loaded, seen_from_outside
 
 LOOP = """
 function main(first, n)
@@ -129,31 +126,16 @@ def test_leaving_between_stretches_changes_nothing(body: str, leave: str, every:
     assert left == {"attention at a loop": pytest.approx(120 / every, abs=6)}
 
 
-class Stop(Exception):
-    """Raised by a hook to end a run that would not end by itself."""
-
-
 @pytest.mark.parametrize("body", [COPY, FORGETFUL])
 def test_hook_that_another_thread_switches_on_sees_the_record_as_it_is(body: str) -> None:
     text = program(body).replace("LDI r9", "CALL start\n    LDI r9", 1)
     machine = loaded(VirtualMachine(jit="always"), text)
-    seen: list[tuple[int, int, list[Any]]] = []
 
-    def stop(event: Any, context: Any) -> None:
+    def look(context: Any) -> tuple[int, int, list[Any]]:
         frame = machine.state.frames[-1]
-        seen.append((context.cursor[1], frame.flag, list(frame.registers[3:8])))
-        raise Stop
+        return context.cursor[1], frame.flag, list(frame.registers[3:8])
 
-    hook = machine.register_hook(stoffel.events.BeforeInstructionExecute, stop)
-    machine.disable_hook(hook)
-    started = threading.Event()
-    machine.register_foreign_function("start", lambda context: started.set())
-    switch = threading.Thread(target=lambda: (started.wait(), time.sleep(0.02), machine.enable_hook(hook)))
-    switch.start()
-    with pytest.raises(stoffel.VMError):
-        machine.execute("main", 0, 10**9)
-    switch.join()
-    ((index, flag, registers),) = seen
+    index, flag, registers = seen_from_outside(machine, look, 0, 10**9)
     assert machine.jit_statistics()["deoptimisations"] == {"attention at a loop": 1}
     counter = registers[0]
     assert (index, flag) == (machine.state.functions["main"].function.labels["again"], -1)  # type: ignore[union-attr]

@@ -229,7 +229,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "rounds with calls counted in stretches",
         COUNTING,
-        "        if any(node.form in _CALLS for node in typed.nodes):\n",
+        "        if any(node.form in RUNNING_OTHERS for node in typed.nodes):\n",
         "        if False:\n",
     ),
     Fault(
@@ -278,7 +278,7 @@ FAULTS: tuple[Fault, ...] = (
         "            if node.target == loop.bound and",
         "            if False and",
     ),
-    Fault("field remembered across calls", REMEMBERED, "if node.form in _FORGETTING:", "if False:"),
+    Fault("field remembered across calls", REMEMBERED, "if node.form in RUNNING_OTHERS:", "if False:"),
     Fault(
         "field remembered across aliases", REMEMBERED, "if holder >= 0 and (other == key", "if False and (other == key"
     ),

@@ -87,8 +87,13 @@ KERNEL_FAULTS: tuple[Fault, ...] = (
         "                candidate.refusal = None\n",
         "                pass\n",
     ),
-    Fault("growing is not paid for", SUPPORT, "  %left = sub i64 %budget, %extra\n", "  %left = add i64 %budget, 0\n"),
-    Fault("growing where it is forgets the new place", SUPPORT, "[ %moved, %paid ]", "[ %data, %paid ]"),
+    Fault(
+        "what is allocated is not paid for",
+        SUPPORT,
+        "  %left = sub i64 %budget, %extra\n",
+        "  %left = add i64 %budget, 0\n",
+    ),
+    Fault("growing where it is forgets the new place", SUPPORT, "[ %moved, %mine ]", "[ %data, %mine ]"),
     Fault(
         "integers compared with fractions",
         SUPPORT,

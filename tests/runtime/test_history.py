@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from stoffel.runtime.forecast import Forecast
 from stoffel.runtime.history import LONG_ENOUGH, History, Outcome, forget, notes, outcome_of
 from stoffel.runtime.statistics import Statistics
 from stoffel.runtime.warmup import LOOKS, PATIENCE, WarmUp
-from tests.machines import SUM, SUM_BY_CALL, loaded
+from tests.machines import SUM, SUM_BY_CALL, loaded, sampler
 
 PROGRAM = (
     SUM_BY_CALL
@@ -250,13 +249,9 @@ def test_a_kernel_that_a_run_was_too_short_for_is_made_in_the_next(
     seconds: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = loaded(VirtualMachine(jit="always", cache=tmp_path), SUM)
+    sampler(first, "sum", 5)(1)
     tier = first.state.tier
     assert isinstance(tier, CompiledTier)
-    tier.every = 1  # so that the loop's head is entered
-    tier._load_kernels()
-    assert tier.kernels is not None
-    in_the_loop: Any = SimpleNamespace(code=first.state.functions["sum"], next_instruction=5)
-    tier.kernels.sample([in_the_loop], 1)
     assert first.execute("sum", 50) == 1225
     tier.loading = 0.0, 0.0
     monkeypatch.setattr(history, "thread_time", lambda: seconds + tier.statistics.compile_seconds())

@@ -16,7 +16,7 @@ from stoffel.runtime import sampling
 from stoffel.runtime.compiled import CompiledTier
 from stoffel.runtime.kernel_tier import TICKS_BEFORE_LARGE
 from stoffel.runtime.sampling import LONGEST_REST, LOOKS, Clock
-from tests.machines import SUM_BY_CALL, loaded
+from tests.machines import SUM_BY_CALL, loaded, sampler
 
 
 class Tier:
@@ -129,17 +129,15 @@ def test_what_the_cache_has_is_not_asked_for_again_if_it_is_of_no_use(
 def test_a_loop_that_was_wanted_only_if_the_cache_has_it_is_not_made_later() -> None:
     """Meanwhile it has turned out that the function is called again and again: the whole of it is wanted."""
     machine = loaded(VirtualMachine(jit="always", cache="off"), SUM_BY_CALL)
+    sample = sampler(machine, "sum", 5)
     tier = machine.state.tier
     assert isinstance(tier, CompiledTier)
-    tier.every = 1  # so that the loop's head is entered
-    tier._load_kernels()
     assert tier.kernels is not None
-    in_the_loop: Any = SimpleNamespace(code=machine.state.functions["sum"], next_instruction=5)
-    tier.kernels.sample([in_the_loop], 1)
+    sample(1)
     for _ in range(3):
         assert machine.execute("sum", 50) == 1225
     assert kernels_of_sum(machine) == []
-    tier.kernels.sample([in_the_loop], 2)
+    sample(2)
     for _ in range(2000):
         assert machine.execute("sum", 50) == 1225
         if kernels_of_sum(machine):
@@ -180,18 +178,16 @@ done:
 end
 """
     machine = loaded(VirtualMachine(jit="always", cache="off"), text)
+    sample = sampler(machine, "sum", 9)
     tier = machine.state.tier
     assert isinstance(tier, CompiledTier)
-    tier.every = 1  # so that the loop's head is entered
-    tier._load_kernels()
     assert tier.kernels is not None
-    in_the_loop: Any = SimpleNamespace(code=machine.state.functions["sum"], next_instruction=9)
     for ticks in range(1, TICKS_BEFORE_LARGE + 1):
-        tier.kernels.sample([in_the_loop], ticks)
+        sample(ticks)
         for _ in range(3):
             assert machine.execute("sum", 20) == 190
         assert tier.kernels._jobs == {}
-    tier.kernels.sample([in_the_loop], TICKS_BEFORE_LARGE + 1)
+    sample(TICKS_BEFORE_LARGE + 1)
     for _ in range(2000):
         assert machine.execute("sum", 20) == 190
         if any(kernel["runs"] for kernel in kernels_of_sum(machine)):

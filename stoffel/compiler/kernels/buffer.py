@@ -23,7 +23,6 @@ from typing import Final
     DEPTH,
     SLICE,
     MODE,
-    MALLOC,
     REALLOC,
     FREE,
     SAVE_THREAD,
@@ -35,7 +34,7 @@ from typing import Final
     ARENA,
     ARENA_END,
     CHUNKS,
-) = range(26)
+) = range(25)
 """Words of the state buffer.
 
 STATUS: 0 if the kernel returned, 1 if it left. RESULT: what it returned; TAG: of what type that is, where a function
@@ -44,7 +43,7 @@ suspended Python thread state while the interpreter lock is released. FUEL: what
 the end what is left. USED: fuel used in slices that have ended. FRAMES: where the next frame record goes. CREATED:
 number of arrays created. CHAIN: first of the headers made by the kernel. BUDGET: bytes that it may still allocate.
 IS_MAIN: 1 in the thread that handles signals. DEPTH: native calls that may be nested. SLICE: fuel of a slice. MODE: 0
-to run, 1 to free what CHAIN and CHUNKS hold. MALLOC to FMOD: addresses of functions. FLAG: the compare flag for an
+to run, 1 to free what CHAIN and CHUNKS hold. REALLOC to FMOD: addresses of functions. FLAG: the compare flag for an
 entry in mid-function. ARENA to ARENA_END: memory for objects; CHUNKS: the last piece of it, whose first word is the one
 before.
 """

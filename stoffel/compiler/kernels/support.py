@@ -64,17 +64,19 @@ leave:
   ret i64 -1
 }
 
-define internal ptr @allocate(ptr %S, i64 %size) noinline {
+; Makes memory longer, where it is if there is room behind it; null if that is not to be had. What is null is new.
+define internal ptr @resize(ptr %S, ptr %data, i64 %old, i64 %size) noinline {
   %budget_p = getelementptr inbounds i64, ptr %S, i64 BUDGET
   %budget = load i64, ptr %budget_p, !tbaa !3
-  %left = sub i64 %budget, %size
+  %extra = sub i64 %size, %old
+  %left = sub i64 %budget, %extra
   %spent = icmp slt i64 %left, 0
   br i1 %spent, label %none, label %some
 some:
-  %malloc_p = getelementptr inbounds i64, ptr %S, i64 MALLOC
-  %malloc_i = load i64, ptr %malloc_p, !tbaa !3
-  %malloc = inttoptr i64 %malloc_i to ptr
-  %result = call ptr %malloc(i64 %size)
+  %realloc_p = getelementptr inbounds i64, ptr %S, i64 REALLOC
+  %realloc_i = load i64, ptr %realloc_p, !tbaa !3
+  %realloc = inttoptr i64 %realloc_i to ptr
+  %result = call ptr %realloc(ptr %data, i64 %size)
   %failed = icmp eq ptr %result, null
   br i1 %failed, label %none, label %done
 done:
@@ -82,6 +84,11 @@ done:
   ret ptr %result
 none:
   ret ptr null
+}
+
+define internal ptr @allocate(ptr %S, i64 %size) {
+  %result = call ptr @resize(ptr %S, ptr null, i64 0, i64 %size)
+  ret ptr %result
 }
 
 define internal ptr @new_array(ptr %S) noinline {
@@ -178,24 +185,10 @@ define internal i1 @grow(ptr %S, ptr %h, i64 %item) noinline {
   %is_owned = icmp ne i64 %owned, 0
   br i1 %is_owned, label %mine, label %borrowed
 mine:
-  ; What was allocated last can mostly be made longer where it is.
   %old = mul i64 %capacity, %item
-  %extra = sub i64 %size, %old
-  %budget_p = getelementptr inbounds i64, ptr %S, i64 BUDGET
-  %budget = load i64, ptr %budget_p, !tbaa !3
-  %left = sub i64 %budget, %extra
-  %spent = icmp slt i64 %left, 0
-  br i1 %spent, label %none, label %longer
-longer:
-  %realloc_p = getelementptr inbounds i64, ptr %S, i64 REALLOC
-  %realloc_i = load i64, ptr %realloc_p, !tbaa !3
-  %realloc = inttoptr i64 %realloc_i to ptr
-  %moved = call ptr %realloc(ptr %data, i64 %size)
+  %moved = call ptr @resize(ptr %S, ptr %data, i64 %old, i64 %size)
   %refused = icmp eq ptr %moved, null
-  br i1 %refused, label %none, label %paid
-paid:
-  store i64 %left, ptr %budget_p, !tbaa !3
-  br label %done
+  br i1 %refused, label %none, label %done
 borrowed:
   %new = call ptr @allocate(ptr %S, i64 %size)
   %failed = icmp eq ptr %new, null
@@ -208,7 +201,7 @@ copy:
   store i64 1, ptr %owned_p, !tbaa !5
   br label %done
 done:
-  %there = phi ptr [ %moved, %paid ], [ %new, %copy ]
+  %there = phi ptr [ %moved, %mine ], [ %new, %copy ]
   store ptr %there, ptr %h, !tbaa !5
   store i64 %wanted, ptr %capacity_p, !tbaa !5
   ret i1 true
