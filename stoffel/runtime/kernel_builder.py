@@ -7,17 +7,17 @@ on disk) is a job that another thread can do, so that a program whose end is nea
 from __future__ import annotations
 
 import atexit
+import os
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.compiler.kernels import INSTRUCTION_LIMIT, SYMBOL
-from stoffel.compiler.kernels.digest import sha256
+from stoffel.compiler.kernels.digest import digest_of_files, sha256
 from stoffel.compiler.places import layout_of
 from stoffel.compiler.refusal import Refusal
 from stoffel.isa.scalars import constant_key
@@ -254,17 +254,14 @@ class Preparation:
 
 @cache
 def _compiler_identity() -> str:
-    """Return a digest of the sources that decide what machine code a function becomes: part of every key."""
-    from stoffel.compiler import blocks, decoding, kernels, places
-    from stoffel.isa import table
+    """Return what stands in every key for the compiler and all that it reads: a digest of the whole package.
 
-    digest = sha256()
-    sources = [Path(str(module.__file__)) for module in (blocks, decoding, places, table)]
-    for directory in kernels.__path__:
-        sources.extend(sorted(Path(directory).glob("*.py")))
-    for source in sources:
-        digest.update(source.read_bytes())
-    return digest.hexdigest()
+    Where that is not in files (an archive), it is a text that no other process has: kernels are then made anew.
+    """
+    try:
+        return digest_of_files(sys.modules["stoffel"].__path__[0])
+    except OSError:
+        return os.urandom(32).hex()
 
 
 def _meta(kernel: Kernel) -> dict[str, Any]:

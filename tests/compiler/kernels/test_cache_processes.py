@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from stoffel.compiler import typed
 from stoffel.compiler.kernels.cache import Cache
+from tests.copies import Copy
 
 from .caches import host, stored
 
@@ -107,3 +110,57 @@ def test_machine_code_that_one_process_built_another_loads_and_runs(directory: P
     )
     for script, expected in ((writer, b"True\n"), (reader, b"42\n")):
         assert python(script, directory).communicate(timeout=120) == (expected, b"")
+
+
+SLOTS = """
+function main(n: int64) -> int64
+    LDI     r1, 0
+    LDI     r2, 1
+    MOV     r3, r0
+    LDI     r5, 7
+    STS     slot0, r5
+    LDI     r5, 9
+    STS     slot1, r5
+again:
+    CMP     r1, r3
+    JMPEQ   done
+    ADD     r1, r1, r2
+    LDS     r5, slot0
+    ADD     r5, r5, r2
+    STS     slot0, r5
+    JMP     again
+done:
+    PUSHARG r1
+    CALL    print
+    LDS     r5, slot0
+    RET     r5
+end
+"""
+"""The kernel of the loop is left at the call: what is in which slot then, the place of each slot tells."""
+
+
+def test_a_compiler_that_has_changed_uses_no_kernel_of_the_one_before(tmp_path: Path) -> None:
+    copy = Copy(tmp_path)
+    program = tmp_path / "slots.stfasm"
+    program.write_text(SLOTS, encoding="utf-8")
+    words = ("run", "--jit=kernels", "--stats", program, 5000)
+    status, out, err = copy.stoffel(*words)
+    assert (status, out) == (0, "5000\n5007\n")
+    assert err.count("  built  ") == 1
+    assert copy.stoffel(*words)[2].count("  cached  ") == 1
+    # Places are numbered the other way round, as everything in the copy then expects it.
+    copy.replace(typed, "in enumerate(slots)}", "in enumerate(reversed(slots))}")
+    status, out, err = copy.stoffel(*words)
+    assert (status, out) == (0, "5000\n5007\n")
+    assert err.count("  built  ") == 1
+
+
+def test_a_package_in_an_archive_makes_its_kernels_anew(tmp_path: Path) -> None:
+    copy = Copy(tmp_path / "copy")
+    program = tmp_path / "slots.stfasm"
+    program.write_text(SLOTS, encoding="utf-8")
+    archive = shutil.make_archive(str(tmp_path / "archive"), "zip", copy.directory)
+    for _ in range(2):
+        status, out, err = copy.stoffel("run", "--jit=kernels", "--stats", program, 5000, where=Path(archive))
+        assert (status, out) == (0, "5000\n5007\n")
+        assert err.count("  built  ") == 1
