@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from stoffel.compiler.decoding import CONSTANT, OPERATION, SHAPES
+from stoffel.compiler.decoding import CONSTANT, OPERATION, OTHER, SHAPES
 from stoffel.errors import VMError
 from stoffel.isa.program import Instruction
 from stoffel.isa.table import Flow
@@ -261,6 +261,9 @@ def _outcome(instructions: Sequence[Instruction], block: Block, follower: Block,
                 known.pop(operands[target], None)
             else:
                 known[operands[target]] = value
+        elif sort == OTHER:
+            known.clear()
+            flag = None
         elif sort == OPERATION:
             value = _result(operation, [known.get(operands[source], _UNKNOWN) for source in sources])
             flag = None if value is _UNKNOWN else value

@@ -53,6 +53,8 @@ _BINARY: Final = {
     "XOR": 12,
 }
 """Arguments of BINARY_OP (CPython's opcode.h)."""
+OPERATORS: Final = frozenset(_BINARY)
+"""What :meth:`Writer.binary` takes."""
 
 _IF_TRUE: Final = "POP_JUMP_FORWARD_IF_TRUE" if _OLD else "POP_JUMP_IF_TRUE"
 _IF_FALSE: Final = "POP_JUMP_FORWARD_IF_FALSE" if _OLD else "POP_JUMP_IF_FALSE"

@@ -1,5 +1,7 @@
 """What an instruction does to places, worked out once for each instruction from the row of the table.
 
+What no sort describes is left to the interpreter, so that every row is compiled rightly.
+
 The passes visit an instruction several times; going through its operands each time would be most of their work.
 """
 
@@ -8,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from stoffel.compiler.facts import of_constant
-from stoffel.isa.table import ROWS, Flow, Op, OperandKind, Place
+from stoffel.isa.table import ROWS, Flow, Op, OperandKind
 
 if TYPE_CHECKING:
     from stoffel.compiler.typed import Layout
@@ -34,6 +36,27 @@ ENTER: Final = 8
 """The inlined call ``detail`` begins."""
 GIVE: Final = 9
 """The inlined call ``detail`` ends; the first source goes to ``target``, the second holds the caller's flag."""
+OTHER: Final = 10
+"""Only the interpreter knows what the instruction, named ``detail``, does."""
+
+_BY_FORMULA: Final = {
+    "": NOTHING,
+    "R[A] := B (1)": CONSTANT,
+    "R[A] := R[B]": MOVE,
+    "R[A] := S[B]": MOVE,
+    "S[A] := R[B]": MOVE,
+    "stack := stack + [R[A]]": PUSH,
+    "R[A] := stack[-1 + B]": PEEK,
+}
+"""Sorts of the instructions without an operation or a flow of their own."""
+_BY_FLOW: Final = {Flow.JUMP: NOTHING, Flow.CALL: CALL, Flow.RETURN: RETURN}
+_OPERANDS: Final = (
+    (OperandKind.TARGET, OperandKind.SOURCE),
+    (OperandKind.TARGET, OperandKind.SOURCE, OperandKind.SOURCE),
+)
+"""Kinds of the operands of an operation whose result goes to a register."""
+_DETAILS: Final = {CALL: OperandKind.FUNCTION, PEEK: OperandKind.OFFSET, CONSTANT: OperandKind.CONSTANT}
+"""Kind of the operand that is the detail."""
 
 
 class Step(NamedTuple):
@@ -54,10 +77,21 @@ class Shape(NamedTuple):
     detail: int
     slot_is_target: bool
     slot: int
-    operation: str
+    name: str
+    """That of the operation, or of an instruction of the sort OTHER."""
+
+
+def _sort(row: Op) -> int:
+    if row.operation:
+        known = row.operation == "CMP" or tuple(operand.kind for operand in row.operands) in _OPERANDS
+        return OPERATION if known else OTHER
+    return _BY_FORMULA.get(row.formula, OTHER) if row.flow is Flow.NEXT else _BY_FLOW[row.flow]
 
 
 def _shape(row: Op) -> Shape:
+    sort = _sort(row)
+    if sort == OTHER:
+        return Shape(sort, -1, (), -1, False, -1, row.name)
     found: dict[OperandKind, int] = {}
     sources = []
     for position, operand in enumerate(row.operands):
@@ -66,23 +100,7 @@ def _shape(row: Op) -> Shape:
         else:
             found[operand.kind] = position
     target, slot = found.get(OperandKind.TARGET, -1), found.get(OperandKind.SLOT, -1)
-    detail = -1
-    if row.operation:
-        sort = OPERATION
-    elif row.flow is Flow.CALL:
-        sort, detail = CALL, found[OperandKind.FUNCTION]
-    elif row.flow is Flow.RETURN:
-        sort = RETURN
-    elif Place.STACK in row.writes:
-        sort = PUSH
-    elif OperandKind.OFFSET in found:
-        sort, detail = PEEK, found[OperandKind.OFFSET]
-    elif OperandKind.CONSTANT in found:
-        sort, detail = CONSTANT, found[OperandKind.CONSTANT]
-    elif target >= 0 or slot >= 0:
-        sort = MOVE
-    else:
-        sort = NOTHING
+    detail = found[_DETAILS[sort]] if sort in _DETAILS else -1
     return Shape(sort, target, tuple(sources), detail, target < 0 <= slot, slot, row.operation)
 
 
@@ -106,7 +124,7 @@ def decode_at(index: int, instruction: Instruction, layout: Layout) -> Step:
 
 def decode(instruction: Instruction, layout: Layout) -> Step:
     """Return *instruction* in terms of the places of *layout*."""
-    sort, target, positions, detail, slot_is_target, slot, operation = SHAPES[instruction.op.code]
+    sort, target, positions, detail, slot_is_target, slot, name = SHAPES[instruction.op.code]
     operands = instruction.operands
     if sort == CONSTANT:
         return Step(sort, operands[target], (), of_constant(operands[detail]))
@@ -122,8 +140,8 @@ def decode(instruction: Instruction, layout: Layout) -> Step:
             target = place
         else:
             sources = (place,)
-    if sort == OPERATION:
-        return Step(sort, target, sources, operation)
+    if sort in (OPERATION, OTHER):
+        return Step(sort, target, sources, name)
     if sort == CALL:
         return Step(sort, 0, sources, operands[detail])
     return Step(sort, target, sources, operands[detail] if detail >= 0 else None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from stoffel.compiler.codeobjects import OPERATORS
 from stoffel.compiler.facts import KIND_RANGES, UNIT_FACT, is_raw
 from stoffel.compiler.names import (
     CALL_CLOSURE,
@@ -18,13 +19,23 @@ from stoffel.compiler.names import (
     foreign_name,
     operation_name,
 )
+from stoffel.compiler.operation_forms import OPERATION_FORMS
 from stoffel.compiler.safepoints import AFTER, DURING, HANDOVER, Held, Known, Length, Order, Spot, Sum, Top
 from stoffel.compiler.seams import check_shape, expect_closure, load_room, publish, take_arguments
 from stoffel.compiler.spots import FLAG_LOCAL
 from stoffel.compiler.typed import Node
+from stoffel.isa.table import complete
 
 QUICK_INTEGER: Final = (1 << 30) - 1
 """Largest int that CPython keeps in one digit; its specialised comparisons take no larger ones."""
+
+_OPERATORS: Final = {
+    "integer": {*OPERATORS, "NOT"},
+    "float": {*OPERATORS, "DIV", "MOD"},
+    "string": OPERATORS,
+    "boolean": {*OPERATORS, "NOT"},
+}
+"""Operations that each of the forms for operators can write."""
 
 if TYPE_CHECKING:
     from stoffel.compiler.codeobjects import Label
@@ -517,7 +528,7 @@ def _set_upvalue(emitter: Emitter, node: Node, landing: int) -> None:  # noqa: A
     emitter.spots.set(node.target, Known(UNIT_FACT))
 
 
-FORMS: Final[dict[str, Callable[[Emitter, Node, int], None]]] = {
+_WRITERS: Final[dict[str, Callable[[Emitter, Node, int], None]]] = {
     "integer": _integer,
     "wrapping_shift": _wrapping_shift,
     "division": _division,
@@ -557,4 +568,14 @@ FORMS: Final[dict[str, Callable[[Emitter, Node, int], None]]] = {
     "create_array": _create("Array"),
     "create_object": _create("Object"),
 }
+
+_OF_OPERATIONS: Final = {
+    f"{operation} as {form}" if form in _OPERATORS and operation not in _OPERATORS[form] else form
+    for operation, forms in OPERATION_FORMS.items()
+    for form in (forms.integers, forms.floats, forms.strings, forms.booleans)
+    if form
+}
+"""Forms that operations have, those with an operation that they cannot write by a name of their own."""
+
+FORMS: Final = complete(_WRITERS, {*_WRITERS, *_OF_OPERATIONS}, __name__)
 """The writer of every form that leaves something in the code object."""

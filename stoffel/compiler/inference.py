@@ -7,7 +7,6 @@ are written as guards; a guard that fails leaves compiled code, and what was see
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from stoffel.compiler import inlining, opened, ranges
@@ -19,6 +18,7 @@ from stoffel.compiler.decoding import (
     GIVE,
     MOVE,
     OPERATION,
+    OTHER,
     PEEK,
     PUSH,
     RETURN,
@@ -28,19 +28,15 @@ from stoffel.compiler.decoding import (
 )
 from stoffel.compiler.environment import LARGE
 from stoffel.compiler.facts import (
-    ANY,
     BOOL,
     CLASS,
     FALSE_FACT,
     FLOAT,
     FORGOTTEN_FACT,
-    I64,
     IMPOSSIBLE,
     INTEGERS,
     KIND_RANGES,
     NOTHING,
-    NUMBERS,
-    STRING,
     TRUE_FACT,
     Fact,
     join,
@@ -51,6 +47,7 @@ from stoffel.compiler.facts import (
 )
 from stoffel.compiler.fixpoint import Effects, Fixpoint
 from stoffel.compiler.narrowing import narrowed
+from stoffel.compiler.operation_forms import native_form, result_kinds
 from stoffel.compiler.typed import FLAG_BITS, Comparison, FlowState, Layout, Node, TypedBlock, TypedFunction
 from stoffel.errors import VMError
 from stoffel.runtime.code import Code
@@ -60,38 +57,13 @@ if TYPE_CHECKING:
     from stoffel.compiler.environment import Environment, Feedback
     from stoffel.compiler.splicing import Inlined
 
-ORDERABLE: Final = (STRING, BOOL)
-"""Kinds besides the numbers that compare with themselves."""
-
-ARITHMETIC: Final = frozenset({"ADD", "SUB", "MUL", "DIV", "MOD"})
-_LOGICAL: Final = frozenset({"AND", "OR", "XOR"})
+_BITWISE: Final = frozenset({"AND", "OR", "XOR", "NOT"})
 _SHIFTS: Final = frozenset({"SHL", "SHR"})
 
 
 def single(mask: int) -> bool:
     """Return whether a set of kinds holds exactly one."""
     return mask != 0 and mask & (mask - 1) == 0
-
-
-@cache
-def native_form(operation: str, a: int, b: int) -> str:
-    """Return the form in which *operation* is written out for two single kinds, "" if it is called instead.
-
-    An operation with one operand is given its kind twice.
-    """
-    if operation == "CMP":
-        if (a & INTEGERS and b & INTEGERS) or (a == b and a in ORDERABLE):
-            return "compare"
-        return "compare_float" if a & NUMBERS and b & NUMBERS else ""
-    if a == b and a & INTEGERS:
-        return "integer"
-    if operation in ARITHMETIC and FLOAT in (a, b) and a in (FLOAT, I64) and b in (FLOAT, I64):
-        return "float"
-    if a == b == STRING and operation == "ADD":
-        return "string"
-    if a == b == BOOL and operation not in ARITHMETIC and operation not in _SHIFTS:
-        return "boolean"
-    return ""
 
 
 _OUTCOMES: Final = [frozenset(value for value, bit in FLAG_BITS.items() if flag & bit) for flag in range(8)]
@@ -362,6 +334,9 @@ class Inference:
                 return False
             self._define(state, target, facts[place])
             nodes.append(Node(index, "copy", target, (place,), result=facts[target]))
+        elif sort == OTHER:
+            nodes.append(Node(index, "leave", detail=f"{detail} is executed by the interpreter", leaves=True))
+            return False
         return True
 
     def _operation(
@@ -445,35 +420,19 @@ class Inference:
         """Return form, result, detail and whether it leaves, for operands that are guarded already."""
         a, b = facts[0].mask, facts[-1].mask
         form = native_form(operation, a, b) if a in CLASS and b in CLASS else ""
-        if form == "integer":
-            return self._integer(operation, facts)
+        if not form:
+            return "generic", of_kinds(result_kinds(operation, a, b)), None, False
+        if a == b and a & INTEGERS:
+            return self._integer(operation, form, facts)
         if form == "float":
-            zero_divisor = operation in ("DIV", "MOD") and not (facts[1].is_constant and facts[1].constant != 0)
+            zero_divisor = operation in ("DIV", "MOD") and not (facts[-1].is_constant and facts[-1].constant != 0)
             return "float", of_kinds(FLOAT), None, zero_divisor or operation == "MOD"
-        if form == "string":
-            return "string", of_kinds(STRING), None, False
-        if form == "boolean":
-            return "boolean", of_kinds(BOOL), None, False
-        return "generic", of_kinds(self._generic_result(operation, a, b)), None, False
+        return form, of_kinds(FLOAT if FLOAT in (a, b) else a), None, False
 
-    def _generic_result(self, operation: str, a: int, b: int) -> int:
-        result = a & b & INTEGERS
-        if operation in ARITHMETIC:
-            if (a | b) & FLOAT and a & (FLOAT | I64) and b & (FLOAT | I64):
-                result |= FLOAT
-            if operation == "ADD":
-                result |= a & b & STRING
-        elif operation not in _SHIFTS:
-            result |= a & b & BOOL
-        return result or ANY
-
-    def _integer(self, operation: str, facts: list[Fact]) -> tuple[str, Fact, object, bool]:
-        kind = facts[0].mask
+    def _integer(self, operation: str, form: str, facts: list[Fact]) -> tuple[str, Fact, object, bool]:
+        a, b = facts[0], facts[-1]
+        kind = a.mask
         least, greatest = KIND_RANGES[kind]
-        if operation == "NOT":
-            low, high = (~facts[0].high, ~facts[0].low) if least < 0 else (0, greatest)
-            return "integer", of_range(kind, low, high), None, False
-        a, b = facts
         if operation in _SHIFTS:
             width = (greatest - least + 1).bit_length() - 1
             if b.low < 0 or b.high >= width:
@@ -483,11 +442,9 @@ class Inference:
                 return "wrapping_shift", of_kinds(kind), None, False
             return "integer", of_range(kind, *bounds), None, False
         bounds = ranges.interval(operation, a, b)
-        if operation in ("DIV", "MOD"):
-            # Anything that the quick form does not cover (zero, minimum by -1) is computed by the operation itself.
-            return "division", of_range(kind, *bounds), None, False
-        if operation in _LOGICAL:
-            return "integer", of_range(kind, *bounds), None, False
+        if form != "integer" or operation in _BITWISE:
+            # The result fits, or the operation itself is called for what does not (zero, minimum by -1 in a division).
+            return form, of_range(kind, *bounds), None, False
         low, high = bounds
         if high < least or low > greatest:
             return "generic", of_kinds(kind), None, False

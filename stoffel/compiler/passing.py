@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from stoffel.compiler.liveness import FLAG, bit
+from stoffel.compiler.operation_forms import OPERATION_FORMS
 from stoffel.compiler.typed import Node, TypedBlock
 
 if TYPE_CHECKING:
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
 
 TAKING: Final = frozenset({"integer", "float", "string", "boolean"})
 """Forms that load their first source before anything else, and nothing but once."""
-
-_COMMUTATIVE: Final = frozenset({"ADD", "MUL", "AND", "OR", "XOR"})
 
 PASSING: Final = TAKING | {"wrapping_shift", "division", "get_element_of_string", "string_length", "integer_text"}
 """Forms that end with their result on the evaluation stack."""
@@ -40,7 +39,7 @@ def passes_on(emitter: Emitter, typed: TypedBlock, position: int, node: Node) ->
             if taker.form not in TAKING or taker.guards or taker.leaves or taker in emitter.increments:
                 return False
             first, *others = taker.sources
-            if first not in holders and taker.form == "integer" and taker.operation in _COMMUTATIVE:
+            if first not in holders and taker.form == "integer" and OPERATION_FORMS[taker.operation].commutes:
                 # Whichever is loaded first, the result is the same.
                 first, others = others[0], [first]
             if first not in holders or any(other in holders for other in others):

@@ -11,6 +11,7 @@ from itertools import product
 from typing import Final
 
 from stoffel.compiler.facts import KIND_RANGES, NOTHING, Fact
+from stoffel.isa.table import OPERATION_NAMES, complete
 
 Interval = tuple[int, int]
 
@@ -69,6 +70,10 @@ def _bits(a: Fact, b: Fact) -> Interval:
     return -(1 << width), (1 << width) - 1
 
 
+def _complement(a: Fact, b: Fact) -> Interval:  # noqa: ARG001 - it has one operand
+    return (~a.high, ~a.low) if KIND_RANGES[a.mask][0] < 0 else KIND_RANGES[a.mask]
+
+
 def _shift_left(a: Fact, b: Fact) -> Interval:
     shifted = (a.low << b.low, a.low << b.high, a.high << b.low, a.high << b.high)
     return min(shifted), max(shifted)
@@ -79,22 +84,33 @@ def _shift_right(a: Fact, b: Fact) -> Interval:
     return min(shifted), max(shifted)
 
 
-_INTERVALS: Final[dict[str, Callable[[Fact, Fact], Interval]]] = {
-    "ADD": _add,
-    "SUB": _subtract,
-    "MUL": _multiply,
-    "DIV": _divide,
-    "MOD": _modulo,
-    "AND": _and,
-    "OR": _or,
-    "XOR": _xor,
-    "SHL": _shift_left,
-    "SHR": _shift_right,
-}
+def _whole_kind(a: Fact, b: Fact) -> Interval:  # noqa: ARG001 - as all intervals are called
+    return KIND_RANGES[a.mask]
+
+
+_INTERVALS: Final[dict[str, Callable[[Fact, Fact], Interval]]] = complete(
+    {
+        "ADD": _add,
+        "SUB": _subtract,
+        "MUL": _multiply,
+        "DIV": _divide,
+        "MOD": _modulo,
+        "AND": _and,
+        "OR": _or,
+        "XOR": _xor,
+        "NOT": _complement,
+        "SHL": _shift_left,
+        "SHR": _shift_right,
+    },
+    OPERATION_NAMES,
+    __name__,
+    default=_whole_kind,
+)
+"""Of an operation that is not here it is known only that its result fits the kind."""
 
 
 def interval(operation: str, a: Fact, b: Fact) -> Interval:
-    """Return the bounds of the mathematical result for two operands of one integer kind.
+    """Return the bounds of the mathematical result for two operands of one integer kind; one operand is given twice.
 
     The amount of a shift must be known to lie within the kind's width. Division and modulo are truncated; a zero
     divisor has no result and does not count.

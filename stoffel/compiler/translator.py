@@ -116,7 +116,7 @@ def bounded(code: Code, entry: int, facts: list[Fact], environment: Environment)
             shape = SHAPES[instruction.op.code]
             if shape.target >= 0:
                 written.add(instruction.operands[shape.target])
-            elif shape.operation == "CMP":
+            elif shape.name == "CMP":
                 compared.update(instruction.operands)
     result = list(facts)
     for place, fact in enumerate(facts):

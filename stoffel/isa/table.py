@@ -2,7 +2,7 @@
 
 Assembler, disassembler, binary codec, verifier, interpreter, both compilers, program generators and the manual read
 these rows. A back end passes its own mapping through :func:`complete`, which fails at import, by name, when one is
-missing or unknown.
+unknown, or missing where there is no default that is right for every instruction.
 
 Notation of the formulas: ``R[x]`` is register x, ``S[n]`` spill slot n, ``stack`` the argument stack of the current
 activation record (``stack[-1]`` its top), ``flag`` the compare flag (-1 less, 0 equal, 1 greater), ``pc`` the index of
@@ -268,17 +268,22 @@ ROWS: Final[tuple[Op, ...]] = (
 BY_NAME: Final[dict[str, Op]] = {row.name: row for row in ROWS}
 BY_CODE: Final[dict[int, Op]] = {row.code: row for row in ROWS}
 
+OPERATION_NAMES: Final = tuple(row.operation for row in ROWS if row.operation)
+"""Names of the operations of values."""
+
 Entry = TypeVar("Entry")
 
 
-def complete(entries: Mapping[str, Entry], wanted: Iterable[str], who: str) -> dict[str, Entry]:
-    """Return *entries* as a dict in the order of *wanted*.
+def complete(
+    entries: Mapping[str, Entry], wanted: Iterable[str], who: str, *, default: Entry | None = None
+) -> dict[str, Entry]:
+    """Return *entries* as a dict in the order of *wanted*; *default*, if there is one, stands for what is missing.
 
     Raises LookupError at import, naming the back end *who* and the names, if an entry is missing or unknown.
     """
     names = list(wanted)
-    missing = [name for name in names if name not in entries]
+    missing = [name for name in names if name not in entries] if default is None else []
     unknown = [name for name in entries if name not in names]
     if missing or unknown:
         raise LookupError(f"{who}: missing {missing}, unknown {unknown}")
-    return {name: entries[name] for name in names}
+    return {name: entries.get(name, default) for name in names}  # type: ignore[misc]

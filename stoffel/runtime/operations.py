@@ -13,7 +13,7 @@ from typing import Final, NoReturn
 
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.scalars import I64_MAX, I64_MIN, INTEGER_KINDS
-from stoffel.isa.table import ROWS, complete
+from stoffel.isa.table import OPERATION_NAMES, complete
 from stoffel.runtime.tables import field
 from stoffel.runtime.text import diagnostic
 from stoffel.runtime.values import Object, Value
@@ -245,7 +245,7 @@ OPERATIONS: Final[dict[str, Operation]] = complete(
         "SHR": shift_right,
         "CMP": compare,
     },
-    [row.operation for row in ROWS if row.operation],
-    "stoffel.runtime.operations",
+    OPERATION_NAMES,
+    __name__,
 )
 """The pure function of every row of the instruction table that names one."""

@@ -280,18 +280,24 @@ _SPECIAL: Final[dict[str, Bind]] = {
     "STS": _sts,
 }
 
+_BY_OPERANDS: Final = {
+    (OperandKind.TARGET, OperandKind.SOURCE): _unary,
+    (OperandKind.TARGET, OperandKind.SOURCE, OperandKind.SOURCE): _binary,
+}
+"""How an operation becomes a step, by the kinds of the operands of its instruction."""
+
 BINDERS: Final[dict[str, Bind]] = complete(
     {
         **{
-            row.name: (_binary if len(row.operands) == 3 else _unary)(OPERATIONS[row.operation])
+            row.name: _BY_OPERANDS[kinds](OPERATIONS[row.operation])
             for row in ROWS
-            if row.operation
+            if row.operation and (kinds := tuple(operand.kind for operand in row.operands)) in _BY_OPERANDS
         },
         **{row.name: _branch(row.taken_on) for row in ROWS if row.flow is Flow.JUMP},
         **_SPECIAL,
     },
     BY_NAME,
-    "stoffel.runtime.steps",
+    __name__,
 )
 """For every instruction the function that makes its step from its operands."""
 

@@ -10,8 +10,11 @@ import pytest
 
 import stoffel
 from stoffel import Closure, VirtualMachine, VMError
+from stoffel.compiler import opened, remembered
 from stoffel.compiler.facts import KIND_RANGES, kind_of
+from stoffel.compiler.kernels import builtins, closures
 from stoffel.compiler.opened import RESULTS
+from stoffel.runtime.builtins.catalogue import MPC_BUILTINS, STANDARD_LIBRARY
 from tests.compiler.generators import Case
 from tests.compiler.oracle import COMPILED, compare
 from tests.machines import loaded
@@ -96,3 +99,12 @@ end
 """
     difference = compare(Case(stoffel.assemble(text), (), {}, None), COMPILED)
     assert difference is None, difference.report()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [RESULTS, opened._OPENERS, remembered._BUILTINS, builtins.BUILTINS, closures.RULES],
+    ids=["results", "openers", "remembered", "kernels", "closures"],
+)
+def test_what_the_compiler_knows_of_builtins_has_no_other_names(names: Any) -> None:
+    assert set(names) - {function.name for function in STANDARD_LIBRARY + MPC_BUILTINS} == set()

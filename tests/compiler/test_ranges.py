@@ -45,6 +45,19 @@ def test_interval_contains_every_result(operation: str) -> None:
         assert (a, b, wrong) == (a, b, [])
 
 
+@pytest.mark.parametrize(("cls", "least", "greatest"), [(I8, -9, 8), (U8, 247, 255), (U8, 0, 3)])
+def test_interval_of_a_complement_contains_every_result(cls: type, least: int, greatest: int) -> None:
+    for bounds in combinations_with_replacement(range(least, greatest + 1), 2):
+        fact = of_range(BIT[cls], *bounds)
+        low, high = interval("NOT", fact, fact)
+        assert all(low <= OPERATIONS["NOT"](cls(value)) <= high for value in values(fact))
+        assert KIND_RANGES[BIT[cls]][0] <= low <= high <= KIND_RANGES[BIT[cls]][1]
+
+
+def test_of_an_operation_without_an_interval_the_kind_is_known() -> None:
+    assert interval("CMP", of_range(KIND, 1, 2), of_range(KIND, 3, 4)) == (-128, 127)
+
+
 @pytest.mark.parametrize("operation", ["ADD", "SUB", "MUL", "SHL", "SHR"])
 def test_interval_of_a_monotone_operation_is_as_small_as_can_be(operation: str) -> None:
     for a, b in product(facts(BOUNDS), facts(AMOUNTS if operation in ("SHL", "SHR") else BOUNDS)):

@@ -18,6 +18,7 @@ class Fault(NamedTuple):
 
 FACTS = "stoffel/compiler/facts.py"
 RANGES = "stoffel/compiler/ranges.py"
+OPERATION_FORMS = "stoffel/compiler/operation_forms.py"
 BLOCKS = "stoffel/compiler/blocks.py"
 LIVENESS = "stoffel/compiler/liveness.py"
 SPOTS = "stoffel/compiler/spots.py"
@@ -362,13 +363,26 @@ FAULTS: tuple[Fault, ...] = (
         "FALSE_FACT if other.constant else TRUE_FACT",
         "TRUE_FACT if other.constant else FALSE_FACT",
     ),
-    Fault("mixed arithmetic is float only", INFERENCE, "result |= FLOAT", "result = FLOAT"),
+    Fault("mixed arithmetic is float only", OPERATION_FORMS, "result |= FLOAT", "result = FLOAT"),
+    Fault(
+        "two Bools are added",
+        OPERATION_FORMS,
+        '"ADD": Forms("integer", "float",',
+        '"ADD": Forms("integer", "float", "", "boolean",',
+    ),
+    Fault("what is called gives Bools too", OPERATION_FORMS, "if forms.booleans:", "if not forms.booleans:"),
+    Fault(
+        "every operand may come first",
+        OPERATION_FORMS,
+        '"SUB": Forms("integer", "float")',
+        '"SUB": Forms("integer", "float", commutes=True)',
+    ),
     Fault("shift by the width is inlined", INFERENCE, "b.high >= width", "b.high > width"),
     Fault(
         "complement with swapped bounds",
-        INFERENCE,
-        "(~facts[0].high, ~facts[0].low)",
-        "(~facts[0].low, ~facts[0].high)",
+        RANGES,
+        "(~a.high, ~a.low)",
+        "(~a.low, ~a.high)",
     ),
     Fault("flags of one way only", FIXPOINT, "known.flag |= state.flag", "known.flag = state.flag"),
     Fault("float division is trusted", INFERENCE, 'None, zero_divisor or operation == "MOD"', "None, False"),

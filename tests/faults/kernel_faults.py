@@ -32,8 +32,8 @@ KERNEL_FAULTS: tuple[Fault, ...] = (
     Fault(
         "shifts of different widths",
         ANALYSIS,
-        'if operation in ("SHL", "SHR"):\n        return None',
-        'if operation in ("SHL", "SHR"):\n        return left',
+        "if left is right and (is_integer(left) or",
+        "if (left is right or operation in ('SHL', 'SHR')) and (is_integer(left) or",
     ),
     Fault("a copied tail lacks an instruction", DUPLICATION, "copy.body = block.body", "copy.body = block.body[1:]"),
     Fault(

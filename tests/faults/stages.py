@@ -37,6 +37,7 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
     ),
     "stoffel/compiler/narrowing.py": ("tests/compiler/test_narrowing.py", "tests/compiler/test_fixpoint.py"),
     "stoffel/compiler/opened.py": ("tests/compiler/test_inference.py", "tests/compiler/test_emission.py"),
+    "stoffel/compiler/operation_forms.py": ("tests/compiler/test_inference.py", "tests/compiler/test_forms.py"),
     "stoffel/compiler/ranges.py": ("tests/compiler/test_ranges.py", "tests/compiler/test_forms.py"),
     "stoffel/compiler/safepoints.py": ("tests/compiler/test_codeobjects.py", "tests/compiler/test_emission.py"),
     "stoffel/compiler/seams.py": ("tests/compiler/test_inlining.py",),

@@ -78,6 +78,12 @@ def test_complete_returns_the_entries_in_the_wanted_order() -> None:
     assert list(complete({"B": 2, "A": 1}, ["A", "B"], "test").items()) == [("A", 1), ("B", 2)]
 
 
+def test_complete_takes_the_default_for_what_is_missing_but_nothing_unknown() -> None:
+    assert list(complete({"B": 2}, ["A", "B"], "test", default=0).items()) == [("A", 0), ("B", 2)]
+    with pytest.raises(LookupError, match=r"^interpreter: missing \[\], unknown \['NOPE'\]$"):
+        complete({"NOPE": 1}, ["NOP"], "interpreter", default=0)
+
+
 def test_complete_names_the_back_end_and_what_is_missing_or_unknown() -> None:
     with pytest.raises(LookupError, match=r"^interpreter: missing \['NOP'\], unknown \['NOPE'\]$"):
         complete({"NOPE": 1}, ["NOP"], "interpreter")

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.compiler.blocks import END, Block
-from stoffel.compiler.decoding import CALL, CONSTANT, NOTHING, OPERATION, PEEK, PUSH, RETURN, Step, decode
-from stoffel.compiler.kernels import INSTRUCTION_LIMIT, builtins, closures
+from stoffel.compiler.decoding import CALL, CONSTANT, NOTHING, OPERATION, OTHER, PEEK, PUSH, RETURN, Step, decode
+from stoffel.compiler.kernels import INSTRUCTION_LIMIT, builtins, closures, operations
 from stoffel.compiler.kernels.duplication import with_copied_tails
 from stoffel.compiler.kernels.instances import Action, Instance, State, TypedBlock, Variant, leave
 from stoffel.compiler.kernels.types import (
@@ -316,6 +316,9 @@ class Flowing:
             return Action(index, "operation", target, sources, given, result, detail)
         if sort == CONSTANT:
             return self._constant(index, target, detail.constant)
+        if sort == OTHER:
+            # What it reads is not known, so all places would have to be kept.
+            raise Refusal(f"'{self.instance.code.name}' has {detail}, which only the interpreter knows")
         if sort == NOTHING:
             return Action(index, "nothing", -1, (), (), UNIT)
         if sort == RETURN:
@@ -396,13 +399,11 @@ def is_number(kind: Type) -> bool:
 
 def result_of(operation: str, given: tuple[Type, ...]) -> Type | None:
     """Return the type of what an operation of the instruction table gives, None if kernels do not do it."""
+    row = operations.OPERATIONS[operation]
     left, right = given[0], given[-1]
-    if left is right and is_integer(left):
-        return left
-    if operation in ("AND", "OR", "XOR", "NOT"):
-        return BOOL if left is right is BOOL else None
-    if operation in ("SHL", "SHR"):
+    if row.lower is None:
         return None
-    if (left is FLOAT and right in (FLOAT, I64)) or (left is I64 and right is FLOAT):
-        return FLOAT
-    return None
+    if left is right and (is_integer(left) or (row.booleans and left is BOOL)):
+        return left
+    mixed = (left is FLOAT and right in (FLOAT, I64)) or (left is I64 and right is FLOAT)
+    return FLOAT if row.floats and mixed else None

@@ -196,6 +196,6 @@ LOWERINGS: Final[dict[str, Lowering]] = complete(
         "type": _type,
     },
     BUILTINS,
-    "stoffel.compiler.kernels.arrays",
+    __name__,
 )
 """How each builtin is written, by name."""

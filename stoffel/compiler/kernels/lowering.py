@@ -455,8 +455,9 @@ class FunctionLowering:
         return tuple((kind, self._value(place, kind)) for place, kind in zip(action.sources, action.types, strict=True))
 
     def _operation(self, action: Action) -> None:
-        lowering = operations.OPERATIONS[action.detail]
-        value = lowering(self.writer, self.operands(action), self.way_back())
+        lower = operations.OPERATIONS[action.detail].lower
+        assert lower is not None
+        value = lower(self.writer, self.operands(action), self.way_back())
         self.writer.store(action.result.bank, action.target, value)
 
     def _compare(self, action: Action) -> None:

@@ -1,24 +1,37 @@
 """The operations of the instruction table in LLVM IR: checked like the machine's own, for every integer type.
 
 Integers of all widths are held in 64 bits (sign-extended or zero-extended). What the machine makes an error of, or
-what has no short form here, leaves the kernel: the interpreter then executes the instruction and words the error.
+what has no short form here, leaves the kernel: the interpreter then executes the instruction and words the error. What
+kernels do not have at all is refused where it would be in a loop.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from stoffel.compiler.kernels import buffer
 from stoffel.compiler.kernels.types import BOOL, FLOAT, Scalar, Type
 from stoffel.compiler.kernels.writer import Writer
 from stoffel.isa.scalars import INTEGER_KINDS, IntegerKind
-from stoffel.isa.table import ROWS, complete
+from stoffel.isa.table import OPERATION_NAMES, complete
 
 Operands = tuple[tuple[Type, str], ...]
 """Types and LLVM values of the operands."""
 Lowering = Callable[[Writer, Operands, str], str]
 """Writes an operation; given the block to go to where it fails, returns the result's value."""
+
+
+class Operation(NamedTuple):
+    """How kernels have an operation, of operands of one integer type and more; the result has their type.
+
+    *lower* is None if they do not have it. *floats* says that it may have two Floats, or a Float and an I64 and then a
+    Float for result, *booleans* that it may have Bools.
+    """
+
+    lower: Lowering | None = None
+    floats: bool = False
+    booleans: bool = False
 
 
 def integer(kind: Type) -> IntegerKind:
@@ -219,26 +232,22 @@ def compare(writer: Writer, operands: Operands, leave: str) -> Order:
     return Order(_flag(writer, less, greater), a, b, sign)
 
 
-def _compare_row(writer: Writer, operands: Operands, leave: str) -> str:
-    return compare(writer, operands, leave).flag
-
-
-OPERATIONS: Final[dict[str, Lowering]] = complete(
+OPERATIONS: Final[dict[str, Operation]] = complete(
     {
-        "ADD": _arithmetic("add", "fadd"),
-        "SUB": _arithmetic("sub", "fsub"),
-        "MUL": _arithmetic("mul", "fmul"),
-        "DIV": _divide,
-        "MOD": _modulo,
-        "AND": _bitwise("and"),
-        "OR": _bitwise("or"),
-        "XOR": _bitwise("xor"),
-        "NOT": _invert,
-        "SHL": _shift_left,
-        "SHR": _shift_right,
-        "CMP": _compare_row,
+        "ADD": Operation(_arithmetic("add", "fadd"), floats=True),
+        "SUB": Operation(_arithmetic("sub", "fsub"), floats=True),
+        "MUL": Operation(_arithmetic("mul", "fmul"), floats=True),
+        "DIV": Operation(_divide, floats=True),
+        "MOD": Operation(_modulo, floats=True),
+        "AND": Operation(_bitwise("and"), booleans=True),
+        "OR": Operation(_bitwise("or"), booleans=True),
+        "XOR": Operation(_bitwise("xor"), booleans=True),
+        "NOT": Operation(_invert, booleans=True),
+        "SHL": Operation(_shift_left),
+        "SHR": Operation(_shift_right),
     },
-    [row.operation for row in ROWS if row.operation],
-    "stoffel.compiler.kernels.operations",
+    OPERATION_NAMES,
+    __name__,
+    default=Operation(),
 )
-"""How the operation of each row of the instruction table is written."""
+"""An operation that is not here kernels do not have. CMP is written by :func:`compare`."""

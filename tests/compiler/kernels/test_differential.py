@@ -126,7 +126,8 @@ def test_kernels_make_arrays_and_let_arrays_grow(reach: Reach) -> None:
 
 
 def test_kernels_have_every_operation_and_every_form_of_action(reach: Reach) -> None:
-    assert (operations.OPERATIONS.keys() - reach.operations, _ACTIONS.keys() - reach.forms - {"nothing"}) == (
+    written = {name for name, row in operations.OPERATIONS.items() if row.lower is not None}
+    assert (written - reach.operations.keys(), _ACTIONS.keys() - reach.forms - {"nothing"}) == (
         set(),
         set(),
     )
