@@ -367,8 +367,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "two Bools are added",
         OPERATION_FORMS,
-        '"ADD": Forms("integer", "float",',
-        '"ADD": Forms("integer", "float", "", "boolean",',
+        'strings="string", commutes=True',
+        'strings="string", booleans="boolean", commutes=True',
     ),
     Fault("what is called gives Bools too", OPERATION_FORMS, "if forms.booleans:", "if not forms.booleans:"),
     Fault(
