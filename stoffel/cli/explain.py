@@ -139,7 +139,7 @@ def _lines(explanation: Explanation, listings: list[str]) -> list[str]:
     lines = [f"function {report.one_line(signature(function))}", *_type_lines(explanation)]
     lines.append(f"  tier: {explanation.tier}")
     if explanation.refusal is not None:
-        lines += _refusal_lines("no code object", explanation.refusal, explanation.place)
+        lines += _refusal_lines("no code object", explanation.refusal.sentence, explanation.place)
     for name, place in explanation.inlined:
         where = "" if place.function == explanation.code.name else f" of {report.one_line(place.function)}"
         lines.append(f"  inlines {report.one_line(name)} at instruction {place.instruction}{where}")
@@ -178,7 +178,8 @@ def _argument_types(types: Seen) -> list[str]:
 def _region_lines(region: Region) -> list[str]:
     title = "" if region.entry is None else f"loop at instruction {region.entry}: "
     if region.kernel is None:
-        return _refusal_lines(f"{title}no kernel", region.refusal or "", region.place)
+        sentence = region.refusal.sentence if region.refusal is not None else ""
+        return _refusal_lines(f"{title}no kernel", sentence, region.place)
     kernel = region.kernel
     size = report.count(kernel.instructions, "instruction")
     functions = ", ".join(dict.fromkeys(kernel.functions))
@@ -267,7 +268,7 @@ def _as_dict(explanation: Explanation, listings: list[str]) -> dict[str, Any]:
         "argument_types": None if explanation.types is None else _argument_types(explanation.types),
         "types_are": explanation.source,
         "other_combinations": explanation.others,
-        "no_code_object": explanation.refusal,
+        "no_code_object": explanation.refusal and explanation.refusal.sentence,
         "no_code_object_at": explanation.place and explanation.place._asdict(),
         "inlines": [{"inlined": name, **place._asdict()} for name, place in explanation.inlined],
         "call": _region_as_dict(explanation.call),
@@ -285,7 +286,7 @@ def _region_as_dict(region: Region) -> dict[str, Any]:
         "kernel": region.kernel is not None,
         "signature": None if region.kernel is None else _signature(region),
         "functions": [] if region.kernel is None else list(dict.fromkeys(region.kernel.functions)),
-        "no_kernel": region.refusal,
+        "no_kernel": region.refusal and region.refusal.sentence,
         "no_kernel_at": region.place and region.place._asdict(),
         "leaves": [{"why": sentence, **place._asdict()} for sentence, place in region.leaves],
     }

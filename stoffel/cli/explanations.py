@@ -16,7 +16,7 @@ from stoffel.compiler.kernels.lowering import Kernel, lower
 from stoffel.compiler.kernels.types import SCALARS, type_of_code
 from stoffel.compiler.passes import format_simplified
 from stoffel.compiler.places import layout_of
-from stoffel.compiler.refusal import Refusal
+from stoffel.compiler.refusal import TOO_DEEP, Refusal
 from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.isa.table import Flow
 from stoffel.runtime.code import Code
@@ -35,10 +35,12 @@ LOOPS: Final = "code object, loops as kernels"
 CODE_OBJECT: Final = "code object"
 INTERPRETER: Final = "interpreter"
 
-_TOO_DEEP: Final = "calls are nested too deeply to be analysed"
-_CLOSURE: Final = "it captures upvalues: it can be part of kernels that call it as a closure, but none begins with it"
-_UNKNOWN: Final = "the types of its arguments are not known (give arguments, or --run)"
-_UNKNOWN_PLACES: Final = "the types there show only when it runs (--run)"
+_CLOSURE: Final = Refusal(
+    "it captures upvalues: it can be part of kernels that call it as a closure, but none begins with it"
+)
+_UNKNOWN: Final = Refusal("the types of its arguments are not known (give arguments, or --run)")
+_UNKNOWN_PLACES: Final = Refusal("the types there show only when it runs (--run)")
+_FULL_STACK: Final = Refusal("values are on the argument stack there")
 
 
 class Place(NamedTuple):
@@ -50,7 +52,7 @@ class Place(NamedTuple):
 
 
 class Region(NamedTuple):
-    """A function (*entry* None) or a loop as a kernel: its kernel, or why there is none.
+    """A function (*entry* None) or a loop as a kernel: its kernel, or *refusal* says why there is none, *place* where.
 
     *places* are name and code of type of what it is entered with; *leaves* say where it hands over to the interpreter.
     """
@@ -58,7 +60,7 @@ class Region(NamedTuple):
     entry: int | None
     places: tuple[tuple[str, str], ...]
     kernel: Kernel | None
-    refusal: str | None
+    refusal: Refusal | None
     place: Place | None
     leaves: tuple[tuple[str, Place], ...]
 
@@ -76,7 +78,7 @@ class Explanation(NamedTuple):
     others: int
     unit: Unit | None
     typed: TypedFunction | None
-    refusal: str | None
+    refusal: Refusal | None
     place: Place | None
     call: Region
     loops: tuple[Region, ...]
@@ -140,7 +142,7 @@ class Explainer:
         else:
             call, instance = self._region(code, None, types.codes)
         loops = [self._loop(code, head, instance, typed) for head in self._heads(code)]
-        place = None if refusal is None else _place_in(code, refusal)
+        place = self._place_of(refusal)
         return Explanation(code, types, source, others, unit, typed, refusal, place, call, tuple(loops))
 
     # Types
@@ -175,7 +177,7 @@ class Explainer:
 
     # Code objects
 
-    def _translate(self, code: Code, kinds: Iterable[int]) -> tuple[Unit | None, TypedFunction | None, str | None]:
+    def _translate(self, code: Code, kinds: Iterable[int]) -> tuple[Unit | None, TypedFunction | None, Refusal | None]:
         assert self.units is not None
         captured = code.upvalue_names or None
         facts = [UNIT_FACT if kind == UNIT else of_kinds(kind) for kind in kinds]
@@ -183,9 +185,17 @@ class Explainer:
             unit = translator.translate_call(code, facts, captured, self.units, f"<{code.name}>")
             return unit, translator.infer_call(code, facts, captured, self.units), None
         except Refusal as refusal:
-            return None, None, str(refusal)
+            return None, None, refusal
         except RecursionError:
-            return None, None, _TOO_DEEP
+            return None, None, Refusal(TOO_DEEP, code.name)
+
+    def _place_of(self, refusal: Refusal | None) -> Place | None:
+        """Return the instruction that a refusal is about, if it is about one."""
+        if refusal is None or refusal.function is None or refusal.index is None:
+            return None
+        code = self.machine.state.functions[refusal.function]
+        assert type(code) is Code
+        return Place(code.name, refusal.index, str(code.function.instructions[refusal.index]))
 
     # Kernels
 
@@ -200,8 +210,8 @@ class Explainer:
             main = family.analyse(code, entry, [type_of_code(item) for item in codes])
             kernel = lower(family, main, entry is not None)
         except (Refusal, RecursionError) as problem:
-            sentence = str(problem) if isinstance(problem, Refusal) else _TOO_DEEP
-            region = Region(entry, places, None, sentence, _place_of(sentence, family), ())
+            refusal = problem if isinstance(problem, Refusal) else Refusal(TOO_DEEP, code.name)
+            region = Region(entry, places, None, refusal, self._place_of(refusal), ())
             return region, family.instances[0] if family.instances else None
         leaves = {
             (action.detail, _place(instance, action)): None
@@ -233,7 +243,7 @@ class Explainer:
         if codes is None:
             return Region(head, (), None, _UNKNOWN_PLACES, None, ())
         if self.units is not None and len(codes) > layout_of(code, self.units.instructions_of(code)).stack:
-            return Region(head, (), None, "values are on the argument stack there", None, ())
+            return Region(head, (), None, _FULL_STACK, None, ())
         return self._region(code, head, codes)[0]
 
 
@@ -273,21 +283,3 @@ def _codes_by_inference(typed: TypedFunction | None, head: int) -> list[str] | N
 
 def _place(instance: Instance, action: Action) -> Place:
     return Place(instance.code.name, action.at, str(instance.instructions[action.at]))
-
-
-def _place_of(sentence: str, family: Family) -> Place | None:
-    """Return the instruction that a refusal of the kernel tier is about, if it is about one."""
-    for instance in family.instances:
-        for action in instance.leaves():
-            if sentence.startswith(f"{action.detail} at instruction {action.at}"):
-                return _place(instance, action)
-    return None
-
-
-def _place_in(code: Code, sentence: str) -> Place | None:
-    """Return the instruction that a refusal of the translator names, if it names one."""
-    _, found, rest = sentence.partition(" at instruction ")
-    number = rest.split()[0] if rest else ""
-    if not (found and number.isdigit()):
-        return None
-    return Place(code.name, int(number), str(code.instructions()[int(number)]))

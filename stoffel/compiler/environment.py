@@ -113,6 +113,12 @@ class Environment(Protocol):
     def splice(self, code: Code) -> Splice:
         """Return *code* with what is inlined into it at present."""
 
+    def stop_inlining(self, code: Code, name: str | None = None) -> bool:
+        """Inline the function called *name* into *code* no more, or if it is not there nothing that is there now.
+
+        Returns False if nothing is inlined into *code*.
+        """
+
     def spliced_graph(self, code: Code, entry: int) -> Graph:
         """Return the blocks of *code*, with what is inlined into it, from one entry."""
 

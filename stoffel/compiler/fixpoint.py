@@ -15,7 +15,6 @@ from typing import Final, NamedTuple
 from stoffel.compiler.blocks import END, Block, Edge, Graph
 from stoffel.compiler.facts import Fact, equal, join, widen
 from stoffel.compiler.ordering import weak_topological_order
-from stoffel.compiler.refusal import Refusal
 from stoffel.compiler.typed import FlowState, TypedBlock
 
 VISITS_BEFORE_WIDENING: Final = 1
@@ -28,6 +27,14 @@ class Effects(NamedTuple):
 
     uses: Set[int]
     defines: Set[int]
+
+
+class NoStaticShapeError(Exception):
+    """Two ways to the block that starts at *index* of the graph arrive with argument stacks of different lengths."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(index)
+        self.index = index
 
 
 class Fixpoint:
@@ -67,7 +74,7 @@ class Fixpoint:
         self._followed: set[tuple[int, int]] = set()
 
     def run(self) -> None:
-        """Visit blocks until nothing changes. Raises Refusal if the argument stack has no static shape."""
+        """Visit blocks until nothing changes. Raises NoStaticShapeError."""
         while self._pending:
             self._visit(self._order[heappop(self._pending)])
 
@@ -142,7 +149,7 @@ class Fixpoint:
             self._note(target, None)
             return
         if len(known.facts) != len(state.facts):
-            raise Refusal(f"argument stack has no static shape at instruction {target}")
+            raise NoStaticShapeError(target)
         if places is None:
             places = different(known.facts, state.facts)
         changed: set[int] | None = self._join(known, state, places, self._may_widen(start, edge))

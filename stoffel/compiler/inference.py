@@ -45,9 +45,10 @@ from stoffel.compiler.facts import (
     of_kinds,
     of_range,
 )
-from stoffel.compiler.fixpoint import Effects, Fixpoint
+from stoffel.compiler.fixpoint import Effects, Fixpoint, NoStaticShapeError
 from stoffel.compiler.narrowing import narrowed
 from stoffel.compiler.operation_forms import native_form, result_kinds
+from stoffel.compiler.refusal import NO_STATIC_SHAPE, Refusal
 from stoffel.compiler.typed import FLAG_BITS, Comparison, FlowState, Layout, Node, TypedBlock, TypedFunction
 from stoffel.errors import VMError
 from stoffel.runtime.code import Code
@@ -125,7 +126,13 @@ class Inference:
         fixpoint = Fixpoint(
             self.graph, self.entry, self.layout.stack, self._execute, self._effects, keeps_states=narrows
         )
-        fixpoint.run()
+        try:
+            fixpoint.run()
+        except NoStaticShapeError as error:
+            code, index = self.layout.splice.position(error.index)
+            # The end of a function, where what is inlined goes on in its caller, is no instruction of it.
+            inside = index < len(code.function.instructions)
+            raise Refusal(NO_STATIC_SHAPE, code.name, index if inside else None) from None
         order = self.graph.order()
         blocks = narrowed(order, fixpoint.typed, start, self._execute) if narrows and fixpoint.widened else None
         if blocks is None:

@@ -12,6 +12,7 @@ Calls at the same depth follow one another, so their chunks share registers.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from stoffel.compiler.blocks import END, Block, Edge, Graph, build, simplified, split
@@ -178,8 +179,10 @@ class Callee(NamedTuple):
     shape: Shape | None = None
 
 
-def splice(code: Code, instructions: list[Instruction], environment: Environment) -> Splice:
-    """Return *code* with the calls inlined that are worth it.
+def splice(
+    code: Code, instructions: list[Instruction], environment: Environment, without: Collection[Code] = ()
+) -> Splice:
+    """Return *code* with the calls inlined that are worth it, none of them of a function in *without*.
 
     Inlined are settled calls of functions of at most :data:`MOST` instructions without loops and spill slots, outer
     calls before those within them.
@@ -196,7 +199,7 @@ def splice(code: Code, instructions: list[Instruction], environment: Environment
             if instruction.op.flow is not Flow.CALL:
                 continue
             callee = _callee(code if outer is None else outer.code, index, instruction, environment)
-            if callee is None or not suits(callee.code, environment, _around(code, outer)):
+            if callee is None or callee.code in without or not suits(callee.code, environment, _around(code, outer)):
                 continue
             body = environment.instructions_of(callee.code)
             if len(body) > room:

@@ -73,16 +73,23 @@ def infer(
     *captured* are the upvalue names of the closure that runs, None if they are not known or there is none.
     """
     if not environment.instructions_of(code):
-        raise Refusal("the function has no instructions")
+        raise Refusal("the function has no instructions", code.name)
     if code.register_count > REGISTER_LIMIT:
         raise Refusal(
-            f"{code.register_count} registers, more than the {REGISTER_LIMIT} of a function that is translated"
+            f"{code.register_count} registers, more than the {REGISTER_LIMIT} of a function that is translated",
+            code.name,
         )
     while True:
         splice = environment.splice(code)
         layout = spliced_layout(code, environment, full=full)
         graph = environment.spliced_graph(code, entry)
-        typed = Inference(code, graph, layout, state_for(layout), environment, captured).run()
+        try:
+            typed = Inference(code, graph, layout, state_for(layout), environment, captured).run()
+        except Refusal as refusal:
+            # It may do without what is inlined: inlining never costs a function its translation.
+            if environment.splice(code) is splice and not environment.stop_inlining(code, refusal.function):
+                raise
+            continue
         if environment.splice(code) is splice:
             return typed
         # Closures have shown whose functions are worth inlining.

@@ -16,6 +16,7 @@ from stoffel.compiler import names
 from stoffel.compiler.environment import LARGE, Signature
 from stoffel.compiler.facts import RAW, is_raw, kind_of
 from stoffel.compiler.places import layout_of
+from stoffel.compiler.refusal import Refusal
 from stoffel.compiler.safepoints import (
     AFTER,
     BEFORE,
@@ -489,7 +490,8 @@ class CompiledTier:
         code, index = unit.position(line.index)
         count = self._handovers[code] = self._handovers.get(code, 0) + 1
         if count >= HANDOVERS:
-            self.units.refuse(code, f"instruction {index} is executed by the interpreter only: {line.text.strip()}")
+            sentence = f"{self.units.instructions_of(code)[index]} is executed by the interpreter only"
+            self.units.refuse(code, Refusal(sentence, code.name, index))
 
     def _recover(self, error: BaseException) -> None:
         """Leave before an opened access that raised; an exception that is not the access's own goes on."""

@@ -53,7 +53,7 @@ class Job:
         self.store = store
         self.loaded: Loaded | None = None
         self.meta: dict[str, Any] = {}
-        self.refusal: str | None = None
+        self.refusal: Refusal | None = None
         self.size = 0
         self.seconds = 0.0
 
@@ -63,7 +63,7 @@ class Job:
         try:
             self._run(wanted)
         except Refusal as refusal:
-            self.refusal = str(refusal)
+            self.refusal = refusal.kept()
         self.seconds = perf_counter() - began
 
     def _run(self, wanted: Callable[[], bool]) -> None:
@@ -186,7 +186,8 @@ class Preparation:
 
         size = len(self.units.instructions_of(code))
         if size > INSTRUCTION_LIMIT:
-            raise Refusal(f"'{code.name}' has {size} instructions, more than the {INSTRUCTION_LIMIT} of a kernel")
+            sentence = f"'{code.name}' has {size} instructions, more than the {INSTRUCTION_LIMIT} of a kernel"
+            raise Refusal(sentence, code.name)
         digest = sha256(f"{_compiler_identity()} {code.name!r} {entry} {codes!r}".encode())
         pending = [code]
         seen = {code}

@@ -49,7 +49,7 @@ MISMATCHES: Final = 16
 
 
 class Candidate:
-    """The kernels for one key: made, or the sentence why there is none."""
+    """The kernels for one key: made, or why there is none."""
 
     __slots__ = ("distrusts_cache", "expects", "job", "kernels", "refusal", "subject", "tried")
 
@@ -58,7 +58,7 @@ class Candidate:
 
     def __init__(self) -> None:
         self.kernels: list[RunnableKernel] = []
-        self.refusal: str | None = None
+        self.refusal: Refusal | None = None
         self.job: Job | None = None
         self.tried: set[tuple[str, ...]] = set()
         self.distrusts_cache = False
@@ -270,7 +270,7 @@ class KernelTier:
 
     def _drop(self, candidate: Candidate, kernel: RunnableKernel, code: Code, sentence: str) -> None:
         candidate.kernels.remove(kernel)
-        self._refuse(candidate, code, sentence)
+        self._refuse(candidate, code, Refusal(sentence, code.name))
 
     # Calls by compiled code
 
@@ -359,7 +359,8 @@ class KernelTier:
         if not self._is_wanted(code, entry):
             return None
         if len(values) > VALUE_LIMIT:
-            self._refuse(candidate, code, f"{len(values)} registers and slots, more than the {VALUE_LIMIT} of a kernel")
+            sentence = f"{len(values)} registers and slots, more than the {VALUE_LIMIT} of a kernel"
+            self._refuse(candidate, code, Refusal(sentence, code.name))
             return None
         codes = [code_of_value(value) for value in values]
         expects = None
@@ -385,7 +386,7 @@ class KernelTier:
         except Refusal as refusal:
             if isinstance(refusal, TooLarge) and self._most < INSTRUCTION_LIMIT:
                 self._too_large.append(candidate)
-            self._refuse(candidate, code, str(refusal))
+            self._refuse(candidate, code, refusal)
             return None
         job = Job(key, kernel, self.store)
         # Beside a run that keeps the interpreter busy, loading takes longer, and the run is slow meanwhile: what has
@@ -405,9 +406,9 @@ class KernelTier:
         made = self._install(candidate)
         return self._make(candidate, code, entry, values) if stored and made is None else made
 
-    def _refuse(self, candidate: Candidate, code: Code, sentence: str) -> None:
-        candidate.refusal = sentence
-        self.statistics.no_kernel(code, sentence)
+    def _refuse(self, candidate: Candidate, code: Code, refusal: Refusal) -> None:
+        candidate.refusal = kept = refusal.kept()
+        self.statistics.no_kernel(code, kept)
         if not self.eager:
             # Something further in may do.
             self.tier.tick(self._ticks)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stoffel.compiler.refusal import Refusal
     from stoffel.compiler.safepoints import Unit
     from stoffel.runtime.code import Code
     from stoffel.runtime.kernels import RunnableKernel
@@ -35,11 +36,11 @@ class FunctionStatistics:
         self.code_size = 0
         self.entries = 0
         self.inlined: set[str] = set()
-        self.refusal: str | None = None
+        self.refusal: Refusal | None = None
         self.kernels: list[RunnableKernel] = []
         self.kernel_seconds = 0.0
         self.kernel_size = 0
-        self.kernel_refusal: str | None = None
+        self.kernel_refusal: Refusal | None = None
 
     @property
     def tier(self) -> str:
@@ -100,9 +101,9 @@ class Statistics:
         """Count an entry in mid-loop."""
         self._of(code).entries += 1
 
-    def refused(self, code: Code, sentence: str) -> None:
+    def refused(self, code: Code, refusal: Refusal) -> None:
         """Note why a function is left to the interpreter."""
-        self._of(code).refusal = sentence
+        self._of(code).refusal = refusal
 
     def made_kernel(self, code: Code, kernel: RunnableKernel, seconds: float, size: int) -> None:
         """Count a kernel that was made, or found in the cache; *size* is that of its object code in bytes."""
@@ -111,9 +112,9 @@ class Statistics:
         counters.kernel_seconds += seconds
         counters.kernel_size += size
 
-    def no_kernel(self, code: Code, sentence: str) -> None:
+    def no_kernel(self, code: Code, refusal: Refusal) -> None:
         """Note why a function has no kernel."""
-        self._of(code).kernel_refusal = sentence
+        self._of(code).kernel_refusal = refusal
 
     def left(self, reason: str, records: int) -> None:
         """Count a deoptimisation that rebuilt so many records."""
@@ -132,11 +133,13 @@ class Statistics:
                     "code_size": counters.code_size,
                     "loop_entries": counters.entries,
                     "inlined": sorted(counters.inlined),
-                    "refusal": counters.refusal,
+                    "refusal": counters.refusal and counters.refusal.text(name),
+                    "refusal_at": counters.refusal and counters.refusal.position,
                     "kernels": [kernel.as_dict() for kernel in counters.kernels],
                     "kernel_seconds": counters.kernel_seconds,
                     "kernel_size": counters.kernel_size,
-                    "kernel_refusal": counters.kernel_refusal,
+                    "kernel_refusal": counters.kernel_refusal and counters.kernel_refusal.text(name),
+                    "kernel_refusal_at": counters.kernel_refusal and counters.kernel_refusal.position,
                 }
                 for name, counters in sorted(self.functions.items())
             },

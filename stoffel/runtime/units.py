@@ -33,7 +33,7 @@ from stoffel.compiler.facts import (
     with_hint,
 )
 from stoffel.compiler.listings import listing_name, register_listing
-from stoffel.compiler.refusal import Refusal
+from stoffel.compiler.refusal import TOO_DEEP, Refusal
 from stoffel.compiler.safepoints import Unit
 from stoffel.compiler.solver import Key, Solver
 from stoffel.compiler.splicing import Callee, Splice
@@ -65,8 +65,8 @@ class Units:
 
     ``calls`` and ``entries`` map what was asked for to the Python function that runs it, None if there is none;
     ``by_code`` finds the unit of a code object; ``kernel_for`` says what
-    stands for the unit of some calls, if anything does; ``refusals`` has the sentence for each function left to the
-    interpreter. *hand_over* is called like a unit where there is none, and must leave compiled code.
+    stands for the unit of some calls, if anything does; ``refusals`` says for each function left to the
+    interpreter why it is. *hand_over* is called like a unit where there is none, and must leave compiled code.
     """
 
     inspect: ClassVar[Callable[[Unit], None] | None] = None
@@ -78,7 +78,7 @@ class Units:
         self.by_code: dict[CodeType, Unit] = {}
         self.calls: dict[CallKey, Callable[..., Value] | None] = {}
         self.entries: dict[tuple[Any, ...], Callable[..., Value] | None] = {}
-        self.refusals: dict[Code, str] = {}
+        self.refusals: dict[Code, Refusal] = {}
         self.kernel_for: Callable[[Code, Signature], Callable[..., Value] | None] = _no_kernel
         self._hand_over = hand_over
         self._functions: dict[str, Callable[..., Value]] = {}
@@ -90,6 +90,8 @@ class Units:
         self._instructions: dict[Code, list[Instruction]] = {}
         self._graphs: dict[tuple[Code, int], blocks.Graph] = {}
         self._splices: dict[Code, Splice] = {}
+        self._kept_apart: dict[Code, set[Code]] = {}
+        """Functions that are not inlined into another one, by that one: with them it was refused."""
         self._spliced_graphs: dict[Code, dict[int, blocks.Graph]] = {}
         self._hosts: dict[Code, set[Code]] = {}
         self._closures: dict[tuple[Code, int], Callee | None] = {}
@@ -293,12 +295,15 @@ class Units:
         collects = gc.isenabled()
         gc.disable()
         try:
-            unit = translate(filename)
+            unit = None
+            while unit is None:
+                try:
+                    unit = translate(filename)
+                except RecursionError:
+                    if not self.stop_inlining(code):
+                        raise Refusal(TOO_DEEP, code.name) from None
         except Refusal as refusal:
-            self.refuse(code, str(refusal))
-            return None
-        except RecursionError:
-            self.refuse(code, "calls are nested too deeply to be analysed")
+            self.refuse(code, refusal)
             return None
         finally:
             self._compiling.pop()
@@ -310,10 +315,10 @@ class Units:
         self.statistics.compiled(code, unit, thread_time() - began)
         return unit
 
-    def refuse(self, code: Code, sentence: str) -> None:
+    def refuse(self, code: Code, refusal: Refusal) -> None:
         """Leave *code* to the interpreter from now on."""
-        self.refusals[code] = sentence
-        self.statistics.refused(code, sentence)
+        self.refusals[code] = kept = refusal.kept()
+        self.statistics.refused(code, kept)
         code.hot = NEVER
         self.forget(code)
 
@@ -365,11 +370,26 @@ class Units:
             instructions = self.instructions_of(code)
             # Where calls are counted each has its unit.
             counts = self.statistics.counts_calls
-            splice = Splice(code, instructions) if counts else splicing.splice(code, instructions, self)
+            splice = (
+                Splice(code, instructions)
+                if counts
+                else splicing.splice(code, instructions, self, self._kept_apart.get(code, ()))
+            )
             self._splices[code] = splice
             for inlined in splice.inlined:
                 self._hosts.setdefault(inlined.code, set()).add(code)
         return splice
+
+    def stop_inlining(self, code: Code, name: str | None = None) -> bool:
+        """Inline the function called *name* into *code* no more, or if it is not there nothing that is there now.
+
+        Returns False if nothing is inlined into *code*.
+        """
+        inlined = {inlined.code for inlined in self.splice(code).inlined}
+        named = {callee for callee in inlined if callee.name == name}
+        self._kept_apart.setdefault(code, set()).update(named or inlined)
+        self._unsplice(code)
+        return bool(inlined)
 
     def _unsplice(self, code: Code) -> None:
         self._splices.pop(code, None)
@@ -467,7 +487,7 @@ class Units:
             hint = result.hint if type(result.hint) is Closure else NOTHING
             return with_hint(of_kinds(result.mask), hint)
         except Refusal as refusal:
-            self.refuse(code, str(refusal))
+            self.refuse(code, refusal)
             return of_kinds(ANY)
         finally:
             self._compiling.pop()

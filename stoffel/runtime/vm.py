@@ -110,7 +110,8 @@ class VirtualMachine(TableAccess):
 
         For every function its tier, calls (None unless :meth:`count_calls` has asked for them), units, compile time in
         seconds, code size in bytes, entries in mid-loop and the sentence by which it was refused, its kernels with
-        their types, runs and work, and why it has no kernel; for the machine the deoptimisations by reason.
+        their types, runs and work, and why it has no kernel (where that is about one instruction, its function and
+        index stand apart, too); for the machine the deoptimisations by reason.
         """
         return self._engine.statistics(self._state)
 

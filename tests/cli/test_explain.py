@@ -140,7 +140,7 @@ def test_what_keeps_a_function_out_of_the_next_tier_is_a_sentence_with_its_instr
 ) -> None:
     found = explained(stoffel("explain", typed).out)
     at = found["chatty"].index("chatty, instruction 4: CALL print")
-    assert found["chatty"][at - 1] == "no kernel: call of 'print' at instruction 4 in a loop"
+    assert found["chatty"][at - 1] == "no kernel: call of 'print' in a loop"
     assert "no code object: 5000 registers, more than the 4096 of a function that is translated" in found["deep"]
     assert "no kernel: the types of its arguments are not known (give arguments, or --run)" in found["nothing_known"]
 
@@ -218,7 +218,10 @@ def test_arguments_give_the_types(stoffel: Stoffel, program: Write) -> None:
     )
     text = explained(stoffel("explain", path, "sum", "text", "--code").out)["sum"]
     assert text[0] == "argument types: string (given)"
-    assert text[2].startswith("no kernel: CMP of int64 and a value that is no number at instruction 3")
+    assert text[2:4] == [
+        "no kernel: CMP of int64 and a value that is no number in a loop",
+        "sum, instruction 3: CMP r2, r0",
+    ]
 
 
 def test_a_run_gives_the_types_of_calls_and_loops_and_is_reported(stoffel: Stoffel, program: Write) -> None:
@@ -390,3 +393,40 @@ end
         "instruction": 1,
         "text": "CALL quarter",
     }
+
+
+MEETING = """
+function pushes(n: int64) -> int64
+    LDI     r1, 0
+    CMP     r0, r1
+    JMPEQ   skip
+    PUSHARG r0
+skip:
+    RET     r0
+end
+function main(n: int64) -> int64
+    PUSHARG r0
+    CALL    pushes
+    RET     r0
+end
+"""
+
+
+def test_a_function_is_not_blamed_for_what_was_inlined_into_it(stoffel: Stoffel, program: Write) -> None:
+    path = program(MEETING)
+    status, out, err = stoffel("explain", path, "main", "5")
+    assert (status, err) == (0, "")
+    assert explained(out)["main"][1] == "tier: code object"
+    found = explained(stoffel("explain", path).out)["pushes"]
+    at = found.index("no code object: argument stack has no static shape")
+    assert found[at + 1] == "pushes, instruction 4: RET r0"
+
+
+def test_what_a_kernel_lacks_in_another_function_is_shown_there(stoffel: Stoffel, program: Write) -> None:
+    path = program(
+        "function talks(n)\nPUSHARG r0\nCALL print\nRET r0\nend\n"
+        "function main(n: int64)\nMOV r2, r0\nagain:\nPUSHARG r2\nCALL talks\nCMP r0, r2\nJMPLT again\nRET r0\nend\n"
+    )
+    (function,) = as_json(stoffel, path, "--only", "main")["functions"]
+    assert function["call"]["no_kernel"] == "call of 'print' in a loop"
+    assert function["call"]["no_kernel_at"] == {"function": "talks", "instruction": 1, "text": "CALL print"}

@@ -97,10 +97,12 @@ def test_refusals_are_kept_as_sentences() -> None:
         "loop_entries": 0,
         "inlined": [],
         "refusal": "5000 registers, more than the 4096 of a function that is translated",
+        "refusal_at": None,
         "kernels": [],
         "kernel_seconds": 0.0,
         "kernel_size": 0,
         "kernel_refusal": None,
+        "kernel_refusal_at": None,
     }
 
 

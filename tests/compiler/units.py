@@ -43,9 +43,9 @@ class NoCalls:
         return self.learned
 
 
-def layout(registers: int, slots: Sequence[int] = ()) -> Layout:
-    """Return the places of a function that has so many registers, and these spill slots."""
-    made = function("RET r0")
+def layout(registers: int, slots: Sequence[int] = (), body: str = "RET r0") -> Layout:
+    """Return the places of a function with this body that has so many registers, and these spill slots."""
+    made = function(body)
     code = Code(made)
     code.register_count = registers
     return Layout(Splice(code, list(made.instructions)), list(slots))
@@ -63,7 +63,7 @@ def typed(
     parameters = ", ".join(f"p{number}" for number in range(len(facts)))
     made = function(body, parameters=parameters)
     blocks_of = blocks.build(made.instructions, made.labels, 0)
-    return Inference(Code(made), blocks_of, layout(registers), state, environment, None).run()
+    return Inference(Code(made), blocks_of, layout(registers, body=body), state, environment, None).run()
 
 
 def forms(function: TypedFunction) -> list[str]:

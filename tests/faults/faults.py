@@ -39,6 +39,7 @@ SPLICING = "stoffel/compiler/splicing.py"
 INLINING = "stoffel/compiler/inlining.py"
 SEAMS = "stoffel/compiler/seams.py"
 TYPED = "stoffel/compiler/typed.py"
+TRANSLATOR = "stoffel/compiler/translator.py"
 COMPILED = "stoffel/runtime/compiled.py"
 REBUILDING = "stoffel/runtime/rebuilding.py"
 UNITS = "stoffel/runtime/units.py"
@@ -574,6 +575,26 @@ FAULTS: tuple[Fault, ...] = (
         COMPILED,
         "for code, index in unit.positions(unit.line(trace.tb_lineno).index)",
         "for code, index in unit.positions(unit.line(trace.tb_lineno).index)[:1]",
+    ),
+    Fault(
+        "inlining costs a function its translation",
+        TRANSLATOR,
+        "if environment.splice(code) is splice and not environment.stop_inlining(code, refusal.function):",
+        "if not environment.splice(code).inlined or environment.splice(code) is splice:",
+    ),
+    Fault("a refusal in one callee keeps all apart", UNITS, ".update(named or inlined)", ".update(inlined)"),
+    Fault("only named callees are kept apart", UNITS, ".update(named or inlined)", ".update(named or set(list(inlined)[:1]))"),
+    Fault(
+        "a refusal has a position among what is inlined",
+        INFERENCE,
+        "code, index = self.layout.splice.position(error.index)",
+        "code, index = self.layout.splice.code, error.index",
+    ),
+    Fault(
+        "a refusal beyond the end of a function has a position",
+        INFERENCE,
+        "index if inside else None) from None",
+        "index) from None",
     ),
     Fault("callers keep a refused function inlined", UNITS, "pending.extend(self._hosts.get(item, ()))", "pass"),
 )

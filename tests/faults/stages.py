@@ -22,6 +22,7 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
         "tests/compiler/test_inference.py",
         "tests/compiler/test_forms.py",
         "tests/compiler/test_remembered.py",
+        "tests/compiler/test_refusal.py",
     ),
     "stoffel/compiler/inlining.py": ("tests/compiler/test_splicing.py",),
     "stoffel/compiler/kernels": ("tests/runtime/test_kernels.py",),
@@ -42,6 +43,7 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
     "stoffel/compiler/safepoints.py": ("tests/compiler/test_codeobjects.py", "tests/compiler/test_emission.py"),
     "stoffel/compiler/seams.py": ("tests/compiler/test_inlining.py",),
     "stoffel/compiler/splicing.py": ("tests/compiler/test_inlining.py",),
+    "stoffel/compiler/translator.py": ("tests/compiler/test_refusal.py",),
     "stoffel/compiler/typed.py": ("tests/compiler/test_splicing.py", "tests/compiler/test_inlining.py"),
     "stoffel/runtime/compiled.py": (
         "tests/compiler/test_codeobjects.py",
@@ -57,6 +59,7 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
     "stoffel/runtime/units.py": (
         "tests/compiler/test_statistics.py",
         "tests/compiler/test_inlining.py",
+        "tests/compiler/test_refusal.py",
         "tests/runtime/test_resolution.py",
     ),
 }

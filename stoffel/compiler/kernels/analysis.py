@@ -33,7 +33,7 @@ from stoffel.compiler.kernels.types import (
     words,
 )
 from stoffel.compiler.places import layout_of
-from stoffel.compiler.refusal import Refusal, TooLarge
+from stoffel.compiler.refusal import NO_STATIC_SHAPE, Refusal, TooLarge
 from stoffel.errors import VMError
 from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.runtime.code import Code
@@ -76,7 +76,8 @@ class Family:
             same: dict[str, Type] = {}
             types = [same.setdefault(kind.code, kind) if isinstance(kind, ClosureOf) else kind for kind in types]
             if any(isinstance(kind, ClosureOf) for kind in types[layout.registers : layout.stack]):
-                raise Refusal("a closure in a spill slot, where writing an upvalue back does not reach it")
+                sentence = "a closure in a spill slot, where writing an upvalue back does not reach it"
+                raise Refusal(sentence, code.name, entry)
             running = closures.running(types[layout.stack :])
             main = self._add(code, entry, types[: layout.stack], None, running)
             if running is not None:
@@ -117,18 +118,21 @@ class Family:
         for instance in self.instances:
             for head in instance.heads():
                 if not instance.loops_through(head):
-                    leave = next(self._leaves_from(instance, head), None)
-                    if leave is not None:
-                        raise Refusal(f"{leave} in a loop")
-        first = next((sentence for instance in self.instances for sentence in map(_sentence, instance.leaves())), None)
+                    left = next(self._leaves_from(instance, head), None)
+                    if left is not None:
+                        inside, action = left
+                        raise Refusal(f"{action.detail} in a loop", inside.code.name, action.at)
+        leaves = ((instance, action) for instance in self.instances for action in instance.leaves())
+        first = next((Refusal(action.detail, instance.code.name, action.at) for instance, action in leaves), None)
+        name = main.code.name
         if main.result is None and not any(main.loops_through(head) for head in main.heads()):
-            raise Refusal(first or f"'{main.code.name}' does not return")
+            raise first or Refusal(f"'{name}' does not return", name)
         if entry and not main.loops_through(entry):
-            raise Refusal(first or f"nothing comes back to instruction {entry}")
+            raise first or Refusal("nothing comes back to the loop's head", name, entry)
         if not any(instance.heads() or self._recurs(instance) for instance in self.instances):
-            raise Refusal("no loop and no recursion: entering a kernel would cost more than it gains")
+            raise Refusal("no loop and no recursion: entering a kernel would cost more than it gains", name)
 
-    def _leaves_from(self, instance: Instance, head: int) -> Iterator[str]:
+    def _leaves_from(self, instance: Instance, head: int) -> Iterator[tuple[Instance, Action]]:
         seen: set[int] = set()
         pending = [head]
         while pending:
@@ -137,11 +141,11 @@ class Family:
                 continue
             seen.add(start)
             typed = instance.blocks[start]
-            yield from (_sentence(action) for action in typed.actions if action.form == "leave")
+            yield from ((instance, action) for action in typed.actions if action.form == "leave")
             for action in typed.actions:
                 if action.form == "call" and action.ends:
                     for callee in action.detail:
-                        yield from map(_sentence, callee.leaves())
+                        yield from ((callee, left) for left in callee.leaves())
             pending.extend(edge.target for edge in typed.edges())
 
     def _recurs(self, instance: Instance) -> bool:
@@ -169,9 +173,9 @@ class Family:
         return below(self.instances[0])
 
     def call(
-        self, caller: Instance, callee: Code, arguments: tuple[Type, ...], closure: Variant | None = None
+        self, caller: Instance, at: int, callee: Code, arguments: tuple[Type, ...], closure: Variant | None = None
     ) -> Instance:
-        """Return the instance for a call with such arguments, which are unified with its parameters.
+        """Return the instance for a call, at instruction *at*, with such arguments, unified with its parameters.
 
         *closure* is what is called, None in a plain call. Raises Refusal if there would be too many instances.
         """
@@ -181,29 +185,38 @@ class Family:
         if instance is None:
             layout = layout_of(callee, self.instructions_of(callee))
             types: list[Type] = [*arguments, *[UNIT] * (layout.stack - len(arguments))]
-            instance = self._by_key[key] = self._add(callee, 0, types, 0, closure)
+            instance = self._by_key[key] = self._add(callee, 0, types, 0, closure, (caller.code, at))
         elif not all(_unified(mine, theirs) for mine, theirs in zip(instance.parameters, arguments, strict=True)) or (
             closure is not None
             and instance.closure is not None
             and not all(mine.unify(theirs) for mine, theirs in zip(instance.closure.cells, closure.cells, strict=True))
         ):
-            raise Refusal(f"'{callee.name}' is called with arrays of different element types")
+            sentence = f"'{callee.name}' is called with arrays of different element types"
+            raise Refusal(sentence, caller.code.name, at)
         if caller not in instance.callers:
             instance.callers.add(caller)
             caller.callees.append(instance)
         return instance
 
     def _add(
-        self, code: Code, entry: int, types: list[Type], flag: int | None, closure: Variant | None = None
+        self,
+        code: Code,
+        entry: int,
+        types: list[Type],
+        flag: int | None,
+        closure: Variant | None = None,
+        call: tuple[Code, int] | None = None,
     ) -> Instance:
+        """Return a new instance, which *call* asks for: the function that contains it, and where."""
         instructions = self.instructions_of(code)
+        name, at = (code.name, None) if call is None else (call[0].name, call[1])
         if not instructions:
-            raise Refusal(f"'{code.name}' has no instructions")
+            raise Refusal(f"'{code.name}' has no instructions", name, at)
         self._size += len(instructions)
         if self._size > self.most:
-            raise TooLarge(f"more than {self.most} instructions, with those of '{code.name}'")
+            raise TooLarge(f"more than {self.most} instructions, with those of '{code.name}'", name, at)
         if len(self.instances) >= INSTANCE_LIMIT:
-            raise Refusal(f"calls of '{code.name}' with ever new types of arguments")
+            raise Refusal(f"calls of '{code.name}' with ever new types of arguments", name, at)
         instance = Instance(
             len(self.instances),
             code,
@@ -219,10 +232,6 @@ class Family:
 
 def _unified(one: Type, other: Type) -> bool:
     return same_after_unifying(one, other) or one.code == other.code
-
-
-def _sentence(action: Action) -> str:
-    return f"{action.detail} at instruction {action.at}"
 
 
 class Flowing:
@@ -255,7 +264,9 @@ class Flowing:
             self.instance.entries[target] = state.copy()
             return True
         if len(known.types) != len(state.types):
-            raise Refusal(f"argument stack has no static shape at instruction {target}")
+            # A copied tail has no index of its own.
+            at = target if target < len(self.instance.instructions) else None
+            raise Refusal(NO_STATIC_SHAPE, self.instance.code.name, at)
         changed = False
         for place, (old, new) in enumerate(zip(known.types, state.types, strict=True)):
             if old is not new:
@@ -383,7 +394,7 @@ class Flowing:
             return leave(index, f"call of '{name}' with a wrong number of arguments")
         if any(isinstance(kind, Mixed) for kind in given):
             return leave(index, f"call of '{name}' with a value of several types")
-        instance = self.family.call(self.instance, callee, given)
+        instance = self.family.call(self.instance, index, callee, given)
         return Action(index, "call", 0, sources, given, instance.result or UNIT, (instance,))
 
 

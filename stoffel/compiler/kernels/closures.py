@@ -92,7 +92,7 @@ def _call(flow: Flowing, index: int, sources: Sources, given: Types) -> Action:
         elif len(callee.parameters) != len(given) - 1:
             problem = f"call_closure of '{key[0]}' with a wrong number of arguments"
         else:
-            instance = flow.family.call(flow.instance, callee, given[1:], Variant(key, cells))
+            instance = flow.family.call(flow.instance, index, callee, given[1:], Variant(key, cells))
             instances.append(instance)
             if instance.result is not None:
                 result = instance.result if result is None else join(result, instance.result)

@@ -171,12 +171,17 @@ def stack(body: Body, nesting: int) -> None:
 
 
 def residue(body: Body, nesting: int) -> None:
+    """Seldom :func:`uneven`: where that is, the function is mostly left to the interpreter."""
+    if body.odds(1, 6):
+        uneven(body, nesting)
+
+
+def uneven(body: Body, nesting: int) -> None:
     """Push on one of two ways only: the stack has no static shape where they meet."""
-    if not body.odds(1, 6):
-        return
     skip = body.fresh()
     body.emit(COMPARE, *(body.chooser.choice(body.loops or INTEGERS) for _ in range(2)))
     body.emit(body.chooser.choice(BRANCHES), skip)
     body.emit("PUSHARG", body.chooser.choice(INTEGERS))
     body.place(skip)
-    body.emit("CALL", "print")
+    if not body.odds(1, 3):
+        body.emit("CALL", "print")

@@ -12,7 +12,7 @@ from stoffel.isa.program import Function, Program
 from .body import Body, Callee, Grammar, Statement
 from .calls import act, calls, closure, output, upvalue
 from .choosing import Chooser, Drawn
-from .control import assertion, branch, early, logic, loop, residue, stack
+from .control import assertion, branch, early, logic, loop, residue, stack, uneven
 from .functions import bumping, chain, finish, recursive, start
 from .scalars import accumulate, arithmetic, counted, floating, length, mixed, move, spill, text, turn, wild
 from .tables import array, record, table
@@ -103,6 +103,14 @@ def _grammar(leaves: Sequence[tuple[Statement, int]], nesting: Sequence[tuple[St
 
 
 EVERYTHING: Final = _grammar(LEAVES, NESTING)
+CALLING: Final = _grammar(
+    [(calls, 6), (closure, 2), (arithmetic, 1), (counted, 1), (length, 1), (move, 1)], [(branch, 2), (loop, 2)]
+)
+"""Mostly calls."""
+UNEVEN: Final = _grammar(
+    [(arithmetic, 1), (move, 1), (early, 1), (length, 1)], [(uneven, 4), (branch, 1), (stack, 1), (calls, 1)]
+)
+"""Argument stacks that mostly have no static shape."""
 
 
 def some_grammar(chooser: Chooser) -> Grammar:
@@ -178,10 +186,11 @@ TOO_MANY_REGISTERS: Final = 5000
 """Declared, and more than are translated."""
 
 
-def make_case(chooser: Chooser) -> Case:
-    """Return a case drawn from *chooser*."""
+def make_case(chooser: Chooser, outer: Grammar | None = None, inner: Grammar | None = None) -> Case:
+    """Return a case drawn from *chooser*; main consists of statements of *outer*, what it calls of those of *inner*."""
     size = chooser.choice(SIZES)
-    grammar = some_grammar(chooser)
+    outer = outer or some_grammar(chooser)
+    grammar = inner or outer
     kind = chooser.choice(KINDS) if chooser.randrange(2) else int
     functions = _Functions(chooser, grammar, kind)
     if chooser.randrange(400) == 399:
@@ -190,7 +199,7 @@ def make_case(chooser: Chooser) -> Case:
         functions.add(*bumping(chooser, grammar, kind))
     for number in range(chooser.randrange(size.functions + 1)):
         functions.add_some(f"f{number}")
-    main = Body(chooser, grammar, functions.callees, "main", size.budget, kind)
+    main = Body(chooser, outer, functions.callees, "main", size.budget, kind)
     main.parameters = (1, 2, 1, 0)[chooser.randrange(4)]
     start(main)
     main.statements(chooser.choice(size.statements), size.nesting)
@@ -207,6 +216,6 @@ def make_case(chooser: Chooser) -> Case:
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> Case:
+def cases(draw: st.DrawFn, outer: Grammar | None = None, inner: Grammar | None = None) -> Case:
     """Cases by hypothesis, which shrinks them."""
-    return make_case(Drawn(draw))
+    return make_case(Drawn(draw), outer, inner)
