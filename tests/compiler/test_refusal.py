@@ -9,6 +9,8 @@ from hypothesis import HealthCheck, given, settings
 
 from stoffel import VirtualMachine
 from stoffel.compiler import splicing, translator
+from stoffel.compiler.facts import I64, of_kinds
+from stoffel.compiler.inference import Inference
 from stoffel.compiler.refusal import NO_STATIC_SHAPE, Refusal
 from tests.machines import loaded
 
@@ -84,6 +86,18 @@ end
 def functions(machine: VirtualMachine) -> dict[str, Any]:
     found: dict[str, Any] = machine.jit_statistics()["functions"]
     return found
+
+
+@pytest.mark.parametrize(("callee", "index"), [(MEETING, 4), (MEETING_AT_THE_END, None)])
+def test_a_position_in_what_is_inlined_is_one_of_its_function(callee: str, index: int | None) -> None:
+    machine = loaded(VirtualMachine(jit="always"), callee + SELDOM)
+    environment: Any = machine.state.tier.units  # type: ignore[union-attr]
+    main: Any = machine.state.functions["main"]
+    layout = translator.spliced_layout(main, environment, full=False)
+    state = translator.call_state(layout, [of_kinds(I64)])
+    with pytest.raises(Refusal) as caught:
+        Inference(main, environment.spliced_graph(main, 0), layout, state, environment, None).run()
+    assert (caught.value.sentence, caught.value.function, caught.value.index) == (NO_STATIC_SHAPE, "pushes", index)
 
 
 @pytest.mark.parametrize("callee", [MEETING, MEETING_AT_THE_END])
