@@ -56,7 +56,13 @@ class Recorder(WarmUp):
         self.loops: dict[tuple[str, int], Counter[Seen]] = {}
         self._until = until
 
-    def call(self, frame: ActivationRecord, callee: Code, arguments: list[Value]) -> bool | None:  # noqa: ARG002
+    def call(
+        self,
+        frame: ActivationRecord,  # noqa: ARG002
+        callee: Code,
+        arguments: list[Value],
+        upvalues: list[tuple[str, Value]],  # noqa: ARG002
+    ) -> bool | None:
         """Note the types of a call; the interpreter runs it."""
         self._look(callee)
         self.calls.setdefault(callee.name, Counter())[seen(arguments)] += 1

@@ -6,14 +6,16 @@ and the site before the instruction noted. Effects come after everything that ca
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from stoffel.compiler.codeobjects import OPERATORS
 from stoffel.compiler.facts import KIND_RANGES, UNIT_FACT, is_raw
 from stoffel.compiler.names import (
     CALL_CLOSURE,
+    CAPTURES,
     CLOSURE_LOCAL,
+    FIND_UPVALUE,
     NEW_CLOSURE,
     OVERFLOW,
     foreign_name,
@@ -23,7 +25,7 @@ from stoffel.compiler.operation_forms import OPERATION_FORMS
 from stoffel.compiler.safepoints import AFTER, DURING, HANDOVER, Held, Known, Length, Order, Spot, Sum, Top
 from stoffel.compiler.seams import check_shape, expect_closure, load_room, publish, take_arguments
 from stoffel.compiler.spots import FLAG_LOCAL
-from stoffel.compiler.typed import Node
+from stoffel.compiler.typed import ARGUMENT, PLACE, UPVALUE, Capture, Node
 from stoffel.isa.table import complete
 
 QUICK_INTEGER: Final = (1 << 30) - 1
@@ -248,6 +250,20 @@ def _call(emitter: Emitter, node: Node, landing: int) -> None:
     _finish_call(emitter, node, landing, boxed=False)
 
 
+def _capturing_call(emitter: Emitter, node: Node, landing: int) -> None:
+    """Call a function that declares upvalues: they are captured now, and go along."""
+    callee, signature, captures = node.detail
+    writer = emitter.writer
+    writer.begin_call(emitter.environment.unit_name(callee, signature))
+    load_room(emitter, node)
+    writer.begin_call(CAPTURES)
+    _load_captures(emitter, callee.upvalue_names, captures)
+    writer.end_call(1)
+    for place, fact in zip(node.sources, node.facts, strict=False):
+        emitter.spots.load_fact(place, fact)
+    _finish_call(emitter, node, landing, boxed=False, given=2 + len(node.facts))
+
+
 def _closure_call(emitter: Emitter, node: Node, landing: int) -> None:
     """Call a closure of the expected shape: the unit is known, the closure goes along with its upvalues."""
     callee, signature, shape = node.detail
@@ -269,10 +285,11 @@ def _any_closure_call(emitter: Emitter, node: Node, landing: int) -> None:
     _finish_call(emitter, node, landing, boxed=True)
 
 
-def _finish_call(emitter: Emitter, node: Node, landing: int, *, boxed: bool) -> None:
+def _finish_call(emitter: Emitter, node: Node, landing: int, *, boxed: bool, given: int = 0) -> None:
+    """Call with *given* arguments (0: the room and the node's sources) and take the result."""
     take_arguments(emitter)
     emitter.site(DURING, node.index + 1)
-    emitter.writer.end_call(1 + len(node.sources))
+    emitter.writer.end_call(given or 1 + len(node.sources))
     if node.result.mask == 0:
         emitter.writer.give_back()
     else:
@@ -458,23 +475,33 @@ def _create(name: str) -> Callable[[Emitter, Node, int], None]:
 
 
 def _create_closure(emitter: Emitter, node: Node, landing: int) -> None:
-    shape, sources, closure = node.detail
+    shape, captures = node.detail
     writer = emitter.writer
     writer.begin_call(NEW_CLOSURE)
     writer.constant(shape)
-    for name, (kind, index) in zip(shape[1], sources, strict=True):
-        writer.constant(name)
-        if kind == "upvalue":
-            _load_upvalue(emitter, index, closure)
-        elif kind == "argument":
-            emitter.load_argument(index)
-        else:
-            emitter.spots.load_place(index)
-        writer.new_tuple(2)
-    writer.new_tuple(len(sources))
+    _load_captures(emitter, shape[1], captures)
     writer.end_call(2)
     take_arguments(emitter)
     emitter.result(node, landing)
+
+
+def _load_captures(emitter: Emitter, names: Sequence[str], captures: Sequence[Capture]) -> None:
+    """Push a tuple of upvalues: the names with what is captured under them."""
+    writer = emitter.writer
+    for name, capture in zip(names, captures, strict=True):
+        writer.constant(name)
+        if capture.sort == UPVALUE:
+            _load_upvalue(emitter, capture.position, capture.closure)
+        elif capture.sort == ARGUMENT:
+            emitter.load_argument(capture.position)
+        elif capture.sort == PLACE:
+            emitter.spots.load_place(capture.position)
+        else:
+            writer.begin_call(FIND_UPVALUE)
+            writer.constant(name)
+            writer.end_call(1)
+        writer.new_tuple(2)
+    writer.new_tuple(len(captures))
 
 
 def _load_closure(emitter: Emitter, place: int) -> None:
@@ -540,6 +567,7 @@ _WRITERS: Final[dict[str, Callable[[Emitter, Node, int], None]]] = {
     "compare_float": _compare,
     "compare_generic": _compare_generic,
     "call": _call,
+    "capturing_call": _capturing_call,
     "closure_call": _closure_call,
     "any_closure_call": _any_closure_call,
     "create_closure": _create_closure,

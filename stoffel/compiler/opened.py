@@ -31,7 +31,7 @@ from stoffel.compiler.facts import (
     with_hint,
 )
 from stoffel.compiler.splicing import Callee
-from stoffel.compiler.typed import FlowState, Node
+from stoffel.compiler.typed import ARGUMENT, AROUND, PLACE, UPVALUE, Capture, FlowState, Node
 from stoffel.isa.scalars import I64_MAX
 from stoffel.runtime.code import Code
 from stoffel.runtime.foreign import ForeignFunction
@@ -119,16 +119,27 @@ def _node(
     if callee is None:
         return _leave(index, arguments, facts, f"call of '{name}' is resolved by the interpreter")
     if type(callee) is Code:
-        if callee.upvalue_names:
-            return _leave(index, arguments, facts, f"call of '{name}' captures upvalues")
         if len(facts) != len(callee.parameters):
             return _leave(index, arguments, facts, f"call of '{name}' with a wrong number of arguments")
         facts = tuple(map(public, facts))
-        signature = Signature(tuple(fact.mask for fact in facts))
+        signature = Signature(tuple(fact.mask for fact in facts), callee.upvalue_names or None)
         result = inference.environment.result_of(callee, signature)
         if inference.environment.resolve(name) is None:
             return _leave(index, arguments, facts, f"'{name}' is not compiled")
-        return Node(index, "call", 0, arguments, facts=facts, result=result, detail=(callee, signature), leaves=True)
+        if not callee.upvalue_names:
+            detail = callee, signature
+            return Node(index, "call", 0, arguments, facts=facts, result=result, detail=detail, leaves=True)
+        captures = [_capture(inference, index, upvalue) for upvalue in callee.upvalue_names]
+        return Node(
+            index,
+            "capturing_call",
+            0,
+            (*arguments, *(place for capture in captures for place in capture.needs)),
+            facts=facts,
+            result=result,
+            detail=(callee, signature, captures),
+            leaves=True,
+        )
     assert isinstance(callee, ForeignFunction)
     if callee.standard:
         if name == "call_closure":
@@ -156,6 +167,7 @@ def _node(
 
 PUBLISHING: Final = {
     "call": 0,
+    "capturing_call": 0,
     "closure_call": 1,
     "any_closure_call": 1,
     "foreign": 0,
@@ -191,28 +203,35 @@ def _call_closure(inference: Inference, index: int, arguments: tuple[int, ...], 
 def _create_closure(
     inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]
 ) -> Node | None:
-    """Capture statically: every name is a parameter of the function itself, or an upvalue of the closure it runs."""
+    """Capture what the unit has; what the records around have is left to the builtin."""
     if not facts or any(type(fact.constant) is not str for fact in facts):
         return None
     function, *captured = (fact.constant for fact in facts)
-    sources: list[tuple[str, int]] = []
-    inlined = inference.inlined_at(index)
-    parameters = inference.code.parameters if inlined is None else inlined.code.parameters
-    upvalues = inference.captured if inlined is None else inlined.captured
-    for name in captured:
-        if name in parameters:
-            position = len(parameters) - 1 - parameters[::-1].index(name)
-            sources.append(("argument", position) if inlined is None else ("place", inlined.bound + position))
-        elif upvalues is not None and name in upvalues:
-            sources.append(("upvalue", upvalues.index(name)))
-        else:
-            return None
+    captures = [_capture(inference, index, name) for name in captured]
+    if any(capture.sort == AROUND for capture in captures):
+        return None
     sample = Closure(function, tuple((name, NOTHING) for name in captured))
     result = with_hint(of_kinds(PRIVATE), sample)
-    closure = -1 if inlined is None else inlined.closure
-    places = [place for kind, place in sources if kind == "place"] + [closure] * (closure >= 0)
-    detail = sample.shape, sources, closure
-    return Node(index, "create_closure", 0, (*arguments, *places), facts=facts, result=result, detail=detail)
+    sources = *arguments, *(place for capture in captures for place in capture.needs)
+    return Node(index, "create_closure", 0, sources, facts=facts, result=result, detail=(sample.shape, captures))
+
+
+def _capture(inference: Inference, index: int, name: str) -> Capture:
+    """Return where the CALL at *index* finds *name*: in each record its parameters, then its upvalues."""
+    inlined = inference.inlined_at(index)
+    while inlined is not None:
+        position = inlined.code.position_of(name)
+        if position >= 0:
+            return Capture(PLACE, inlined.bound + position)
+        if inlined.captured is not None and name in inlined.captured:
+            return Capture(UPVALUE, inlined.captured.index(name), inlined.closure)
+        inlined = inlined.outer
+    position = inference.code.position_of(name)
+    if position >= 0:
+        return Capture(ARGUMENT, position)
+    if inference.captured is not None and name in inference.captured:
+        return Capture(UPVALUE, inference.captured.index(name))
+    return Capture(AROUND)
 
 
 def _upvalue(inference: Inference, index: int, facts: tuple[Fact, ...]) -> tuple[int, tuple[str, ...], int] | None:
@@ -222,7 +241,8 @@ def _upvalue(inference: Inference, index: int, facts: tuple[Fact, ...]) -> tuple
     name = facts[0].constant if facts else None
     if upvalues is None or type(name) is not str or name not in upvalues:
         return None
-    return upvalues.index(name), upvalues, -1 if inlined is None else inlined.closure
+    # The last of that name: the record of a plain call may have several.
+    return len(upvalues) - 1 - upvalues[::-1].index(name), upvalues, -1 if inlined is None else inlined.closure
 
 
 def _get_upvalue(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:

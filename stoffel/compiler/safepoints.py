@@ -12,6 +12,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, final
 
 from stoffel.compiler.facts import CLASS, I64, KIND_RANGES, Fact
+from stoffel.compiler.names import ARGUMENTS_LOCAL
 from stoffel.compiler.typed import Layout
 from stoffel.runtime.code import Code
 from stoffel.runtime.values import Value
@@ -195,6 +196,11 @@ class Unit:
         self.calls = calls
         self.captured = captured
         self.polled = polled
+
+    @property
+    def has_frame(self) -> bool:
+        """Whether it takes over a record, and has its arguments, upvalues and closure as they are there."""
+        return ARGUMENTS_LOCAL in self.arguments
 
     def line(self, number: int) -> Line:
         """Return the line with the given number, which counts from 1."""

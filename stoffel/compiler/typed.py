@@ -7,7 +7,7 @@ the spill slots that occur, then the argument stack from the bottom.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from stoffel.compiler.blocks import Block, Edge
 from stoffel.compiler.decoding import Step
@@ -20,10 +20,33 @@ FLAG_BITS: Final = {-1: 1, 0: 2, 1: 4}
 """Bits of a set of compare-flag values."""
 
 
-CALLING: Final = frozenset({"call", "closure_call", "any_closure_call"})
+CALLING: Final = frozenset({"call", "capturing_call", "closure_call", "any_closure_call"})
 """Forms of nodes that call VM functions, and so stack up records in compiled code."""
 RUNNING_OTHERS: Final = CALLING | {"foreign"}
 """Forms of nodes that run code which the analysis of this function does not see."""
+
+ARGUMENT: Final = 0
+"""Captured is argument ``position`` of the unit."""
+PLACE: Final = 1
+"""Captured is the value of place ``position``."""
+UPVALUE: Final = 2
+"""Captured is upvalue ``position`` of the closure in place ``closure`` (-1: the one that the unit runs)."""
+AROUND: Final = 3
+"""Captured is what the records around have when the call is made."""
+
+
+class Capture(NamedTuple):
+    """Where the value of an upvalue comes from; ``sort`` is one of the constants above."""
+
+    sort: int
+    position: int = -1
+    closure: int = -1
+
+    @property
+    def needs(self) -> list[int]:
+        """The places that are read."""
+        return [place for place in (self.closure, self.position if self.sort == PLACE else -1) if place >= 0]
+
 
 Subject = tuple[int, str]
 """A field, as register of the object and name, or an upvalue of the running closure, as -1 and name."""

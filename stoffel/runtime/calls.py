@@ -38,8 +38,8 @@ def call_function(frame: ActivationRecord, callee: Code) -> bool:
     frame.stack = []
     if state.hooked:
         _announce(state, frame, arguments, "function", callee.name)
-    elif state.tier is not None and not callee.upvalue_names:
-        outcome = state.tier.call(frame, callee, arguments)
+    elif state.tier is not None:
+        outcome = state.tier.call(frame, callee, arguments, upvalues)
         if outcome is not None:
             return outcome
     if state.tier is not None and state.tier.statistics.counts_calls:
@@ -94,7 +94,7 @@ def prepare(state: VMState, callee: Code, arguments: list[Value]) -> list[tuple[
         for name in callee.upvalue_names:
             found, value = find_upvalue(state, name)
             if not found:
-                raise VMError(f"Could not find upvalue {name} when calling function")
+                raise missing_upvalue(name)
             upvalues.append((name, value))
     check_depth(state, callee)
     return upvalues
@@ -115,9 +115,19 @@ def check_depth(state: VMState, callee: Code) -> None:
         raise VMError(f"Call depth exceeds {depth} with {callee.register_count} registers in each frame")
 
 
+def missing_upvalue(name: str) -> VMError:
+    """Return the error of a plain call whose callee declares an upvalue that no active record has."""
+    return VMError(f"Could not find upvalue {name} when calling function")
+
+
 def find_upvalue(state: VMState, name: str) -> tuple[bool, Value]:
-    """Look *name* up through all active records, innermost first: in each its parameters, then its upvalues."""
-    for frame in reversed(state.frames):
+    """Look *name* up through all active records; see :func:`find_in`."""
+    return find_in(state.frames, name)
+
+
+def find_in(frames: list[ActivationRecord], name: str) -> tuple[bool, Value]:
+    """Look *name* up in records, innermost (last) first: in each its parameters, then its upvalues."""
+    for frame in reversed(frames):
         found, value = frame.local(name)
         if found:
             return True, value

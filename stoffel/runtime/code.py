@@ -96,6 +96,13 @@ class Code:
         setattr(self, name, steps)
         return steps
 
+    def position_of(self, name: str) -> int:
+        """Return the position of the last parameter of that name, -1 if there is none."""
+        for position in range(self.arity - 1, -1, -1):
+            if self.parameters[position] == name:
+                return position
+        return -1
+
     def instructions(self) -> list[Instruction]:
         """Return the instructions with their constants interned as the machine does, per function."""
         pool: dict[object, Value] = {}

@@ -8,7 +8,7 @@ exception drops the Python frames; the interpreter goes on from the records.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
@@ -37,12 +37,12 @@ from stoffel.compiler.safepoints import (
 from stoffel.errors import VMError
 from stoffel.isa.table import OperandKind
 from stoffel.runtime import sampling
-from stoffel.runtime.calls import leave
+from stoffel.runtime.calls import find_in, leave, missing_upvalue
 from stoffel.runtime.code import NEVER, Code
-from stoffel.runtime.frames import ActivationRecord
+from stoffel.runtime.frames import ActivationRecord, Captures
 from stoffel.runtime.host_stack import UNKNOWN, HostStack
 from stoffel.runtime.kernel_outcomes import KernelLeft, Mismatch
-from stoffel.runtime.rebuilding import captured_by, is_of, private_closures, records_of
+from stoffel.runtime.rebuilding import captured_by, is_of, private_closures, records_of, variable_at
 from stoffel.runtime.statistics import Statistics
 from stoffel.runtime.units import Units
 from stoffel.runtime.values import Closure, Value
@@ -114,7 +114,7 @@ class CompiledTier:
         self._finished = False
         self.units = Units(state, self.statistics, self._hand_over)
         self.units.namespace |= {names.LEAVE: self._leave, names.RECOVER: self._recover, names.EMPTIED: self._emptied}
-        self.units.namespace[names.CALL_CLOSURE] = self._call_closure
+        self.units.namespace |= {names.CALL_CLOSURE: self._call_closure, names.FIND_UPVALUE: self._find_upvalue}
         self.loading = 0.0, 0.0
         self._waits = 0
         self._every = 0
@@ -246,14 +246,17 @@ class CompiledTier:
 
     # Entering
 
-    def call(self, frame: ActivationRecord, callee: Code, arguments: list[Value]) -> bool | None:
-        """Run a call from the interpreter in compiled code if there is or should be a unit.
+    def call(
+        self, frame: ActivationRecord, callee: Code, arguments: list[Value], upvalues: list[tuple[str, Value]]
+    ) -> bool | None:
+        """Run a plain call from the interpreter in compiled code if there is or should be a unit.
 
+        *upvalues* are those that the call has captured.
         Returns None if the interpreter is to run it; else the result is in the caller's register 0 and the return value
         says whether the loop must look at the stack of records.
         """
         key = callee, tuple(map(type, arguments))
-        if self.kernels is not None:
+        if self.kernels is not None and not callee.upvalue_names:
             try:
                 outcome = self.kernels.call(callee, key[1], arguments, self._room_for_kernels())
             except Mismatch:
@@ -285,8 +288,9 @@ class CompiledTier:
             for position in unit.raw_arguments:
                 arguments[position] = int(arguments[position])
         state = self.state
+        given: list[Any] = [Captures(tuple(upvalues)), *arguments] if callee.upvalue_names else arguments
         try:
-            result = self._run(unit, function, room, arguments)
+            result = self._run(unit, function, room, given)
         except Left:
             return True
         frame.registers[0] = result
@@ -351,8 +355,10 @@ class CompiledTier:
         state.records.pop()
         given = [value for value in values if value is not None]
         given = [int(value) if kind_of(value) & RAW else value for value in given]
+        plain = frame.closure is None and frame.upvalues
+        runs = Captures(tuple(frame.upvalues)) if plain else frame.closure
         try:
-            result = self._run(unit, function, room, [frame.arguments, frame.upvalues, frame.closure, *given])
+            result = self._run(unit, function, room, [frame.arguments, frame.upvalues, runs, *given])
         except Left:
             return True
         if len(state.records) == state.base:
@@ -409,6 +415,17 @@ class CompiledTier:
             given[position] = int(given[position])
         result = function(room, closure, *given)
         return boxed(result, unit.result.mask) if is_raw(unit.result) else result
+
+    def _find_upvalue(self, name: str) -> Value:
+        """Return what a plain call by compiled code captures under *name*; raises VMError if no record has it."""
+        for frame, unit, line in self._chain(sys._getframe(1)):
+            found, value = variable_at(unit, line.sites[DURING], frame, name)
+            if found:
+                return value
+        found, value = find_in(self.state.records, name)
+        if not found:
+            raise missing_upvalue(name)
+        return value
 
     def is_hot(self, code: Code) -> bool:
         """Return whether *code* has run for long enough to be translated, and have its loops ask when it has."""
@@ -555,16 +572,14 @@ class CompiledTier:
         self.state.records.extend(records)
         raise Left if interruption is None else interruption
 
-    def _chain(self, frame: FrameType | None) -> list[tuple[FrameType, Unit, Line]]:
-        """Return the compiled frames from *frame* out to the boundary, innermost first, with their lines."""
-        result = []
+    def _chain(self, frame: FrameType | None) -> Iterator[tuple[FrameType, Unit, Line]]:
+        """Yield the compiled frames from *frame* out to the boundary, innermost first, with their lines."""
         boundary = self._boundary
         while frame is not None and frame is not boundary:
             unit = self.units.by_code.get(frame.f_code)
             if unit is not None:
-                result.append((frame, unit, unit.line(frame.f_lineno)))
+                yield frame, unit, unit.line(frame.f_lineno)
             frame = frame.f_back
-        return result
 
     def _locate(self, error: VMError) -> None:
         """Note on *error* where compiled code raised it: the records below, then the frames of its traceback."""

@@ -15,6 +15,19 @@ NO_UPVALUES: Final[list[tuple[str, Value]]] = []
 """Shared by all records without upvalues; never changed, because writing needs an entry to be found first."""
 
 
+class Captures:
+    """The upvalues of a plain call in compiled code, where the call of a closure has the closure.
+
+    ``upvalues`` belong to the one call, so ``shared`` is False: writing one changes nothing else.
+    """
+
+    __slots__ = ("shared", "upvalues")
+
+    def __init__(self, upvalues: tuple[tuple[str, Value], ...]) -> None:
+        self.upvalues = upvalues
+        self.shared = False
+
+
 class ActivationRecord:
     """One call in progress.
 
@@ -74,11 +87,8 @@ class ActivationRecord:
 
     def local(self, name: str) -> tuple[bool, Value]:
         """Return whether a parameter *name* exists and the value it was bound to (the last of that name)."""
-        parameters = self.code.parameters
-        for index in range(len(parameters) - 1, -1, -1):
-            if parameters[index] == name:
-                return True, self.arguments[index]
-        return False, None
+        position = self.code.position_of(name)
+        return (True, self.arguments[position]) if position >= 0 else (False, None)
 
     @property
     def locals(self) -> dict[str, Value]:

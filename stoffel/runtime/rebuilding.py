@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from stoffel.compiler import names
 from stoffel.compiler.places import FRAME_PARAMETERS
 from stoffel.compiler.safepoints import Site, Unit, boxed, flag_at, value_at
-from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
+from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord, Captures
 from stoffel.runtime.values import Closure, Value
 
 if TYPE_CHECKING:
@@ -22,15 +22,7 @@ def records_of(state: VMState, unit: Unit, site: Site, frame: FrameType) -> list
     code = unit.function
     layout = unit.layout
     values = [None if spot is None else value_at(spot, variables) for spot in site.spots]
-    if unit.arguments[: len(FRAME_PARAMETERS)] == FRAME_PARAMETERS:
-        arguments, upvalues, closure = (variables[name] for name in FRAME_PARAMETERS)
-    else:
-        arguments = [variables[names.argument_name(index)] for index in range(len(code.parameters))]
-        for position, raw in unit.raw_arguments.items():
-            arguments[position] = boxed(arguments[position], raw)
-        upvalues, closure = NO_UPVALUES, variables.get(names.CLOSURE_LOCAL)
-    if unit.captured is not None:
-        upvalues = list(closure.upvalues)
+    arguments, upvalues, closure = _own(unit, variables)
     for value in (closure, *arguments, *values):
         if type(value) is Closure:
             value.shared = True
@@ -59,6 +51,50 @@ def records_of(state: VMState, unit: Unit, site: Site, frame: FrameType) -> list
     return [*records, record]
 
 
+def _own(unit: Unit, variables: dict[str, Any]) -> tuple[list[Value], list[tuple[str, Value]], Closure | None]:
+    """Return bound arguments, upvalues and closure of the record of the unit's own function."""
+    if unit.has_frame:
+        arguments, upvalues, closure = (variables[name] for name in FRAME_PARAMETERS)
+    else:
+        arguments = [variables[names.argument_name(index)] for index in range(len(unit.function.parameters))]
+        for position, raw in unit.raw_arguments.items():
+            arguments[position] = boxed(arguments[position], raw)
+        upvalues, closure = NO_UPVALUES, variables.get(names.CLOSURE_LOCAL)
+    if unit.captured is not None:
+        upvalues = list(closure.upvalues)
+    return arguments, upvalues, None if type(closure) is Captures else closure
+
+
+def variable_at(unit: Unit, site: Site, frame: FrameType, name: str) -> tuple[bool, Value]:
+    """Look *name* up as a plain call does, in the records that a compiled frame stands for, innermost first.
+
+    The records are not made: they are many where calls are deep, and few have the name.
+    """
+    inlined = unit.layout.splice.at(site.resume)
+    while inlined is not None:
+        position = inlined.code.position_of(name)
+        if position >= 0:
+            spot = site.spots[inlined.bound + position]
+            assert spot is not None
+            return True, value_at(spot, frame.f_locals)
+        if inlined.captured is not None and name in inlined.captured:
+            spot = site.spots[inlined.closure]
+            assert spot is not None
+            closure = value_at(spot, frame.f_locals)
+            assert type(closure) is Closure
+            return True, closure.upvalues[inlined.captured.index(name)][1]
+        inlined = inlined.outer
+    position = unit.function.position_of(name)
+    if position >= 0 or unit.has_frame or (unit.captured is not None and name in unit.captured):
+        arguments, upvalues, _ = _own(unit, frame.f_locals)
+        if position >= 0:
+            return True, arguments[position]
+        for upvalue, value in upvalues:
+            if upvalue == name:
+                return True, value
+    return False, None
+
+
 def is_of(error: BaseException, frame: FrameType) -> bool:
     """Return whether *error* was raised by an instruction of *frame* itself, not by something that it called."""
     trace = error.__traceback__
@@ -66,9 +102,14 @@ def is_of(error: BaseException, frame: FrameType) -> bool:
 
 
 def captured_by(frame: ActivationRecord) -> tuple[str, ...] | None:
-    """Return the upvalue names of the closure that *frame* runs, if its state and that of the record are the same."""
+    """Return the names of the upvalues that compiled code can have for *frame*, None if there are none.
+
+    Those of a closure it can have if they are alike in closure and record.
+    """
     closure = frame.closure
-    if closure is None or len(closure.upvalues) != len(frame.upvalues):
+    if closure is None:
+        return tuple([name for name, _ in frame.upvalues]) or None
+    if len(closure.upvalues) != len(frame.upvalues):
         return None
     captured = closure.shape[1]
     same = all(

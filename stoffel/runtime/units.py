@@ -42,6 +42,7 @@ from stoffel.isa.scalars import constant_key
 from stoffel.isa.table import Flow
 from stoffel.runtime.code import NEVER, Code
 from stoffel.runtime.foreign import ForeignFunction
+from stoffel.runtime.frames import Captures
 from stoffel.runtime.interruptions import complete
 from stoffel.runtime.operations import OPERATIONS, overflow
 from stoffel.runtime.statistics import Statistics
@@ -119,6 +120,7 @@ class Units:
             "next_id": state.objects.next_id,
             "publish": _publish,
             "new_closure": _new_closure,
+            names.CAPTURES: Captures,
         }
         for operation, function in OPERATIONS.items():
             self.namespace[names.operation_name(operation)] = function
@@ -178,7 +180,7 @@ class Units:
 
     def compile_call(self, key: tuple[Code, tuple[type, ...]]) -> Callable[..., Value] | None:
         code, types = key
-        signature = Signature(tuple(kind_of_class(cls) for cls in types))
+        signature = Signature(tuple(kind_of_class(cls) for cls in types), code.upvalue_names or None)
         with self._altogether():
             self.calls[key] = None
             if code not in self.refusals:

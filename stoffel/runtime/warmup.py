@@ -103,7 +103,9 @@ class WarmUp:
     def resume(self, suspension: Any, records: list[ActivationRecord]) -> None:
         """Take nothing back."""
 
-    def call(self, frame: ActivationRecord, callee: Code, arguments: list[Value]) -> bool | None:
+    def call(
+        self, frame: ActivationRecord, callee: Code, arguments: list[Value], upvalues: list[tuple[str, Value]]
+    ) -> bool | None:
         """Count a call; run it compiled if the program has run for long enough."""
         heat = len(callee.function.instructions) + HEAT_OF_CALL
         self._heat += heat
@@ -115,7 +117,7 @@ class WarmUp:
         if self._heat < self._next_look:
             return None
         tier = self._consider()
-        return None if tier is None else tier.call(frame, callee, arguments)
+        return None if tier is None else tier.call(frame, callee, arguments, upvalues)
 
     def closure_called(self, callee: Code) -> None:
         """Count the call of a closure."""
