@@ -89,7 +89,7 @@ def run(parsed: Parsed) -> int:
         storage=store_path(options),
         cache=directory(options),
     )
-    if "--stats" in options:
+    if "--count-calls" in options:
         machine.count_calls()
     try:
         machine.load(program)
@@ -153,13 +153,17 @@ def learning(machine: VirtualMachine, source: Source, options: dict[str, str], a
         raise failure
 
 
+def _wants_statistics(options: dict[str, str]) -> bool:
+    return "--stats" in options or "--count-calls" in options
+
+
 def _statistics(machine: VirtualMachine, options: dict[str, str]) -> dict[str, Any] | None:
-    return machine.jit_statistics() if "--stats" in options else None
+    return machine.jit_statistics() if _wants_statistics(options) else None
 
 
 def _complain_statistics(machine: VirtualMachine, options: dict[str, str]) -> None:
     """Show what the compiled tier did, if that was asked for, after everything that the program wrote."""
-    if "--stats" not in options:
+    if not _wants_statistics(options):
         return
     from stoffel.cli.tiers import statistics_lines
 
@@ -223,6 +227,7 @@ COMMAND: Final = Command(
         ),
         CACHE,
         Option("--stats", "Tell on standard error (with --json, under stats) what the compiler did."),
+        Option("--count-calls", "The same with how often functions were called: nothing is inlined, and calls take longer."),
     ),
     details="\n".join(
         ["Modes of --jit:", *(f"  {name:<10}  {mode.summary}" for name, mode in MODES.items()), "", SYNTAX]

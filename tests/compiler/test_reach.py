@@ -12,12 +12,15 @@ import pytest
 from stoffel import VirtualMachine, VMError
 from stoffel.compiler import forms, opened
 from stoffel.compiler.emission import Emitter
-from stoffel.compiler.names import STRETCH
+from stoffel.compiler.names import CLOSURE_LOCAL, STRETCH
 from stoffel.compiler.safepoints import LOOP, TAKEN
+from stoffel.compiler.typed import ARGUMENT, AROUND, PLACE, UPVALUE
 from stoffel.isa.program import Function, Instruction, Program
 from stoffel.isa.table import ROWS, OperandKind
+from stoffel.runtime import compiled
 from stoffel.runtime.code import Code
 from stoffel.runtime.compiled import REASONS, CompiledTier
+from stoffel.runtime.frames import Captures
 
 from .generators import make_case
 from .oracle import run, way_for
@@ -32,6 +35,16 @@ REFUSALS = (
     "calls are nested too deeply to be analysed",
 )
 """Part of every sentence by which a function is left to the interpreter."""
+SOURCES = {
+    ARGUMENT: "an argument",
+    PLACE: "an argument of an inlined call",
+    UPVALUE: "an upvalue",
+    AROUND: "the records around",
+}
+"""Where a plain call has its upvalues from."""
+FOUND = ("a compiled frame", "a record of the interpreter", "nowhere")
+CAPTURING = ("entered by the interpreter", "taken over in mid-loop", "left")
+"""What compiled code does with plain calls of functions that declare upvalues, besides calling them."""
 
 
 class Reach:
@@ -48,6 +61,9 @@ class Reach:
         self.toggled_in_compiled_code = 0
         self.left_in_passing = 0
         self.left_between_stretches = 0
+        self.captured: Counter[int] = Counter()
+        self.found_around: Counter[str] = Counter()
+        self.calls_that_captured: Counter[str] = Counter()
 
     def missing(self) -> dict[str, set[str]]:
         """Return what has not been reached yet, by subject."""
@@ -64,6 +80,9 @@ class Reach:
             "forms": forms.FORMS.keys() - self.forms.keys(),
             "reasons": set(REASONS.values()) - self.reasons.keys(),
             "refusals": set(REFUSALS) - self.refusals.keys(),
+            "sources of what plain calls capture": {SOURCES[sort] for sort in SOURCES.keys() - self.captured.keys()},
+            "records in which captured variables are found": {*FOUND} - self.found_around.keys(),
+            "what becomes of plain calls that have captured": {*CAPTURING} - (+self.calls_that_captured).keys(),
             "events": {name for name, count in once.items() if not count},
         }
 
@@ -99,12 +118,16 @@ def reach() -> Iterator[Reach]:
         for name, opener in opened._OPENERS.items():
             patch.setitem(opened._OPENERS, name, _opening(found.opened_in_loops, name, opener))
         block, missed, left = Emitter._block, CompiledTier._missed, CompiledTier._drop
+        entered = CompiledTier._run
 
         def emit_block(self, typed, following):  # type: ignore[no-untyped-def]
             loops = loops_of(self.code)
             for index in {*typed.block.body, typed.block.branch_at}:
                 if index < len(self.splice.instructions) and any(index in loop for loop in loops):
                     found.in_loops[self.splice.instructions[index].name] += 1
+            for node in typed.nodes:
+                if node.form == "capturing_call":
+                    found.captured.update(capture.sort for capture in node.detail[2])
             block(self, typed, following)
 
         def miss(self, unit, line, *others):  # type: ignore[no-untyped-def]
@@ -113,6 +136,7 @@ def reach() -> Iterator[Reach]:
 
         def drop(self, frame, unit, site, reason):  # type: ignore[no-untyped-def]
             found.reasons[reason] += 1
+            found.calls_that_captured["left"] += type(frame.f_locals.get(CLOSURE_LOCAL)) is Captures
             sites = unit.line(frame.f_lineno).sites
             found.left_in_passing += sites.get(LOOP) is site
             at_a_loop = reason == REASONS[TAKEN] and sites.get(LOOP) is not site
@@ -121,6 +145,14 @@ def reach() -> Iterator[Reach]:
             found.toggled_in_compiled_code += self.state.hooks.active and not forced
             left(self, frame, unit, site, reason)
 
+        def enter(self, unit, function, room, arguments):  # type: ignore[no-untyped-def]
+            if any(type(argument) is Captures for argument in arguments):
+                found.calls_that_captured[CAPTURING[unit.entry > 0]] += 1
+            return entered(self, unit, function, room, arguments)
+
+        patch.setattr(compiled, "variable_at", _finding(found.found_around, compiled.variable_at, FOUND[0], ""))
+        patch.setattr(compiled, "find_in", _finding(found.found_around, compiled.find_in, FOUND[1], FOUND[2]))
+        patch.setattr(CompiledTier, "_run", enter)
         patch.setattr(Emitter, "_block", emit_block)
         patch.setattr(CompiledTier, "_missed", miss)
         patch.setattr(CompiledTier, "_drop", drop)
@@ -168,6 +200,15 @@ def _counting(counter, name, form):  # type: ignore[no-untyped-def]
     return counted
 
 
+def _finding(counter, find, name, otherwise):  # type: ignore[no-untyped-def]
+    def finds(*arguments):  # type: ignore[no-untyped-def]
+        result = find(*arguments)
+        counter.update([name] if result[0] else [otherwise])
+        return result
+
+    return finds
+
+
 def _opening(counter, name, opener):  # type: ignore[no-untyped-def]
     def opens(inference, index, arguments, facts):  # type: ignore[no-untyped-def]
         node = opener(inference, index, arguments, facts)
@@ -196,6 +237,13 @@ def test_compiled_code_is_left_for_every_reason(reach: Reach) -> None:
 
 def test_functions_are_refused_by_every_sentence(reach: Reach) -> None:
     assert reach.missing()["refusals"] == set()
+
+
+def test_plain_calls_capture_from_everywhere_and_what_they_call_is_entered_taken_over_and_left(reach: Reach) -> None:
+    missing = reach.missing()
+    assert missing["sources of what plain calls capture"] == set()
+    assert missing["records in which captured variables are found"] == set()
+    assert missing["what becomes of plain calls that have captured"] == set()
 
 
 def test_records_are_taken_over_guesses_fail_and_hooks_are_switched_on_in_mid_loop(reach: Reach) -> None:

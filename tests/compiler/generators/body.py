@@ -62,6 +62,8 @@ class Body:
         self.kind = kind if chooser.randrange(8) < 7 else chooser.choice(KINDS)
         self.upvalues: tuple[str, ...] = ()
         self.parameters = 0
+        self.letter = "p"
+        """What the names of its parameters begin with."""
         self.first_values: list[tuple[int, int, int]] = []
 
     def odds(self, wanted: int, of: int) -> bool:
@@ -93,7 +95,10 @@ class Body:
 
     def visible(self) -> set[str]:
         """Return the names that a closure made in this function can capture, whoever calls it."""
-        return {*self.upvalues, *(f"p{index}" for index in range(self.parameters))}
+        return {*self.upvalues, *self.parameter_names()}
+
+    def parameter_names(self) -> list[str]:
+        return [f"{self.letter}{index}" for index in range(self.parameters)]
 
     # Values
 
@@ -190,7 +195,7 @@ class Body:
         return Function(
             self.name,
             self.code,
-            parameters=[f"p{index}" for index in range(self.parameters)],
+            parameters=self.parameter_names(),
             upvalues=self.upvalues,
             registers=self.counter,
             labels=self.labels,

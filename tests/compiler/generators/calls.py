@@ -22,15 +22,18 @@ def calls(body: Body, nesting: int) -> None:
     candidates = [item for item in body.callees if item.cost * body.times + body.cost < body.budget]
     if not body.odds(1, 30):
         visible = body.visible()
+        if body.odds(1, 2):
+            visible.add("p0")  # most often some caller around has it
         candidates = [item for item in candidates if visible.issuperset(item.upvalues)]
     if not candidates:
         return accumulate(body, nesting)
-    callee = body.chooser.choice(candidates)
+    capturing = [item for item in candidates if item.upvalues]
+    callee = body.chooser.choice(capturing if capturing and body.odds(1, 3) else candidates)
     arguments: list[int] = []
     for position in range(callee.parameters):
         if position == 0:
             # Parameter 0 is moved to X or a counter, the others stay where strings must not be.
-            choices: tuple[int, ...] = (*INTEGERS, *INTEGERS, *FLOATING, *ANYTHING, *ARRAYS, *body.loops)
+            choices: tuple[int, ...] = (*INTEGERS, *INTEGERS, *FLOATING, *ANYTHING, *ARRAYS, CLOSURES[0], *body.loops)
         else:
             choices = (*INTEGERS, *INTEGERS, *FLOATING, *BOOLEANS)
         arguments.append(body.chooser.choice(choices))

@@ -131,6 +131,24 @@ def bumping(chooser: Chooser, grammar: Grammar, kind: type) -> tuple[Function, C
     return body.finished(), Callee("bump", body.parameters, body.upvalues, False, body.cost + 2, True)
 
 
+def between(chooser: Chooser, grammar: Grammar, callee: Callee, kind: type) -> tuple[Function, Callee]:
+    """Return a function that calls *callee* in a loop, which captures from whoever calls this one."""
+    body = Body(chooser, grammar, [], "between", 60, kind)
+    body.letter = "q"
+    body.parameters = chooser.randrange(3)
+    for register in INTEGERS[max(body.parameters - 1, 0) :]:
+        body.emit("LDI", register, body.small())
+    with body.counting(2 + chooser.randrange(3)) as counter:
+        arguments = [chooser.choice((*INTEGERS, counter)) for _ in range(callee.parameters)]
+        body.cost += callee.cost * body.times
+        body.call(callee.name, *arguments)
+        body.emit("MOV", ANYTHING[0], SCRATCH)
+        if body.odds(1, 3):
+            body.statements(1, 0)
+    body.emit("RET", chooser.choice((ANYTHING[0], INTEGERS[0])))
+    return body.finished(), Callee("between", body.parameters, callee.upvalues, False, body.cost + 2)
+
+
 def chain(length: int) -> list[Function]:
     """Return functions each of which calls the next: too many to look through."""
     last = Function("chain0", [Instruction("RET", 0)], parameters=["p0"])

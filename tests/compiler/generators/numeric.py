@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from stoffel.isa.program import Function, Program
+from stoffel.isa.program import Function, Instruction, Program
 
 from .body import Body, Grammar
 from .choosing import Chooser
@@ -39,6 +39,10 @@ def outside(body: Body, nesting: int) -> None:
     body.emit(COMPARE, body.chooser.choice(body.loops), body.load_at(FIRST, body.chooser.randrange(12)))
     body.emit("JMPNEQ", skip)
     if body.odds(1, 4):
+        # It captures a parameter that every function has: of its caller, or of one around.
+        body.call("captured", body.chooser.choice(NUMBERS))
+        body.emit("MOV", body.chooser.choice(NUMBERS), SCRATCH)
+    elif body.odds(1, 4):
         body.call("print", body.chooser.choice((*NUMBERS, *FLOATING, *ROWS, TABLE)))
     else:
         body.call("act", body.chooser.choice((*NUMBERS, *ROWS, TABLE)))
@@ -134,6 +138,20 @@ def _helper(chooser: Chooser, kind: type, element: type) -> Function:
     return body.finished()
 
 
+def _captured(kind: type) -> Function:
+    """Return ``captured(n)``, which captures what the first parameter of a caller was."""
+    body = [
+        Instruction("MOV", 1, 0),
+        Instruction("LDI", 2, "p0"),
+        Instruction("PUSHARG", 2),
+        Instruction("CALL", "get_upvalue"),
+        Instruction("LDI", 3, kind(1)),
+        Instruction("XOR", 0, 1, 3),
+        Instruction("RET", 0),
+    ]
+    return Function("captured", body, parameters=["n"], upvalues=["p0"])
+
+
 def make_numeric_case(chooser: Chooser) -> Case:
     """Return a case drawn from *chooser*."""
     kind = int if chooser.randrange(2) else chooser.choice(KINDS)
@@ -167,4 +185,6 @@ def make_numeric_case(chooser: Chooser) -> Case:
         plan |= {0: "enable", 1: "disable", 2: "enable", 3: "disable"}
     depth = (None, None, None, None, 2, 4)[chooser.randrange(6)]
     arguments: tuple[Any, ...] = (main.small(),)
-    return Case(Program([*functions, main.finished()]), arguments, plan, depth, chooser.randrange(20) == 19, 60)
+    return Case(
+        Program([*functions, main.finished(), _captured(kind)]), arguments, plan, depth, chooser.randrange(20) == 19, 60
+    )

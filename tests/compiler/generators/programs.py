@@ -13,7 +13,7 @@ from .body import Body, Callee, Grammar, Statement
 from .calls import act, calls, closure, output, upvalue
 from .choosing import Chooser, Drawn
 from .control import assertion, branch, early, logic, loop, residue, stack, uneven
-from .functions import bumping, chain, finish, recursive, start
+from .functions import between, bumping, chain, finish, recursive, start
 from .scalars import accumulate, arithmetic, counted, floating, length, mixed, move, spill, text, turn, wild
 from .tables import array, record, table
 from .vocabulary import ACTIONS, KINDS
@@ -150,9 +150,13 @@ class _Functions:
         chooser = self.chooser
         body = Body(chooser, self.grammar, list(self.callees), name, 120, self.kind)
         body.parameters = chooser.randrange(4)
+        if chooser.randrange(4) == 3:
+            body.letter = "q"  # what others capture is a parameter of some caller around
         integer = bool(chooser.randrange(2))
         if chooser.randrange(4) == 3:
-            body.upvalues = tuple(dict.fromkeys(chooser.choice(("p0", "u0", "p1")) for _ in range(2)))
+            body.upvalues = tuple(chooser.choice(("p0", "u0", "p1")) for _ in range(2))
+            if chooser.randrange(6) < 5:
+                body.upvalues = tuple(dict.fromkeys(body.upvalues))
         shape = chooser.randrange(10)
         if shape in (7, 8) and body.parameters:
             self._finish_recursive(body)
@@ -199,6 +203,9 @@ def make_case(chooser: Chooser, outer: Grammar | None = None, inner: Grammar | N
         functions.add(*bumping(chooser, grammar, kind))
     for number in range(chooser.randrange(size.functions + 1)):
         functions.add_some(f"f{number}")
+    capturing = [callee for callee in functions.callees if callee.upvalues]
+    if capturing and chooser.randrange(2):
+        functions.add(*between(chooser, grammar, chooser.choice(capturing), kind))
     main = Body(chooser, outer, functions.callees, "main", size.budget, kind)
     main.parameters = (1, 2, 1, 0)[chooser.randrange(4)]
     start(main)
