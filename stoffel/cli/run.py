@@ -123,7 +123,10 @@ def run(parsed: Parsed) -> int:
 
 @contextmanager
 def learning(machine: VirtualMachine, source: Source, options: dict[str, str], arguments: list[str]) -> Iterator[None]:
-    """Prepare for a run by what the last one like it has come to, and note what this one comes to."""
+    """Prepare for a run by what the last one like it has come to, and note what this one comes to.
+
+    One whose calls are counted is another run than those that come after it: nothing is noted.
+    """
     tier = machine.state.tier
     if tier is None or not MODES[machine.jit].learns:
         yield
@@ -143,7 +146,7 @@ def learning(machine: VirtualMachine, source: Source, options: dict[str, str], a
     except VMError as error:
         failure = error
     tier = machine.state.tier  # which may be another now
-    if tier is not None and tier.loading is not None:
+    if tier is not None and tier.loading is not None and not tier.statistics.counts_calls:
         from stoffel.runtime.history import outcome_of
 
         outcome = outcome_of(tier, began)
@@ -227,7 +230,7 @@ COMMAND: Final = Command(
         ),
         CACHE,
         Option("--stats", "Tell on standard error (with --json, under stats) what the compiler did."),
-        Option("--count-calls", "The same with how often functions were called: nothing is inlined, and calls take longer."),
+        Option("--count-calls", "The same, with how often each function was called: calls take longer."),
     ),
     details="\n".join(
         ["Modes of --jit:", *(f"  {name:<10}  {mode.summary}" for name, mode in MODES.items()), "", SYNTAX]

@@ -1,4 +1,4 @@
-"""What the compiled tiers did, as tables for people: the end of ``stoffel run --stats``."""
+"""What the compiled tiers did, as tables for people: the end of ``stoffel run --stats`` or ``--count-calls``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any, Final
 from stoffel.cli import report
 
 _TITLES: Final = ("function", "tier", "calls", "units", "compile time", "code size", "loop entries")
+_CALLS: Final = 2
+"""The column that is there only if calls were counted."""
 _KERNEL_TITLES: Final = ("kernel", "signature", "code", "runs", "left", "instructions")
 _SIGNATURE_WIDTH: Final = 60
 """Longest signature of a kernel shown in the table."""
@@ -24,6 +26,8 @@ def statistics_lines(statistics: dict[str, Any]) -> list[str]:
     told = ("units", "refusal", "kernels", "kernel_refusal")
     if any(counters[what] for counters in functions.values() for what in told):
         rows = [_TITLES, *(_row(name, counters) for name, counters in functions.items())]
+        if all(counters["calls"] is None for counters in functions.values()):
+            rows = [row[:_CALLS] + row[_CALLS + 1 :] for row in rows]
         lines += report.table(rows, left=(0, 1))
     else:
         lines.append("  no function was worth compiling")
@@ -34,6 +38,8 @@ def statistics_lines(statistics: dict[str, Any]) -> list[str]:
     if statistics["records_rebuilt"]:
         lines.append(f"  {report.count(statistics['records_rebuilt'], 'activation record')} rebuilt")
     for name, counters in functions.items():
+        if counters["inlined"]:
+            lines.append(f"  {report.one_line(name)} inlines {', '.join(map(report.one_line, counters['inlined']))}")
         if counters["refusal"]:
             lines.append(
                 f"  {report.one_line(name)} is left to the interpreter: {report.one_line(counters['refusal'])}"
@@ -48,7 +54,7 @@ def _row(name: str, counters: dict[str, Any]) -> tuple[str, ...]:
     return (
         report.one_line(name),
         counters["tier"],
-        "-" if counters["calls"] is None else str(counters["calls"]),
+        str(counters["calls"]),
         str(counters["units"]),
         f"{1000 * counters['compile_seconds']:.2f} ms",
         report.count(counters["code_size"], "byte"),

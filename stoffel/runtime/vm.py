@@ -97,8 +97,9 @@ class VirtualMachine(TableAccess):
         self._state.write_line = open_sink(output)
 
     def count_calls(self) -> None:
-        """From now on count the calls of every function, for :meth:`jit_statistics`; compiled calls get slower.
+        """From now on count the calls of every function, for :meth:`jit_statistics`.
 
+        Every call has to come to its counter: nothing is inlined any more, and compiled calls get slower.
         What is compiled already does not count, so call this before the first run. Nothing is counted with jit "off",
         and of calls between kernels only those that enter a kernel from outside are.
         """

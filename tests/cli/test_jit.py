@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,10 +18,30 @@ from stoffel.runtime import history, notices, warmup
 from stoffel.runtime.engine import MODES
 from stoffel.runtime.history import notes
 from tests.cli.conftest import Outcome
-from tests.machines import SUM_BY_CALL
+from tests.machines import SUM_BY_CALL, loaded
 
 Stoffel = Callable[..., Outcome]
 Write = Callable[..., Path]
+
+
+CALLING_IN_A_LOOP = """
+function twice(n)
+    ADD r0, r0, r0
+    RET r0
+end
+function main(n)
+    MOV r4, r0
+    LDI r1, 0
+    LDI r2, 1
+again:
+    PUSHARG r1
+    CALL twice
+    ADD r1, r1, r2
+    CMP r1, r4
+    JMPLT again
+    RET r0
+end
+"""
 
 
 @pytest.fixture
@@ -36,7 +57,6 @@ def test_statistics_go_to_standard_error_after_the_result(stoffel: Stoffel, tota
     assert lines[1].split() == [
         "function",
         "tier",
-        "calls",
         "units",
         "compile",
         "time",
@@ -46,8 +66,57 @@ def test_statistics_go_to_standard_error_after_the_result(stoffel: Stoffel, tota
         "entries",
     ]
     assert [line.split()[0] for line in lines[2:4]] == ["main", "sum"]
-    assert [line.split()[3] for line in lines[2:4]] == ["1", "1"]
     assert "  entered once" in lines
+
+
+def without_times(statistics: dict[str, Any]) -> dict[str, Any]:
+    """Return statistics without what differs from run to run."""
+    functions = {
+        name: {what: value for what, value in counters.items() if not what.endswith("_seconds")}
+        for name, counters in statistics["functions"].items()
+    }
+    return {**statistics, "functions": functions}
+
+
+@pytest.mark.parametrize("mode", ["always", "no-kernels", "kernels"])
+def test_statistics_are_those_of_the_run_that_would_have_been_without(
+    stoffel: Stoffel, program: Write, mode: str, tmp_path: Path
+) -> None:
+    path = program(CALLING_IN_A_LOOP)
+    machine = loaded(VirtualMachine(jit=mode, cache=str(tmp_path / "one")), CALLING_IN_A_LOOP)
+    machine.execute("main", 200)
+    command = ("run", path, f"--jit={mode}", f"--cache={tmp_path / 'two'}", "--stats", "--json", "200")
+    found = json.loads(stoffel(*command).out)
+    assert without_times(found["stats"]) == without_times(machine.jit_statistics())
+    assert {counters["calls"] for counters in found["stats"]["functions"].values()} <= {None}
+
+
+def test_what_is_inlined_is_told(stoffel: Stoffel, program: Write) -> None:
+    err = stoffel("run", program(CALLING_IN_A_LOOP), "--jit=always", "--stats", "20").err
+    assert "  main inlines twice" in err.splitlines()
+
+
+def test_calls_are_counted_if_that_is_asked_for(stoffel: Stoffel, program: Write) -> None:
+    path = program(CALLING_IN_A_LOOP)
+    status, out, err = stoffel("run", path, "--jit=always", "--count-calls", "20")
+    rows = [line.split() for line in err.splitlines()]
+    assert (status, out) == (0, "38\n")
+    assert rows[1][:4] == ["function", "tier", "calls", "units"]
+    assert [(row[0], row[3]) for row in rows[2:4]] == [("main", "1"), ("twice", "20")]
+    found = json.loads(stoffel("run", path, "--jit=always", "--count-calls", "--json", "20").out)["stats"]
+    assert found["functions"]["twice"]["calls"] == 20
+    assert found["functions"]["main"]["inlined"] == []
+
+
+def test_a_run_whose_calls_are_counted_leaves_no_note_for_the_next(
+    stoffel: Stoffel, total: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warmup, "HEAT_OF_LOADING", 100)
+    command = ("run", total, "--jit", "--cache", tmp_path / "cache", "1000")
+    stoffel(*command, "--count-calls")
+    assert notes(str(tmp_path / "cache")) == []
+    stoffel(*command)
+    assert len(notes(str(tmp_path / "cache"))) == 1
 
 
 def test_statistics_of_a_machine_that_compiles_nothing_say_so(stoffel: Stoffel, total: Path) -> None:
@@ -83,6 +152,7 @@ def test_json_without_statistics_has_no_such_key(stoffel: Stoffel, total: Path) 
 def test_deoptimisations_and_refusals_are_told_in_sentences() -> None:
     function = {
         "calls": 7,
+        "inlined": [],
         "units": 1,
         "compile_seconds": 0.0012,
         "code_size": 300,
@@ -182,6 +252,7 @@ def test_signatures_are_shown_in_types_of_the_language_and_cut_where_they_are_lo
     counters = {
         "tier": "kernel",
         "calls": None,
+        "inlined": [],
         "units": 0,
         "compile_seconds": 0.0,
         "code_size": 0,

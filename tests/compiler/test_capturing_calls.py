@@ -245,7 +245,7 @@ def test_what_is_captured_is_the_same_in_every_tier(name: str, inlines: bool, re
 
 
 HANDED_OVER = {"a wrong number of arguments comes first", "a closure that changes afterwards"}
-"""Programs with a call that only the interpreter makes, or that write an upvalue of a closure that is held elsewhere."""
+"""Programs with a call that only the interpreter makes, or with a closure that is written while it is shared."""
 
 
 @pytest.mark.parametrize("name", sorted(PROGRAMS.keys() - HANDED_OVER))
