@@ -147,6 +147,13 @@ PROGRAMS: dict[str, tuple[str, tuple[Any, ...]]] = {
         + "end",
         (4,),
     ),
+    "a register of what is inlined is not its parameter": (
+        READ
+        + f"function between(y)\n {loop('r9 = read()')} end\n"
+        + "function inlined(x)\n MOV r1, r0\n LDI r0, 77\n r1 = between(r1)\n RET r1\nend\n"
+        + f"function main(z)\n {loop('r9 = inlined(r10)')} end",
+        (1.5,),
+    ),
     "a closure that changes afterwards": (
         """
         function bump()
@@ -239,7 +246,12 @@ def test_what_is_captured_is_the_same_in_every_tier(name: str, inlines: bool, re
         request.getfixturevalue("nothing_inlined")
     text, arguments = PROGRAMS[name]
     program = stoffel.assemble(expanded(text))
-    for plan in ({}, dict.fromkeys(range(40), "look"), {2: "enable", 4: "disable", 7: "enable"}):
+    for plan in (
+        {},
+        dict.fromkeys(range(40), "look"),
+        {0: "call", 3: "call"},
+        {2: "enable", 4: "disable", 7: "enable"},
+    ):
         difference = compare(Case(program, arguments, plan), COMPILED)
         assert difference is None, difference.report()
 

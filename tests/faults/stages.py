@@ -13,6 +13,7 @@ class Stage(NamedTuple):
     seconds: int = 400
 
 
+CAPTURING: Final = "tests/compiler/test_capturing_calls.py"
 CLOSE: Final[dict[str, tuple[str, ...]]] = {
     "stoffel/compiler/branches.py": ("tests/compiler/test_forms.py", "tests/compiler/test_emission.py"),
     "stoffel/compiler/emission.py": ("tests/compiler/test_emission.py", "tests/compiler/test_forms.py"),
@@ -37,7 +38,7 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
         "tests/compiler/kernels/test_closures_entering.py",
     ),
     "stoffel/compiler/narrowing.py": ("tests/compiler/test_narrowing.py", "tests/compiler/test_fixpoint.py"),
-    "stoffel/compiler/opened.py": ("tests/compiler/test_inference.py", "tests/compiler/test_emission.py"),
+    "stoffel/compiler/opened.py": ("tests/compiler/test_inference.py", "tests/compiler/test_emission.py", CAPTURING),
     "stoffel/compiler/operation_forms.py": ("tests/compiler/test_inference.py", "tests/compiler/test_forms.py"),
     "stoffel/compiler/ranges.py": ("tests/compiler/test_ranges.py", "tests/compiler/test_forms.py"),
     "stoffel/compiler/safepoints.py": ("tests/compiler/test_codeobjects.py", "tests/compiler/test_emission.py"),
@@ -49,13 +50,18 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
         "tests/compiler/test_codeobjects.py",
         "tests/compiler/test_statistics.py",
         "tests/compiler/test_visibility.py",
+        CAPTURING,
         "tests/compiler/test_inlining.py",
         "tests/runtime/test_closures.py",
     ),
     "stoffel/runtime/kernel_run.py": ("tests/compiler/kernels/test_support.py", "tests/runtime/test_kernels.py"),
     "stoffel/runtime/kernels.py": ("tests/runtime/test_kernels.py", "tests/runtime/test_interruptions.py"),
     "stoffel/runtime/kernel_tier.py": ("tests/runtime/test_kernels.py",),
-    "stoffel/runtime/rebuilding.py": ("tests/compiler/test_codeobjects.py", "tests/compiler/test_inlining.py"),
+    "stoffel/runtime/rebuilding.py": (
+        "tests/compiler/test_codeobjects.py",
+        "tests/compiler/test_inlining.py",
+        CAPTURING,
+    ),
     "stoffel/runtime/units.py": (
         "tests/compiler/test_statistics.py",
         "tests/compiler/test_inlining.py",
