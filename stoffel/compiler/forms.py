@@ -6,17 +6,15 @@ and the site before the instruction noted. Effects come after everything that ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from stoffel.compiler.closures import create_closure, get_upvalue, load_captures, set_upvalue
 from stoffel.compiler.codeobjects import OPERATORS
 from stoffel.compiler.facts import KIND_RANGES, UNIT_FACT, is_raw
 from stoffel.compiler.names import (
     CALL_CLOSURE,
     CAPTURES,
-    CLOSURE_LOCAL,
-    FIND_UPVALUE,
-    NEW_CLOSURE,
     OVERFLOW,
     foreign_name,
     operation_name,
@@ -25,7 +23,7 @@ from stoffel.compiler.operation_forms import OPERATION_FORMS
 from stoffel.compiler.safepoints import AFTER, DURING, HANDOVER, Held, Known, Length, Order, Spot, Sum, Top
 from stoffel.compiler.seams import check_shape, expect_closure, load_room, publish, take_arguments
 from stoffel.compiler.spots import FLAG_LOCAL
-from stoffel.compiler.typed import ARGUMENT, PLACE, UPVALUE, Capture, Node
+from stoffel.compiler.typed import Node
 from stoffel.isa.table import complete
 
 QUICK_INTEGER: Final = (1 << 30) - 1
@@ -257,7 +255,7 @@ def _capturing_call(emitter: Emitter, node: Node, landing: int) -> None:
     writer.begin_call(emitter.environment.unit_name(callee, signature))
     load_room(emitter, node)
     writer.begin_call(CAPTURES)
-    _load_captures(emitter, callee.upvalue_names, captures)
+    load_captures(emitter, callee.upvalue_names, captures)
     writer.end_call(1)
     for place, fact in zip(node.sources, node.facts, strict=False):
         emitter.spots.load_fact(place, fact)
@@ -471,90 +469,6 @@ def _create(name: str) -> Callable[[Emitter, Node, int], None]:
     return form
 
 
-# Closures
-
-
-def _create_closure(emitter: Emitter, node: Node, landing: int) -> None:
-    shape, captures = node.detail
-    writer = emitter.writer
-    writer.begin_call(NEW_CLOSURE)
-    writer.constant(shape)
-    _load_captures(emitter, shape[1], captures)
-    writer.end_call(2)
-    take_arguments(emitter)
-    emitter.result(node, landing)
-
-
-def _load_captures(emitter: Emitter, names: Sequence[str], captures: Sequence[Capture]) -> None:
-    """Push a tuple of upvalues: the names with what is captured under them."""
-    writer = emitter.writer
-    for name, capture in zip(names, captures, strict=True):
-        writer.constant(name)
-        if capture.sort == UPVALUE:
-            _load_upvalue(emitter, capture.position, capture.closure)
-        elif capture.sort == ARGUMENT:
-            emitter.load_argument(capture.position)
-        elif capture.sort == PLACE:
-            emitter.spots.load_place(capture.position)
-        else:
-            writer.begin_call(FIND_UPVALUE)
-            writer.constant(name)
-            writer.end_call(1)
-        writer.new_tuple(2)
-    writer.new_tuple(len(captures))
-
-
-def _load_closure(emitter: Emitter, place: int) -> None:
-    """Push the closure that runs: the one in *place*, or (-1) that of the unit."""
-    if place < 0:
-        emitter.writer.load(CLOSURE_LOCAL)
-    else:
-        emitter.spots.load_place(place)
-
-
-def _load_pair(emitter: Emitter, index: int, closure: int) -> None:
-    writer = emitter.writer
-    _load_closure(emitter, closure)
-    writer.attribute("upvalues")
-    writer.constant(index)
-    writer.subscript()
-
-
-def _load_upvalue(emitter: Emitter, index: int, closure: int) -> None:
-    _load_pair(emitter, index, closure)
-    emitter.writer.constant(1)
-    emitter.writer.subscript()
-
-
-def _get_upvalue(emitter: Emitter, node: Node, landing: int) -> None:
-    position, _, closure = node.detail
-    _load_upvalue(emitter, position, closure)
-    take_arguments(emitter)
-    emitter.result(node, landing)
-
-
-def _set_upvalue(emitter: Emitter, node: Node, landing: int) -> None:  # noqa: ARG001 - the shape of a form
-    """Change the closure itself, which only registers hold; one that is shared is left to the interpreter."""
-    writer = emitter.writer
-    position, captured, closure = node.detail
-    emitter.site(HANDOVER, node.index)
-    _load_closure(emitter, closure)
-    writer.attribute("shared")
-    emitter.leave_if(HANDOVER)
-    for index, name in enumerate(captured):
-        if index == position:
-            writer.constant(name)
-            emitter.spots.load_place(node.sources[1])
-            writer.new_tuple(2)
-        else:
-            _load_pair(emitter, index, closure)
-    writer.new_tuple(len(captured))
-    _load_closure(emitter, closure)
-    writer.store_attribute("upvalues")
-    take_arguments(emitter)
-    emitter.spots.set(node.target, Known(UNIT_FACT))
-
-
 _WRITERS: Final[dict[str, Callable[[Emitter, Node, int], None]]] = {
     "integer": _integer,
     "wrapping_shift": _wrapping_shift,
@@ -570,9 +484,9 @@ _WRITERS: Final[dict[str, Callable[[Emitter, Node, int], None]]] = {
     "capturing_call": _capturing_call,
     "closure_call": _closure_call,
     "any_closure_call": _any_closure_call,
-    "create_closure": _create_closure,
-    "get_upvalue": _get_upvalue,
-    "set_upvalue": _set_upvalue,
+    "create_closure": create_closure,
+    "get_upvalue": get_upvalue,
+    "set_upvalue": set_upvalue,
     "foreign": _foreign,
     "leave": _leave,
     "expect_closure": expect_closure,

@@ -442,24 +442,14 @@ FAULTS: tuple[Fault, ...] = (
         "return len(variables[spot.name].items)",
         "return len(variables[spot.name].items) - 1",
     ),
-    Fault(
-        "a plain call captures registers",
-        OPENED,
-        "return Capture(ARGUMENT, position)",
-        "return Capture(PLACE, position)",
-    ),
-    Fault(
-        "the first upvalue of a name is read",
-        OPENED,
-        "len(upvalues) - 1 - upvalues[::-1].index(name)",
-        "upvalues.index(name)",
-    ),
+    Fault("a plain call captures registers", OPENED, "Capture(ARGUMENT, ", "Capture(PLACE, "),
+    Fault("the first upvalue of a name is read", OPENED, "len(upvalues) - 1 - upvalues[::-1].index", "upvalues.index"),
     Fault("a plain call ran a closure", REBUILDING, "None if type(closure) is Captures else closure", "closure"),
     Fault(
         "registers of an inlined call are captured",
         REBUILDING,
-        "spot = site.spots[inlined.bound + position]",
-        "spot = site.spots[inlined.first + position]",
+        "inlined.bound + position]",
+        "inlined.first + position]",
     ),
     Fault(
         "a plain call captures nothing from around the run",
