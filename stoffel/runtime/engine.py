@@ -63,7 +63,7 @@ class Engine:
 
         reason = why_not()
         if reason is not None:
-            from stoffel.runtime.notices import say_once
+            from stoffel.notices import say_once
 
             say_once(f"nothing is compiled: {reason}")
             return

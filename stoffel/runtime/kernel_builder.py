@@ -22,9 +22,9 @@ from stoffel.compiler.places import layout_of
 from stoffel.compiler.refusal import Refusal
 from stoffel.isa.scalars import constant_key
 from stoffel.isa.table import Flow
+from stoffel.notices import say_once
 from stoffel.runtime.code import Code
 from stoffel.runtime.foreign import ForeignFunction
-from stoffel.runtime.notices import say_once
 
 if TYPE_CHECKING:
     from stoffel.compiler.kernels.cache import Cache

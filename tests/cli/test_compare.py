@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from stoffel import VirtualMachine, assemble
+from stoffel import VirtualMachine, assemble, notices
 from stoffel.cli import ways
 from stoffel.compiler import pythons
 from stoffel.compiler.codeobjects import Writer
-from stoffel.runtime import notices
 from stoffel.runtime.storage import SQLiteStorage
 from stoffel.runtime.values import Closure
 from tests.cli.conftest import Outcome

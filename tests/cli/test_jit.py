@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from stoffel import VirtualMachine
+from stoffel import VirtualMachine, notices
 from stoffel.cli.files import Source
 from stoffel.cli.run import learning
 from stoffel.cli.tiers import signature_text, statistics_lines
 from stoffel.compiler import pythons
-from stoffel.runtime import history, notices, warmup
+from stoffel.runtime import history, warmup
 from stoffel.runtime.engine import MODES
 from stoffel.runtime.history import notes
 from tests.cli.conftest import Outcome

@@ -18,11 +18,10 @@ from typing import Any
 
 import pytest
 
-from stoffel import VirtualMachine, VMError
+from stoffel import VirtualMachine, VMError, notices
 from stoffel.compiler import codeobjects, pythons
 from stoffel.compiler.listings import listing_name, register_listing
 from stoffel.compiler.safepoints import Line
-from stoffel.runtime import notices
 from tests.compiler.units import layout
 from tests.machines import SUM, failure, loaded
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 from stoffel.compiler.kernels import place
 from stoffel.compiler.kernels.digest import sha256
 from stoffel.compiler.refusal import Refusal
-from stoffel.runtime.notices import say_once
+from stoffel.notices import say_once
 
 DEFAULT_LIMIT: Final = 256 << 20
 """Most bytes that are kept; the least recently used entries go first."""

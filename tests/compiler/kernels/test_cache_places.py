@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from stoffel import notices
 from stoffel.compiler.kernels import place as place_rules
 from stoffel.compiler.kernels.cache import DEFAULT_LIMIT, Cache, open_cache
-from stoffel.runtime import notices
 
 from .caches import CODE, META, found, host, stored, the_file
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from stoffel.runtime import notices
+from stoffel import notices
 
 
 @pytest.fixture(autouse=True)
