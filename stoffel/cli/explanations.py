@@ -8,14 +8,14 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from stoffel.cli.recorder import Recorder, Seen, seen
-from stoffel.compiler import liveness, translator
+from stoffel.compiler import liveness, pipeline
 from stoffel.compiler.facts import ANY, CLASS, UNIT, UNIT_FACT, of_kinds
 from stoffel.compiler.kernels.analysis import Family
 from stoffel.compiler.kernels.instances import Action, Instance
 from stoffel.compiler.kernels.lowering import Kernel, lower
 from stoffel.compiler.kernels.types import SCALARS, type_of_code
-from stoffel.compiler.passes import format_simplified
 from stoffel.compiler.places import layout_of
+from stoffel.compiler.printing import format_simplified
 from stoffel.compiler.refusal import TOO_DEEP, Refusal
 from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.isa.table import Flow
@@ -182,8 +182,8 @@ class Explainer:
         captured = code.upvalue_names or None
         facts = [UNIT_FACT if kind == UNIT else of_kinds(kind) for kind in kinds]
         try:
-            unit = translator.translate_call(code, facts, captured, self.units, f"<{code.name}>")
-            return unit, translator.infer_call(code, facts, captured, self.units), None
+            unit = pipeline.translate_call(code, facts, captured, self.units, f"<{code.name}>")
+            return unit, pipeline.infer_call(code, facts, captured, self.units), None
         except Refusal as refusal:
             return None, None, refusal
         except RecursionError:

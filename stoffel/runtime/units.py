@@ -197,13 +197,13 @@ class Units:
 
     def _compile_unit(self, code: Code, signature: Signature) -> Callable[..., Value] | None:
         self._load_translator()
-        from stoffel.compiler import translator
+        from stoffel.compiler import pipeline
 
         name = self.unit_name(code, signature)
         assumed = self._assumed[code, signature]
         unit = self._translate(
             code,
-            lambda filename: translator.translate_call(
+            lambda filename: pipeline.translate_call(
                 code,
                 [_argument(mask) for mask in signature.masks],
                 signature.captured,
@@ -262,14 +262,14 @@ class Units:
             self.entries[key] = self.entries.get(ordinary)
             return self.entries[key] is not None
         self._load_translator()
-        from stoffel.compiler import translator
+        from stoffel.compiler import pipeline
 
-        facts = [translator.fact_of_value(value, private) for value, private in zip(values, privates, strict=True)]
+        facts = [pipeline.fact_of_value(value, private) for value, private in zip(values, privates, strict=True)]
         with self._altogether():
             self.entries[key] = None
             unit = self._translate(
                 code,
-                lambda filename: translator.translate_entry(code, entry, facts, flag, captured, self, filename),
+                lambda filename: pipeline.translate_entry(code, entry, facts, flag, captured, self, filename),
             )
             if unit is None:
                 return False
@@ -281,7 +281,7 @@ class Units:
         """Load the translator, if it is not: a program that runs in kernels never needs it."""
         if not self._is_loaded:
             began = thread_time()
-            import stoffel.compiler.translator  # noqa: F401 - for those who import it next
+            import stoffel.compiler.pipeline  # noqa: F401 - for those who import it next
 
             self.statistics.load_seconds += thread_time() - began
             self._is_loaded = True
@@ -479,11 +479,11 @@ class Units:
         self._compiling.append(code)
         try:
             self._load_translator()
-            from stoffel.compiler import translator
+            from stoffel.compiler import pipeline
 
             arguments = [_argument(mask) for mask in signature.masks]
-            result = translator.infer(
-                code, 0, lambda layout: translator.call_state(layout, arguments), self, signature.captured
+            result = pipeline.infer(
+                code, 0, lambda layout: pipeline.call_state(layout, arguments), self, signature.captured
             ).result
             # Of the hint only the shape of a closure is kept: it refers to no table.
             hint = result.hint if type(result.hint) is Closure else NOTHING

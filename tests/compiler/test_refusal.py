@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from stoffel import VirtualMachine
-from stoffel.compiler import splicing, translator
+from stoffel.compiler import pipeline, splicing
 from stoffel.compiler.facts import I64, of_kinds
 from stoffel.compiler.inference import Inference
 from stoffel.compiler.refusal import NO_STATIC_SHAPE, Refusal
@@ -93,8 +93,8 @@ def test_a_position_in_what_is_inlined_is_one_of_its_function(callee: str, index
     machine = loaded(VirtualMachine(jit="always"), callee + SELDOM)
     environment: Any = machine.state.tier.units  # type: ignore[union-attr]
     main: Any = machine.state.functions["main"]
-    layout = translator.spliced_layout(main, environment, full=False)
-    state = translator.call_state(layout, [of_kinds(I64)])
+    layout = pipeline.spliced_layout(main, environment, full=False)
+    state = pipeline.call_state(layout, [of_kinds(I64)])
     with pytest.raises(Refusal) as caught:
         Inference(main, environment.spliced_graph(main, 0), layout, state, environment, None).run()
     assert (caught.value.sentence, caught.value.function, caught.value.index) == (NO_STATIC_SHAPE, "pushes", index)
@@ -126,7 +126,7 @@ def test_what_inlining_makes_less_exact_is_translated_without_it() -> None:
 
 
 def test_a_translation_that_is_too_deep_with_inlining_is_made_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    translate = translator.translate_call
+    translate = pipeline.translate_call
 
     def deep(code: Any, *arguments: Any) -> Any:
         unit = translate(code, *arguments)
@@ -134,7 +134,7 @@ def test_a_translation_that_is_too_deep_with_inlining_is_made_without_it(monkeyp
             raise RecursionError
         return unit
 
-    monkeypatch.setattr(translator, "translate_call", deep)
+    monkeypatch.setattr(pipeline, "translate_call", deep)
     machine = loaded(VirtualMachine(jit="always"), FLAG_ACROSS_A_CALL.replace("PUSHARG r1\njoin", "NOP\njoin"))
     assert machine.execute("main", 3) == 0
     assert functions(machine)["main"]["refusal"] is None

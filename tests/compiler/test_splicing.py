@@ -9,8 +9,8 @@ import pytest
 from stoffel import VirtualMachine
 from stoffel.compiler import splicing
 from stoffel.compiler.blocks import END
+from stoffel.compiler.pipeline import spliced_layout
 from stoffel.compiler.splicing import Splice
-from stoffel.compiler.translator import spliced_layout
 from stoffel.runtime.code import Code
 from tests.machines import loaded
 

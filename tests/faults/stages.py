@@ -44,7 +44,7 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
     "stoffel/compiler/safepoints.py": ("tests/compiler/test_codeobjects.py", "tests/compiler/test_emission.py"),
     "stoffel/compiler/seams.py": ("tests/compiler/test_inlining.py",),
     "stoffel/compiler/splicing.py": ("tests/compiler/test_inlining.py",),
-    "stoffel/compiler/translator.py": ("tests/compiler/test_refusal.py",),
+    "stoffel/compiler/pipeline.py": ("tests/compiler/test_refusal.py",),
     "stoffel/compiler/typed.py": ("tests/compiler/test_splicing.py", "tests/compiler/test_inlining.py"),
     "stoffel/runtime/compiled.py": (
         "tests/compiler/test_codeobjects.py",

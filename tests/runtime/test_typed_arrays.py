@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from stoffel import VirtualMachine, VMError
-from stoffel.compiler import translator
+from stoffel.compiler import pipeline
 from stoffel.compiler.refusal import Refusal
 from stoffel.isa.scalars import I8, I64_MAX, U8, U64
 from stoffel.runtime import elements, tables
@@ -429,7 +429,7 @@ def test_a_loop_that_is_refused_is_refused_with_a_typed_array(monkeypatch):
     def refuse(*arguments):
         raise Refusal("a test")
 
-    monkeypatch.setattr(translator, "translate_entry", refuse)
+    monkeypatch.setattr(pipeline, "translate_entry", refuse)
     machine = loaded(VirtualMachine(jit="always"), READS)
     array = machine.create_array([4, 5])
     elements.specialise(array)

@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from typing import Final
 
-from stoffel.compiler import translator
+from stoffel.compiler import pipeline
 from stoffel.compiler.blocks import END
 from stoffel.compiler.environment import Environment
 from stoffel.compiler.facts import kind_of, of_kinds
@@ -38,8 +38,8 @@ def printed_passes(code: Code, arguments: Sequence[Value], environment: Environm
     ``sites`` (where the code can be left). Raises Refusal for a function that is not translated.
     """
     facts = [of_kinds(kind_of(argument)) for argument in arguments]
-    typed = translator.infer_call(code, facts, None, environment, full=True)
-    unit = translator.translate_call(code, facts, None, environment, f"<passes of {code.name}>")
+    typed = pipeline.infer_call(code, facts, None, environment, full=True)
+    unit = pipeline.translate_call(code, facts, None, environment, f"<passes of {code.name}>")
     shown = io.StringIO()
     dis.dis(unit.code, file=shown)
     return {

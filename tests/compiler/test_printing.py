@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stoffel import Program, VirtualMachine
-from stoffel.compiler.passes import printed_passes
+from stoffel.compiler.printing import printed_passes
 from stoffel.compiler.refusal import Refusal
 from stoffel.isa.program import Function
 from tests.machines import loaded
