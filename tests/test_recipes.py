@@ -8,7 +8,8 @@ from types import ModuleType
 
 import pytest
 
-from stoffel.compiler import forms, opened, operation_forms, ranges
+from stoffel.compiler import forms
+from stoffel.compiler.analysis import calls, operation_forms, ranges
 from stoffel.compiler.kernels import arrays
 from stoffel.compiler.kernels import builtins as kernel_builtins
 from stoffel.compiler.kernels import operations as kernel_operations
@@ -24,7 +25,7 @@ INSTRUCTION = (table, operations, operation_forms, forms, ranges, kernel_operati
 """The files that the steps of the recipe for an instruction change."""
 MEANING = 2
 """Steps of the recipe for an instruction after which it works."""
-BUILTIN = (lists, opened, kernel_builtins, arrays)
+BUILTIN = (lists, calls, kernel_builtins, arrays)
 
 LOOP = """
 function main(n: int64) -> int64
@@ -133,7 +134,7 @@ def test_tests_that_go_by_the_table_take_an_added_instruction_in(copy: Copy) -> 
     (copy.directory / "tests").symlink_to(ROOT / "tests")
     status, out, _ = copy.python(
         *("-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "0", "--rootdir", copy.directory, "-c", "/dev/null"),
-        "tests/compiler/test_operation_forms.py",
+        "tests/compiler/analysis/test_operation_forms.py",
         "-k",
         "MIN",
     )

@@ -167,7 +167,7 @@ def _type_lines(explanation: Explanation) -> list[str]:
 
 def _argument_types(types: Seen) -> list[str]:
     """Return types as the kernel tier sees them, and where that says nothing, as the translator does."""
-    from stoffel.compiler.facts import of_kinds
+    from stoffel.compiler.analysis.facts import of_kinds
 
     return [
         str(of_kinds(kind)) if code == _OPAQUE else type_text(code)

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from stoffel.cli.recorder import Recorder, Seen, seen
-from stoffel.compiler import liveness, pipeline
-from stoffel.compiler.facts import ANY, CLASS, UNIT, UNIT_FACT, of_kinds
+from stoffel.compiler import pipeline
+from stoffel.compiler.analysis import liveness
+from stoffel.compiler.analysis.facts import ANY, CLASS, UNIT, UNIT_FACT, of_kinds
+from stoffel.compiler.analysis.layout import layout_of
 from stoffel.compiler.kernels.analysis import Family
 from stoffel.compiler.kernels.instances import Action, Instance
 from stoffel.compiler.kernels.lowering import Kernel, lower
 from stoffel.compiler.kernels.types import SCALARS, type_of_code
-from stoffel.compiler.places import layout_of
 from stoffel.compiler.printing import format_simplified
 from stoffel.compiler.refusal import TOO_DEEP, Refusal
 from stoffel.isa.scalars import INTEGER_KINDS
@@ -24,8 +25,8 @@ from stoffel.runtime.kernel_run import OPAQUE
 from stoffel.runtime.vm import VirtualMachine
 
 if TYPE_CHECKING:
+    from stoffel.compiler.analysis.ir import TypedFunction
     from stoffel.compiler.safepoints import Unit
-    from stoffel.compiler.typed import TypedFunction
     from stoffel.isa.program import Program
     from stoffel.isa.types import Type
     from stoffel.runtime.units import Units

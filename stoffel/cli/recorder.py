@@ -7,8 +7,8 @@ from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from stoffel.compiler.facts import kind_of
-from stoffel.compiler.places import layout_of
+from stoffel.compiler.analysis.facts import kind_of
+from stoffel.compiler.analysis.layout import layout_of
 from stoffel.errors import VMError
 from stoffel.runtime.code import NEVER, Code
 from stoffel.runtime.kernel_run import code_of_value

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from stoffel.compiler.analysis.ir import TypedBlock
 from stoffel.compiler.blocks import END, Edge
 from stoffel.compiler.names import operation_name
 from stoffel.compiler.safepoints import NEXT, TAKEN, Held, Known, Order
-from stoffel.compiler.typed import TypedBlock
 
 if TYPE_CHECKING:
     from stoffel.compiler.codeobjects import Label

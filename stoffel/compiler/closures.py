@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from stoffel.compiler.facts import UNIT_FACT
+from stoffel.compiler.analysis.facts import UNIT_FACT
+from stoffel.compiler.analysis.ir import ARGUMENT, PLACE, UPVALUE, Capture, Node
 from stoffel.compiler.names import CLOSURE_LOCAL, FIND_UPVALUE, NEW_CLOSURE
 from stoffel.compiler.safepoints import HANDOVER, Known
 from stoffel.compiler.seams import take_arguments
-from stoffel.compiler.typed import ARGUMENT, PLACE, UPVALUE, Capture, Node
 
 if TYPE_CHECKING:
     from stoffel.compiler.emission import Emitter

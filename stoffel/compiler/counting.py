@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from stoffel.compiler.analysis.facts import I64
+from stoffel.compiler.analysis.ir import RUNNING_OTHERS, Node, TypedBlock, TypedFunction
 from stoffel.compiler.blocks import END, Edge
 from stoffel.compiler.branches import branch_off
-from stoffel.compiler.facts import I64
 from stoffel.compiler.names import RANGE, STRETCH, iterator_name
 from stoffel.compiler.safepoints import NEXT, TAKEN, Length, Order, Spot, Top
-from stoffel.compiler.typed import RUNNING_OTHERS, Node, TypedBlock, TypedFunction
 
 if TYPE_CHECKING:
     from stoffel.compiler.codeobjects import Label

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from stoffel.compiler.facts import of_constant
+from stoffel.compiler.analysis.facts import of_constant
 from stoffel.isa.table import ROWS, Flow, Op, OperandKind
 
 if TYPE_CHECKING:
-    from stoffel.compiler.typed import Layout
+    from stoffel.compiler.analysis.ir import Layout
     from stoffel.isa.program import Instruction
 
 NOTHING: Final = 0

@@ -12,13 +12,14 @@ from collections.abc import Callable
 from operator import is_not
 from typing import TYPE_CHECKING, Final
 
+from stoffel.compiler.analysis.facts import CLASS, KIND_RANGES, PRIVATE, Fact, is_raw, of_kinds
+from stoffel.compiler.analysis.ir import FLAG_BITS, Node, TypedBlock, TypedFunction
+from stoffel.compiler.analysis.liveness import FLAG, analyse, bit
 from stoffel.compiler.blocks import END, Edge
 from stoffel.compiler.branches import branch
 from stoffel.compiler.codeobjects import Writer
 from stoffel.compiler.counting import count, counted_loops, start_counting, with_loops_together
-from stoffel.compiler.facts import CLASS, KIND_RANGES, PRIVATE, Fact, is_raw, of_kinds
 from stoffel.compiler.forms import FORMS
-from stoffel.compiler.liveness import FLAG, analyse, bit
 from stoffel.compiler.names import (
     ARGUMENTS_LOCAL,
     ATTENTION,
@@ -50,12 +51,11 @@ from stoffel.compiler.safepoints import (
 from stoffel.compiler.seams import SEAMS, records_of
 from stoffel.compiler.spots import FLAG_LOCAL, TOP, Spots
 from stoffel.compiler.stretches import Ranges, stretch
-from stoffel.compiler.typed import FLAG_BITS, Node, TypedBlock, TypedFunction
 from stoffel.runtime.code import Code
 
 if TYPE_CHECKING:
+    from stoffel.compiler.analysis.environment import Environment
     from stoffel.compiler.codeobjects import Label
-    from stoffel.compiler.environment import Environment
 
 
 _FAR: Final = 12

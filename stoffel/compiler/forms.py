@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from stoffel.compiler.analysis.facts import KIND_RANGES, UNIT_FACT, is_raw
+from stoffel.compiler.analysis.ir import Node
+from stoffel.compiler.analysis.operation_forms import OPERATION_FORMS
 from stoffel.compiler.closures import create_closure, get_upvalue, load_captures, set_upvalue
 from stoffel.compiler.codeobjects import OPERATORS
-from stoffel.compiler.facts import KIND_RANGES, UNIT_FACT, is_raw
 from stoffel.compiler.names import (
     CALL_CLOSURE,
     CAPTURES,
@@ -19,11 +21,9 @@ from stoffel.compiler.names import (
     foreign_name,
     operation_name,
 )
-from stoffel.compiler.operation_forms import OPERATION_FORMS
 from stoffel.compiler.safepoints import AFTER, DURING, HANDOVER, Held, Known, Length, Order, Spot, Sum, Top
 from stoffel.compiler.seams import check_shape, expect_closure, load_room, publish, take_arguments
 from stoffel.compiler.spots import FLAG_LOCAL
-from stoffel.compiler.typed import Node
 from stoffel.isa.table import complete
 
 QUICK_INTEGER: Final = (1 << 30) - 1

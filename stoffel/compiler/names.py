@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from stoffel.compiler.facts import CLASS
+from stoffel.compiler.analysis.facts import CLASS
 from stoffel.isa.scalars import INTEGER_KINDS
 
 ROOM: Final = "room"

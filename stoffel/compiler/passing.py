@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from stoffel.compiler.liveness import FLAG, bit
-from stoffel.compiler.operation_forms import OPERATION_FORMS
-from stoffel.compiler.typed import Node, TypedBlock
+from stoffel.compiler.analysis.ir import Node, TypedBlock
+from stoffel.compiler.analysis.liveness import FLAG, bit
+from stoffel.compiler.analysis.operation_forms import OPERATION_FORMS
 
 if TYPE_CHECKING:
     from stoffel.compiler.emission import Emitter

@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from stoffel.compiler import ranges, remembered
-from stoffel.compiler.decoding import SHAPES
-from stoffel.compiler.emission import Emitter
-from stoffel.compiler.environment import LARGE, Environment
-from stoffel.compiler.facts import (
+from stoffel.compiler.analysis import load_elimination, ranges
+from stoffel.compiler.analysis.environment import LARGE, Environment
+from stoffel.compiler.analysis.facts import (
     FORGOTTEN_FACT,
     I64,
     KIND_RANGES,
@@ -25,12 +23,14 @@ from stoffel.compiler.facts import (
     of_kinds,
     with_hint,
 )
-from stoffel.compiler.inference import Inference
+from stoffel.compiler.analysis.inference import Inference
+from stoffel.compiler.analysis.ir import FLAG_BITS, FlowState, Layout, TypedFunction
+from stoffel.compiler.analysis.layout import FRAME_PARAMETERS, layout_of
+from stoffel.compiler.decoding import SHAPES
+from stoffel.compiler.emission import Emitter
 from stoffel.compiler.names import CLOSURE_LOCAL, argument_name
-from stoffel.compiler.places import FRAME_PARAMETERS, layout_of
 from stoffel.compiler.refusal import Refusal
 from stoffel.compiler.safepoints import Held, Known, Spot, Unit
-from stoffel.compiler.typed import FLAG_BITS, FlowState, Layout, TypedFunction
 from stoffel.runtime.code import Code
 
 REGISTER_LIMIT: Final = 4096
@@ -52,7 +52,7 @@ def spliced_layout(code: Code, environment: Environment, *, full: bool) -> Layou
         return plain
     known = plain.full
     if known is None:
-        subjects = remembered.subjects(splice.instructions)
+        subjects = load_elimination.subjects(splice.instructions)
         known = plain.full = Layout(plain.splice, list(plain.slots), subjects) if subjects else plain
         known.steps = plain.steps
     return known

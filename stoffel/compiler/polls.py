@@ -15,12 +15,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from stoffel.compiler.analysis.ir import TypedBlock, TypedFunction
+from stoffel.compiler.analysis.liveness import bit
 from stoffel.compiler.blocks import END
-from stoffel.compiler.liveness import bit
 from stoffel.compiler.names import EMPTIED
 from stoffel.compiler.safepoints import LOOP, Held, Order, Site, Spot
 from stoffel.compiler.spots import TOP
-from stoffel.compiler.typed import TypedBlock, TypedFunction
 
 if TYPE_CHECKING:
     from stoffel.compiler.assembling import Position

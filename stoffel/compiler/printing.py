@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from stoffel.compiler import pipeline
+from stoffel.compiler.analysis.environment import Environment
+from stoffel.compiler.analysis.facts import kind_of, of_kinds
+from stoffel.compiler.analysis.ir import TypedBlock, TypedFunction
+from stoffel.compiler.analysis.liveness import FLAG, analyse, bit
 from stoffel.compiler.blocks import END
-from stoffel.compiler.environment import Environment
-from stoffel.compiler.facts import kind_of, of_kinds
-from stoffel.compiler.liveness import FLAG, analyse, bit
 from stoffel.compiler.safepoints import AFTER, BEFORE, BOUNDS, DEPTH, DURING, ENTRY, HANDOVER, LOOP, NEXT, TAKEN, Unit
-from stoffel.compiler.typed import TypedBlock, TypedFunction
 from stoffel.runtime.code import Code
 from stoffel.runtime.values import Value
 

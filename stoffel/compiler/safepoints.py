@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, final
 
-from stoffel.compiler.facts import CLASS, I64, KIND_RANGES, Fact
+from stoffel.compiler.analysis.facts import CLASS, I64, KIND_RANGES, Fact
+from stoffel.compiler.analysis.ir import Layout
 from stoffel.compiler.names import ARGUMENTS_LOCAL
-from stoffel.compiler.typed import Layout
 from stoffel.runtime.code import Code
 from stoffel.runtime.values import Value
 

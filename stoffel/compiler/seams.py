@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from stoffel.compiler.liveness import FLAG
+from stoffel.compiler.analysis.ir import CALLING, Node, TypedBlock
+from stoffel.compiler.analysis.liveness import FLAG
 from stoffel.compiler.names import ROOM
 from stoffel.compiler.safepoints import BEFORE, Known
 from stoffel.compiler.spots import FLAG_LOCAL
-from stoffel.compiler.typed import CALLING, Node, TypedBlock
 
 if TYPE_CHECKING:
     from stoffel.compiler.emission import Emitter

@@ -15,8 +15,8 @@ from bisect import bisect_right
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from stoffel.compiler.analysis.environment import LARGE
 from stoffel.compiler.blocks import END, Block, Edge, Graph, build, simplified, split
-from stoffel.compiler.environment import LARGE
 from stoffel.isa.program import Instruction
 from stoffel.isa.table import Flow, OperandKind
 from stoffel.runtime.code import LARGE_FRAME, Code
@@ -24,8 +24,8 @@ from stoffel.runtime.foreign import ForeignFunction
 from stoffel.runtime.values import Shape
 
 if TYPE_CHECKING:
-    from stoffel.compiler.environment import Environment
-    from stoffel.compiler.typed import Layout
+    from stoffel.compiler.analysis.environment import Environment
+    from stoffel.compiler.analysis.ir import Layout
 
 MOST: Final = 40
 """Instructions of a function that is inlined."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from itertools import count
 
+from stoffel.compiler.analysis.facts import Fact, is_raw
+from stoffel.compiler.analysis.ir import Layout
+from stoffel.compiler.analysis.liveness import FLAG, bit
 from stoffel.compiler.codeobjects import Writer
-from stoffel.compiler.facts import Fact, is_raw
-from stoffel.compiler.liveness import FLAG, bit
 from stoffel.compiler.names import box_name
 from stoffel.compiler.safepoints import Held, Known, Length, Order, Spot, Sum, Top
-from stoffel.compiler.typed import Layout
 
 TOP = Top()
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from stoffel.compiler.liveness import bit
+from stoffel.compiler.analysis.liveness import bit
 from stoffel.compiler.safepoints import Known, Site, Spot
 from stoffel.compiler.spots import FLAG_LOCAL, locals_of, name_of
 

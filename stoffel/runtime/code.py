@@ -12,7 +12,7 @@ from stoffel.runtime import tables
 from stoffel.runtime.values import Array, Closure, Key, Object, Value, check_value, key_of
 
 if TYPE_CHECKING:
-    from stoffel.compiler.typed import Layout
+    from stoffel.compiler.analysis.ir import Layout
 
 Step = Callable[[list[Value], Any], "int | None"]
 """One bound instruction: called with the registers and the activation record; see ``stoffel.runtime.steps``."""

@@ -13,9 +13,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from stoffel.compiler import names
-from stoffel.compiler.environment import LARGE, Signature
-from stoffel.compiler.facts import RAW, is_raw, kind_of
-from stoffel.compiler.places import layout_of
+from stoffel.compiler.analysis.environment import LARGE, Signature
+from stoffel.compiler.analysis.facts import RAW, is_raw, kind_of
+from stoffel.compiler.analysis.layout import layout_of
 from stoffel.compiler.refusal import Refusal
 from stoffel.compiler.safepoints import (
     AFTER,

@@ -16,9 +16,9 @@ from functools import cache
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
+from stoffel.compiler.analysis.layout import layout_of
 from stoffel.compiler.kernels import INSTRUCTION_LIMIT, SYMBOL
 from stoffel.compiler.kernels.digest import digest_of_files, sha256
-from stoffel.compiler.places import layout_of
 from stoffel.compiler.refusal import Refusal
 from stoffel.isa.scalars import constant_key
 from stoffel.isa.table import Flow

@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from stoffel.compiler.environment import Signature
-from stoffel.compiler.facts import PRIVATE, RAW, Fact, is_raw, kind_of_class
+from stoffel.compiler.analysis.environment import Signature
+from stoffel.compiler.analysis.facts import PRIVATE, RAW, Fact, is_raw, kind_of_class
+from stoffel.compiler.analysis.layout import layout_of
 from stoffel.compiler.kernels import INSTRUCTION_LIMIT, MODERATE
-from stoffel.compiler.places import layout_of
 from stoffel.compiler.refusal import Refusal, TooLarge
 from stoffel.isa.scalars import FixedInteger
 from stoffel.isa.table import Flow

@@ -7,7 +7,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from stoffel.compiler import names
-from stoffel.compiler.places import FRAME_PARAMETERS
+from stoffel.compiler.analysis.layout import FRAME_PARAMETERS
 from stoffel.compiler.safepoints import Site, Unit, boxed, flag_at, value_at
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord, Captures
 from stoffel.runtime.values import Closure, Value

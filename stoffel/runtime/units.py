@@ -16,9 +16,8 @@ from types import CellType, CodeType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from stoffel.compiler import blocks, names, splicing
-from stoffel.compiler.codeobjects import function_of
-from stoffel.compiler.environment import Feedback, Signature
-from stoffel.compiler.facts import (
+from stoffel.compiler.analysis.environment import Feedback, Signature
+from stoffel.compiler.analysis.facts import (
     ANY,
     CLASS,
     KIND_RANGES,
@@ -32,10 +31,11 @@ from stoffel.compiler.facts import (
     of_kinds,
     with_hint,
 )
+from stoffel.compiler.analysis.interprocedural import Key, Solver
+from stoffel.compiler.codeobjects import function_of
 from stoffel.compiler.listings import listing_name, register_listing
 from stoffel.compiler.refusal import TOO_DEEP, Refusal
 from stoffel.compiler.safepoints import Unit
-from stoffel.compiler.solver import Key, Solver
 from stoffel.compiler.splicing import Callee, Splice
 from stoffel.isa.program import Instruction
 from stoffel.isa.scalars import constant_key

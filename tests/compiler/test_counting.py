@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import stoffel
+from stoffel.compiler.analysis.facts import I64, Fact
 from stoffel.compiler.counting import counted_loops
-from stoffel.compiler.facts import I64, Fact
 from stoffel.isa.scalars import I64_MAX
 from tests.compiler.units import typed
 

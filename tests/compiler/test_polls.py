@@ -15,11 +15,11 @@ import pytest
 
 import stoffel
 from stoffel import VirtualMachine
+from stoffel.compiler.analysis.facts import I64, of_kinds
+from stoffel.compiler.analysis.ir import TypedBlock
 from stoffel.compiler.checker import check_unit, decode
-from stoffel.compiler.facts import I64, of_kinds
 from stoffel.compiler.polls import immediate_dominators
 from stoffel.compiler.safepoints import LOOP, Unit
-from stoffel.compiler.typed import TypedBlock
 from stoffel.isa.scalars import U8, U16
 from stoffel.runtime.units import Units
 from tests.compiler.units import typed, units

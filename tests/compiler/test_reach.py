@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from stoffel import VirtualMachine, VMError
-from stoffel.compiler import forms, opened
+from stoffel.compiler import forms
+from stoffel.compiler.analysis import calls
+from stoffel.compiler.analysis.ir import ARGUMENT, AROUND, PLACE, UPVALUE
 from stoffel.compiler.emission import Emitter
 from stoffel.compiler.names import CLOSURE_LOCAL, STRETCH
 from stoffel.compiler.safepoints import LOOP, TAKEN
-from stoffel.compiler.typed import ARGUMENT, AROUND, PLACE, UPVALUE
 from stoffel.isa.program import Function, Instruction, Program
 from stoffel.isa.table import ROWS, OperandKind
 from stoffel.runtime import compiled
@@ -76,7 +77,7 @@ class Reach:
         }
         return {
             "instructions in loops": {row.name for row in ROWS} - self.in_loops.keys(),
-            "builtins opened in loops": opened._OPENERS.keys() - self.opened_in_loops.keys(),
+            "builtins opened in loops": calls._OPENERS.keys() - self.opened_in_loops.keys(),
             "forms": forms.FORMS.keys() - self.forms.keys(),
             "reasons": set(REASONS.values()) - self.reasons.keys(),
             "refusals": set(REFUSALS) - self.refusals.keys(),
@@ -115,8 +116,8 @@ def reach() -> Iterator[Reach]:
     with pytest.MonkeyPatch.context() as patch:
         for name, form in forms.FORMS.items():
             patch.setitem(forms.FORMS, name, _counting(found.forms, name, form))
-        for name, opener in opened._OPENERS.items():
-            patch.setitem(opened._OPENERS, name, _opening(found.opened_in_loops, name, opener))
+        for name, opener in calls._OPENERS.items():
+            patch.setitem(calls._OPENERS, name, _opening(found.opened_in_loops, name, opener))
         block, missed, left = Emitter._block, CompiledTier._missed, CompiledTier._drop
         entered = CompiledTier._run
 

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 
 from stoffel import VirtualMachine
 from stoffel.compiler import pipeline, splicing
-from stoffel.compiler.facts import I64, of_kinds
-from stoffel.compiler.inference import Inference
+from stoffel.compiler.analysis.facts import I64, of_kinds
+from stoffel.compiler.analysis.inference import Inference
 from stoffel.compiler.refusal import NO_STATIC_SHAPE, Refusal
 from tests.machines import loaded
 

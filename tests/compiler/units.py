@@ -7,13 +7,13 @@ from typing import Any
 
 import stoffel
 from stoffel.compiler import blocks
+from stoffel.compiler.analysis.environment import Feedback
+from stoffel.compiler.analysis.facts import UNIT_FACT, Fact
+from stoffel.compiler.analysis.inference import Inference
+from stoffel.compiler.analysis.ir import FLAG_BITS, FlowState, Layout, TypedFunction
 from stoffel.compiler.checker import decode
-from stoffel.compiler.environment import Feedback
-from stoffel.compiler.facts import UNIT_FACT, Fact
-from stoffel.compiler.inference import Inference
 from stoffel.compiler.safepoints import Unit
 from stoffel.compiler.splicing import Splice
-from stoffel.compiler.typed import FLAG_BITS, FlowState, Layout, TypedFunction
 from stoffel.isa.program import Function
 from stoffel.runtime.code import Code
 from tests.machines import loaded

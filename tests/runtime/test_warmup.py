@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stoffel import Function, Instruction, Program, VirtualMachine
-from stoffel.compiler.environment import INSTRUCTIONS_PER_MISS, LARGE, Feedback
+from stoffel.compiler.analysis.environment import INSTRUCTIONS_PER_MISS, LARGE, Feedback
 from stoffel.runtime import compiled, forecast, sampling, warmup
 from stoffel.runtime.code import HEAT_OF_CALL, NEVER
 from stoffel.runtime.warmup import WarmUp

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from stoffel.compiler.analysis.layout import layout_of
 from stoffel.compiler.blocks import END, Block
 from stoffel.compiler.decoding import CALL, CONSTANT, NOTHING, OPERATION, OTHER, PEEK, PUSH, RETURN, Step, decode
 from stoffel.compiler.kernels import INSTRUCTION_LIMIT, builtins, closures, operations
@@ -32,7 +33,6 @@ from stoffel.compiler.kernels.types import (
     variant_code,
     words,
 )
-from stoffel.compiler.places import layout_of
 from stoffel.compiler.refusal import NO_STATIC_SHAPE, Refusal, TooLarge
 from stoffel.errors import VMError
 from stoffel.isa.scalars import INTEGER_KINDS
@@ -41,7 +41,7 @@ from stoffel.runtime.foreign import ForeignFunction
 from stoffel.runtime.operations import OPERATIONS
 
 if TYPE_CHECKING:
-    from stoffel.compiler.environment import Environment
+    from stoffel.compiler.analysis.environment import Environment
 
 INSTANCE_LIMIT: Final = 32
 """Instances of one kernel: calls with ever new types of arguments end there."""

@@ -9,7 +9,7 @@ from stoffel.compiler.blocks import Block, Edge, Graph
 from stoffel.compiler.kernels.types import UNIT, Cell, Type, VariantKey
 
 if TYPE_CHECKING:
-    from stoffel.compiler.typed import Layout
+    from stoffel.compiler.analysis.ir import Layout
     from stoffel.runtime.code import Code
 
 TAKING: Final = frozenset({"call", "builtin", "create_closure", "get_upvalue", "set_upvalue"})

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from stoffel.compiler.analysis.ir import Layout
 from stoffel.compiler.blocks import END, Graph
 from stoffel.compiler.decoding import decode
-from stoffel.compiler.typed import Layout
 
 
 def places_read(graph: Graph, layout: Layout) -> list[int]:

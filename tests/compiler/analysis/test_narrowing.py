@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import stoffel
-from stoffel.compiler.facts import I64, Fact, of_constant
+from stoffel.compiler.analysis.facts import I64, Fact, of_constant
 from tests.compiler.generators import Case
 from tests.compiler.oracle import COMPILED, compare
 from tests.compiler.units import typed

@@ -9,25 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from stoffel.compiler import inlining, opened, ranges
-from stoffel.compiler.blocks import END, Block, Graph
-from stoffel.compiler.decoding import (
-    CALL,
-    CONSTANT,
-    ENTER,
-    GIVE,
-    MOVE,
-    OPERATION,
-    OTHER,
-    PEEK,
-    PUSH,
-    RETURN,
-    Step,
-    decode,
-    decode_at,
-)
-from stoffel.compiler.environment import LARGE
-from stoffel.compiler.facts import (
+from stoffel.compiler.analysis import calls, inlined_calls, ranges
+from stoffel.compiler.analysis.environment import LARGE
+from stoffel.compiler.analysis.facts import (
     BOOL,
     CLASS,
     FALSE_FACT,
@@ -45,17 +29,33 @@ from stoffel.compiler.facts import (
     of_kinds,
     of_range,
 )
-from stoffel.compiler.fixpoint import Effects, Fixpoint, NoStaticShapeError
-from stoffel.compiler.narrowing import narrowed
-from stoffel.compiler.operation_forms import native_form, result_kinds
+from stoffel.compiler.analysis.fixpoint import Effects, Fixpoint, NoStaticShapeError
+from stoffel.compiler.analysis.ir import FLAG_BITS, Comparison, FlowState, Layout, Node, TypedBlock, TypedFunction
+from stoffel.compiler.analysis.narrowing import narrowed
+from stoffel.compiler.analysis.operation_forms import native_form, result_kinds
+from stoffel.compiler.blocks import END, Block, Graph
+from stoffel.compiler.decoding import (
+    CALL,
+    CONSTANT,
+    ENTER,
+    GIVE,
+    MOVE,
+    OPERATION,
+    OTHER,
+    PEEK,
+    PUSH,
+    RETURN,
+    Step,
+    decode,
+    decode_at,
+)
 from stoffel.compiler.refusal import NO_STATIC_SHAPE, Refusal
-from stoffel.compiler.typed import FLAG_BITS, Comparison, FlowState, Layout, Node, TypedBlock, TypedFunction
 from stoffel.errors import VMError
 from stoffel.runtime.code import Code
 from stoffel.runtime.operations import OPERATIONS
 
 if TYPE_CHECKING:
-    from stoffel.compiler.environment import Environment, Feedback
+    from stoffel.compiler.analysis.environment import Environment, Feedback
     from stoffel.compiler.splicing import Inlined
 
 _BITWISE: Final = frozenset({"AND", "OR", "XOR", "NOT"})
@@ -329,11 +329,11 @@ class Inference:
         sort, target, sources, detail = step
         facts = state.facts
         if sort == CALL:
-            return opened.call(self, index, detail, target, state, nodes)
+            return calls.call(self, index, detail, target, state, nodes)
         elif sort == ENTER:
-            return inlining.enter(self, index, detail, state, nodes)
+            return inlined_calls.enter(self, index, detail, state, nodes)
         elif sort == GIVE:
-            inlining.give(self, index, sources[0], detail, state, nodes)
+            inlined_calls.give(self, index, sources[0], detail, state, nodes)
         elif sort == PEEK:
             place = len(facts) - 1 + detail
             if not self.layout.stack <= place < len(facts):

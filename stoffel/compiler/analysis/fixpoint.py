@@ -12,10 +12,10 @@ from heapq import heappop, heappush
 from operator import is_not
 from typing import Final, NamedTuple
 
+from stoffel.compiler.analysis.facts import Fact, equal, join, widen
+from stoffel.compiler.analysis.ir import FlowState, TypedBlock
 from stoffel.compiler.blocks import END, Block, Edge, Graph
-from stoffel.compiler.facts import Fact, equal, join, widen
 from stoffel.compiler.ordering import weak_topological_order
-from stoffel.compiler.typed import FlowState, TypedBlock
 
 VISITS_BEFORE_WIDENING: Final = 1
 """Visits of a loop's head that follow exactly what happens; then ranges that still grow are widened."""

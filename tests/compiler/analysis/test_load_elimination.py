@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import stoffel
-from stoffel.compiler.remembered import subjects
+from stoffel.compiler.analysis.load_elimination import subjects
 from tests.compiler.units import units
 
 pytestmark = pytest.mark.usefixtures("nothing_inlined")

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stoffel.compiler.facts import CLOSURE, I64, PRIVATE, UNIT_FACT, of_constant, of_range, public
+from stoffel.compiler.analysis.facts import CLOSURE, I64, PRIVATE, UNIT_FACT, of_constant, of_range, public
+from stoffel.compiler.analysis.ir import FLAG_BITS, FlowState, Node
 from stoffel.compiler.splicing import Callee, Inlined
-from stoffel.compiler.typed import FLAG_BITS, FlowState, Node
 from stoffel.runtime.values import Closure
 
 if TYPE_CHECKING:
-    from stoffel.compiler.inference import Inference
+    from stoffel.compiler.analysis.inference import Inference
 
 _FLAG_OF = {flag: value for value, flag in FLAG_BITS.items()}
 

@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from stoffel.compiler.facts import FORGOTTEN, FORGOTTEN_FACT, PRIVATE, Fact
-from stoffel.compiler.typed import RUNNING_OTHERS, FlowState, Node, Subject
+from stoffel.compiler.analysis.facts import FORGOTTEN, FORGOTTEN_FACT, PRIVATE, Fact
+from stoffel.compiler.analysis.ir import RUNNING_OTHERS, FlowState, Node, Subject
 from stoffel.isa.program import Instruction
 from stoffel.isa.table import ROWS, Flow, OperandKind, Place
 
 if TYPE_CHECKING:
-    from stoffel.compiler.inference import Inference
+    from stoffel.compiler.analysis.inference import Inference
 
 MOST: Final = 24
 """Places for remembering in one function; the subjects used most often get them."""

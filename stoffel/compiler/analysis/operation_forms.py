@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Final, NamedTuple
 
-from stoffel.compiler.facts import ANY, BOOL, FLOAT, I64, INTEGERS, NUMBERS, STRING
+from stoffel.compiler.analysis.facts import ANY, BOOL, FLOAT, I64, INTEGERS, NUMBERS, STRING
 from stoffel.isa.table import OPERATION_NAMES, complete
 
 ORDERABLE: Final = (STRING, BOOL)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from stoffel.compiler.environment import INSTRUCTIONS_PER_MISS, MISSES_BEFORE_GENERIC, Feedback
-from stoffel.compiler.facts import FLOAT, I64, STRING
+from stoffel.compiler.analysis.environment import INSTRUCTIONS_PER_MISS, MISSES_BEFORE_GENERIC, Feedback
+from stoffel.compiler.analysis.facts import FLOAT, I64, STRING
 
 
 def test_a_guess_that_stays_wrong_after_corrections_is_given_up() -> None:

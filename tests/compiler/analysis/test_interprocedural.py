@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from stoffel.compiler.facts import FLOAT, I64, IMPOSSIBLE, STRING, Fact, of_kinds
-from stoffel.compiler.solver import Solver
+from stoffel.compiler.analysis.facts import FLOAT, I64, IMPOSSIBLE, STRING, Fact, of_kinds
+from stoffel.compiler.analysis.interprocedural import Solver
 
 
 def solve(functions: dict[str, tuple[int, list[str]]], start: str) -> tuple[dict[str, int], int]:

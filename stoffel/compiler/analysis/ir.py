@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from stoffel.compiler.analysis.facts import IMPOSSIBLE, UNIT_FACT, Fact
 from stoffel.compiler.blocks import Block, Edge
 from stoffel.compiler.decoding import Step
-from stoffel.compiler.facts import IMPOSSIBLE, UNIT_FACT, Fact
 
 if TYPE_CHECKING:
     from stoffel.compiler.splicing import Splice
@@ -86,7 +86,7 @@ class Layout:
         """The layout with such places too, once it has been asked for."""
         self.stack = self.first_unseen + len(subjects)
         self.unseen_bits = ((1 << len(subjects)) - 1) << (self.first_unseen + 1)
-        """The same as a set of places (see ``stoffel.compiler.liveness``)."""
+        """The same as a set of places (see ``stoffel.compiler.analysis.liveness``)."""
         self.steps: dict[int, Step] = {}
         """Instructions decoded so far, by index."""
         self._names: dict[int, str] = {}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from stoffel.compiler.analysis.ir import Layout
 from stoffel.compiler.names import ARGUMENTS_LOCAL, CLOSURE_LOCAL, UPVALUES_LOCAL
 from stoffel.compiler.splicing import Splice
-from stoffel.compiler.typed import Layout
 from stoffel.isa.program import Instruction
 from stoffel.isa.table import ROWS, OperandKind
 from stoffel.runtime.code import Code

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from stoffel.compiler.facts import BIT, FLOAT, I64, UNKNOWN, of_kinds, of_range
-from stoffel.compiler.liveness import FLAG, analyse, before, bit
-from stoffel.compiler.typed import Node
+from stoffel.compiler.analysis.facts import BIT, FLOAT, I64, UNKNOWN, of_kinds, of_range
+from stoffel.compiler.analysis.ir import Node
+from stoffel.compiler.analysis.liveness import FLAG, analyse, before, bit
 from tests.compiler.units import typed
 
 SMALL = of_range(I64, 0, 9)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from stoffel.compiler.facts import ANY, BOOL, CLASS, FLOAT, I64, STRING, kind_of
-from stoffel.compiler.operation_forms import OPERATION_FORMS, Forms, native_form, result_kinds
+from stoffel.compiler.analysis.facts import ANY, BOOL, CLASS, FLOAT, I64, STRING, kind_of
+from stoffel.compiler.analysis.operation_forms import OPERATION_FORMS, Forms, native_form, result_kinds
 from stoffel.errors import VMError
 from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.isa.table import ROWS, complete

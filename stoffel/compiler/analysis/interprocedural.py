@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stoffel.compiler.environment import Signature
-from stoffel.compiler.facts import IMPOSSIBLE, Fact, join, of_kinds, with_hint
+from stoffel.compiler.analysis.environment import Signature
+from stoffel.compiler.analysis.facts import IMPOSSIBLE, Fact, join, of_kinds, with_hint
 from stoffel.runtime.code import Code
 
 Key = tuple[Code, Signature]

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from stoffel.compiler import remembered
-from stoffel.compiler.environment import Signature
-from stoffel.compiler.facts import (
+from stoffel.compiler.analysis import load_elimination
+from stoffel.compiler.analysis.environment import Signature
+from stoffel.compiler.analysis.facts import (
     ARRAY,
     BOOL,
     CLOSURE,
@@ -30,15 +30,15 @@ from stoffel.compiler.facts import (
     public,
     with_hint,
 )
+from stoffel.compiler.analysis.ir import ARGUMENT, AROUND, PLACE, UPVALUE, Capture, FlowState, Node
 from stoffel.compiler.splicing import Callee
-from stoffel.compiler.typed import ARGUMENT, AROUND, PLACE, UPVALUE, Capture, FlowState, Node
 from stoffel.isa.scalars import I64_MAX
 from stoffel.runtime.code import Code
 from stoffel.runtime.foreign import ForeignFunction
 from stoffel.runtime.values import Array, Closure, Object, TypedArray, machine_values
 
 if TYPE_CHECKING:
-    from stoffel.compiler.inference import Inference
+    from stoffel.compiler.analysis.inference import Inference
 
 _LENGTH: Final = of_range(I64, 0, I64_MAX)
 
@@ -96,15 +96,15 @@ def call(inference: Inference, index: int, name: str, target: int, state: FlowSt
             inference.calls[index] = facts, node
     place = None
     if inference.layout.unseen:
-        place = remembered.place_of(inference, node, facts, nodes)
-        node = remembered.before_call(inference, place, node, facts, state, nodes)
+        place = load_elimination.place_of(inference, node, facts, nodes)
+        node = load_elimination.before_call(inference, place, node, facts, state, nodes)
     del state.facts[bottom:]
     nodes.append(node)
     if node.form == "leave":
         return False
     inference._define(state, target, node.result)
     if inference.layout.unseen:
-        remembered.after_call(place, node, state, nodes)
+        load_elimination.after_call(place, node, state, nodes)
     return node.result.mask != 0
 
 

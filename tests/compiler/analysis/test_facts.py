@@ -8,7 +8,7 @@ from types import NoneType
 import pytest
 
 from stoffel import I8, U8, U64
-from stoffel.compiler.facts import (
+from stoffel.compiler.analysis.facts import (
     ANY,
     BIT,
     FLOAT,

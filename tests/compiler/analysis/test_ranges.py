@@ -7,8 +7,8 @@ from itertools import combinations_with_replacement, product
 import pytest
 
 from stoffel import I8, U8
-from stoffel.compiler.facts import BIT, KIND_RANGES, Fact, of_constant, of_range
-from stoffel.compiler.ranges import checks, interval, possible_orders, refine
+from stoffel.compiler.analysis.facts import BIT, KIND_RANGES, Fact, of_constant, of_range
+from stoffel.compiler.analysis.ranges import checks, interval, possible_orders, refine
 from stoffel.errors import VMError
 from stoffel.runtime.operations import OPERATIONS
 

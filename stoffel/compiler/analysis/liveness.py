@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from stoffel.compiler.analysis.ir import Node, TypedBlock, TypedFunction
 from stoffel.compiler.blocks import END
-from stoffel.compiler.typed import Node, TypedBlock, TypedFunction
 
 Hidden = Callable[[int], int]
 """What the interpreter does not see at an instruction (see ``Layout.hidden``)."""

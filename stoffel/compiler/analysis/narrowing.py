@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from stoffel.compiler.analysis.facts import equal, interchangeable, join
+from stoffel.compiler.analysis.fixpoint import different
+from stoffel.compiler.analysis.ir import FlowState, TypedBlock
 from stoffel.compiler.blocks import END, Block, Edge
-from stoffel.compiler.facts import equal, interchangeable, join
-from stoffel.compiler.fixpoint import different
-from stoffel.compiler.typed import FlowState, TypedBlock
 
 _PASSES: Final = 3
 """Most passes; each takes what was narrowed one loop further out."""

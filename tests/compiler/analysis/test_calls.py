@@ -10,10 +10,10 @@ import pytest
 
 import stoffel
 from stoffel import Closure, VirtualMachine, VMError
-from stoffel.compiler import opened, remembered
-from stoffel.compiler.facts import KIND_RANGES, kind_of
+from stoffel.compiler.analysis import calls, load_elimination
+from stoffel.compiler.analysis.calls import RESULTS
+from stoffel.compiler.analysis.facts import KIND_RANGES, kind_of
 from stoffel.compiler.kernels import builtins, closures
-from stoffel.compiler.opened import RESULTS
 from stoffel.runtime.builtins.catalogue import MPC_BUILTINS, STANDARD_LIBRARY
 from tests.compiler.generators import Case
 from tests.compiler.oracle import COMPILED, compare
@@ -103,7 +103,7 @@ end
 
 @pytest.mark.parametrize(
     "names",
-    [RESULTS, opened._OPENERS, remembered._BUILTINS, builtins.BUILTINS, closures.RULES],
+    [RESULTS, calls._OPENERS, load_elimination._BUILTINS, builtins.BUILTINS, closures.RULES],
     ids=["results", "openers", "remembered", "kernels", "closures"],
 )
 def test_what_the_compiler_knows_of_builtins_has_no_other_names(names: Any) -> None:

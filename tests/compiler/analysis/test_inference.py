@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from stoffel import I8, U8
-from stoffel.compiler.environment import Feedback
-from stoffel.compiler.facts import (
+from stoffel.compiler.analysis.environment import Feedback
+from stoffel.compiler.analysis.facts import (
     ANY,
     BIT,
     BOOL,
@@ -20,8 +20,8 @@ from stoffel.compiler.facts import (
     of_range,
     with_hint,
 )
+from stoffel.compiler.analysis.ir import Node, TypedFunction
 from stoffel.compiler.refusal import Refusal
-from stoffel.compiler.typed import Node, TypedFunction
 from tests.compiler.units import forms, typed
 
 INT, REAL, TEXT, TRUTH = map(of_kinds, (I64, FLOAT, STRING, BOOL))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from itertools import product
 from typing import Final
 
-from stoffel.compiler.facts import KIND_RANGES, NOTHING, Fact
+from stoffel.compiler.analysis.facts import KIND_RANGES, NOTHING, Fact
 from stoffel.isa.table import OPERATION_NAMES, complete
 
 Interval = tuple[int, int]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from stoffel.compiler.facts import I64, NUMBERS, Fact
+from stoffel.compiler.analysis.facts import I64, NUMBERS, Fact
 from stoffel.runtime.code import Code
 from stoffel.runtime.foreign import ForeignFunction
 
