@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from stoffel.compiler.checker import check_unit
+from stoffel.compiler.cpython.verifier import check_unit
 from stoffel.compiler.safepoints import Unit
 from stoffel.runtime import sampling, units
 from stoffel.runtime.units import Units

@@ -43,7 +43,7 @@ def run(parsed: Parsed) -> int:
     for name in (entry, only):
         if name is not None and not _is_known(program, name, len(words) - 1 if name == entry and words[1:] else None):
             return status.FAILED
-    from stoffel.compiler.pythons import why_not
+    from stoffel.compiler.cpython.versions import why_not
 
     reason = why_not()
     if reason is not None:

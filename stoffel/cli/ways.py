@@ -259,9 +259,9 @@ def run(
 
 def load_translator() -> None:
     """Load what the first translation and the first kernel would load, so that no way is charged for it."""
-    from stoffel.compiler.codeobjects import Writer
+    from stoffel.compiler.cpython.versions import why_not
+    from stoffel.compiler.cpython.writer import Writer
     from stoffel.compiler.kernels import machine_code
-    from stoffel.compiler.pythons import why_not
 
     if why_not() is None:
         import stoffel.runtime.compiled  # noqa: F401 - loaded for the others

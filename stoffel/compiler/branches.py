@@ -11,7 +11,7 @@ from stoffel.compiler.names import operation_name
 from stoffel.compiler.safepoints import NEXT, TAKEN, Held, Known, Order
 
 if TYPE_CHECKING:
-    from stoffel.compiler.codeobjects import Label
+    from stoffel.compiler.cpython.writer import Label
     from stoffel.compiler.emission import Emitter
 
 _OPERATORS: Final = {

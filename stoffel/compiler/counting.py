@@ -18,7 +18,7 @@ from stoffel.compiler.names import RANGE, STRETCH, iterator_name
 from stoffel.compiler.safepoints import NEXT, TAKEN, Length, Order, Spot, Top
 
 if TYPE_CHECKING:
-    from stoffel.compiler.codeobjects import Label
+    from stoffel.compiler.cpython.writer import Label
     from stoffel.compiler.emission import Emitter
 
 _ALL: Final = frozenset({-1, 0, 1})

@@ -17,8 +17,8 @@ from stoffel.compiler.analysis.ir import FLAG_BITS, Node, TypedBlock, TypedFunct
 from stoffel.compiler.analysis.liveness import FLAG, analyse, bit
 from stoffel.compiler.blocks import END, Edge
 from stoffel.compiler.branches import branch
-from stoffel.compiler.codeobjects import Writer
 from stoffel.compiler.counting import count, counted_loops, start_counting, with_loops_together
+from stoffel.compiler.cpython.writer import Writer
 from stoffel.compiler.forms import FORMS
 from stoffel.compiler.names import (
     ARGUMENTS_LOCAL,
@@ -55,7 +55,7 @@ from stoffel.runtime.code import Code
 
 if TYPE_CHECKING:
     from stoffel.compiler.analysis.environment import Environment
-    from stoffel.compiler.codeobjects import Label
+    from stoffel.compiler.cpython.writer import Label
 
 
 _FAR: Final = 12

@@ -13,7 +13,7 @@ from stoffel.compiler.analysis.facts import KIND_RANGES, UNIT_FACT, is_raw
 from stoffel.compiler.analysis.ir import Node
 from stoffel.compiler.analysis.operation_forms import OPERATION_FORMS
 from stoffel.compiler.closures import create_closure, get_upvalue, load_captures, set_upvalue
-from stoffel.compiler.codeobjects import OPERATORS
+from stoffel.compiler.cpython.writer import OPERATORS
 from stoffel.compiler.names import (
     CALL_CLOSURE,
     CAPTURES,
@@ -38,7 +38,7 @@ _OPERATORS: Final = {
 """Operations that each of the forms for operators can write."""
 
 if TYPE_CHECKING:
-    from stoffel.compiler.codeobjects import Label
+    from stoffel.compiler.cpython.writer import Label
     from stoffel.compiler.emission import Emitter
 
 

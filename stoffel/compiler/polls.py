@@ -23,8 +23,8 @@ from stoffel.compiler.safepoints import LOOP, Held, Order, Site, Spot
 from stoffel.compiler.spots import TOP
 
 if TYPE_CHECKING:
-    from stoffel.compiler.assembling import Position
-    from stoffel.compiler.codeobjects import Load
+    from stoffel.compiler.cpython.assembler import Position
+    from stoffel.compiler.cpython.writer import Load
     from stoffel.compiler.emission import Emitter
 
 FARTHEST: Final = 64

@@ -18,7 +18,7 @@ from stoffel.compiler.safepoints import Known, Site, Spot
 from stoffel.compiler.spots import FLAG_LOCAL, locals_of, name_of
 
 if TYPE_CHECKING:
-    from stoffel.compiler.codeobjects import Label
+    from stoffel.compiler.cpython.writer import Label
     from stoffel.compiler.emission import Emitter
 
 

@@ -59,7 +59,7 @@ class Engine:
         """
         if self.mode == "off":
             return
-        from stoffel.compiler.pythons import why_not
+        from stoffel.compiler.cpython.versions import why_not
 
         reason = why_not()
         if reason is not None:

@@ -32,8 +32,8 @@ from stoffel.compiler.analysis.facts import (
     with_hint,
 )
 from stoffel.compiler.analysis.interprocedural import Key, Solver
-from stoffel.compiler.codeobjects import function_of
-from stoffel.compiler.listings import listing_name, register_listing
+from stoffel.compiler.cpython.listings import listing_name, register_listing
+from stoffel.compiler.cpython.writer import function_of
 from stoffel.compiler.refusal import TOO_DEEP, Refusal
 from stoffel.compiler.safepoints import Unit
 from stoffel.compiler.splicing import Callee, Splice

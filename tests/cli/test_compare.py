@@ -11,8 +11,8 @@ import pytest
 
 from stoffel import VirtualMachine, assemble, notices
 from stoffel.cli import ways
-from stoffel.compiler import pythons
-from stoffel.compiler.codeobjects import Writer
+from stoffel.compiler.cpython import versions
+from stoffel.compiler.cpython.writer import Writer
 from stoffel.runtime.storage import SQLiteStorage
 from stoffel.runtime.values import Closure
 from tests.cli.conftest import Outcome
@@ -318,7 +318,7 @@ def test_bad_files_are_told_as_by_run(stoffel: Stoffel, program: Write, tmp_path
 def test_on_an_unknown_python_the_ways_agree_in_the_interpreter_and_the_reason_is_told_once(
     stoffel: Stoffel, loop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pythons, "KNOWN_VERSIONS", ((3, 1),))
+    monkeypatch.setattr(versions, "KNOWN_VERSIONS", ((3, 1),))
     monkeypatch.setattr(notices, "_said", set())
     status, out, err = stoffel("compare", loop, "10")
     assert (status, err.count("\n")) == (0, 1)

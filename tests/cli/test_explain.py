@@ -11,7 +11,7 @@ import pytest
 
 from stoffel.cli import machine_listings
 from stoffel.cli.recorder import record
-from stoffel.compiler import pythons
+from stoffel.compiler.cpython import versions
 from stoffel.compiler.kernels import machine_code
 from stoffel.compiler.refusal import Refusal
 from stoffel.isa.assembler import assemble
@@ -350,7 +350,7 @@ def test_bad_files_are_told_as_by_run(stoffel: Stoffel, program: Write, tmp_path
 def test_on_an_unknown_python_nothing_can_be_explained(
     stoffel: Stoffel, typed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pythons, "KNOWN_VERSIONS", ((3, 1),))
+    monkeypatch.setattr(versions, "KNOWN_VERSIONS", ((3, 1),))
     status, out, err = stoffel("explain", typed)
     assert (status, out) == (1, "")
     assert err.startswith(

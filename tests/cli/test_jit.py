@@ -13,7 +13,7 @@ from stoffel import VirtualMachine, notices
 from stoffel.cli.files import Source
 from stoffel.cli.run import learning
 from stoffel.cli.tiers import signature_text, statistics_lines
-from stoffel.compiler import pythons
+from stoffel.compiler.cpython import versions
 from stoffel.runtime import history, warmup
 from stoffel.runtime.engine import MODES
 from stoffel.runtime.history import notes
@@ -283,7 +283,7 @@ def test_every_mode_of_the_engine_can_be_asked_for_and_is_explained(
 def test_on_an_unknown_python_everything_runs_and_one_sentence_says_why_nothing_is_compiled(
     stoffel: Stoffel, total: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pythons, "KNOWN_VERSIONS", ((3, 1), (3, 2)))
+    monkeypatch.setattr(versions, "KNOWN_VERSIONS", ((3, 1), (3, 2)))
     monkeypatch.setattr(notices, "_said", set())
     status, out, err = stoffel("run", total, "--jit=always", "--stats", "10")
     lines = err.splitlines()

@@ -6,7 +6,7 @@ import pytest
 
 import stoffel
 from stoffel import VirtualMachine
-from stoffel.compiler.checker import check_unit, decode
+from stoffel.compiler.cpython.verifier import check_unit, decode
 from stoffel.compiler.safepoints import BEFORE, DURING, NEXT, TAKEN, Held, Unit
 from stoffel.compiler.safepoints import LOOP as IN_PASSING
 from tests.compiler.units import opcodes, units

@@ -17,7 +17,7 @@ import stoffel
 from stoffel import VirtualMachine
 from stoffel.compiler.analysis.facts import I64, of_kinds
 from stoffel.compiler.analysis.ir import TypedBlock
-from stoffel.compiler.checker import check_unit, decode
+from stoffel.compiler.cpython.verifier import check_unit, decode
 from stoffel.compiler.polls import immediate_dominators
 from stoffel.compiler.safepoints import LOOP, Unit
 from stoffel.isa.scalars import U8, U16

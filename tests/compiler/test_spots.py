@@ -11,8 +11,8 @@ import stoffel
 from stoffel import U8
 from stoffel.compiler.analysis.facts import kind_of_class, of_constant
 from stoffel.compiler.analysis.liveness import FLAG, bit
-from stoffel.compiler.checker import check, decode
-from stoffel.compiler.codeobjects import Writer
+from stoffel.compiler.cpython.verifier import check, decode
+from stoffel.compiler.cpython.writer import Writer
 from stoffel.compiler.names import box_name
 from stoffel.compiler.safepoints import Held, Known, Length, Order
 from stoffel.compiler.spots import FLAG_LOCAL, Spots

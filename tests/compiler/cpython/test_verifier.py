@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import stoffel
-from stoffel.compiler.checker import Analysis, check, check_unit, decode, exception_table
+from stoffel.compiler.cpython.verifier import Analysis, check, check_unit, decode, exception_table
 from stoffel.compiler.safepoints import BEFORE, Held, Site, Unit
 from stoffel.runtime.units import Units
 from tests.machines import loaded

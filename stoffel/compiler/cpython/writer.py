@@ -1,7 +1,7 @@
 """Writing code objects: one method for each thing that generated code does, for every CPython that is known.
 
 This is the one place that knows how CPython versions differ. For one that is not among those of
-``stoffel.compiler.pythons`` nothing is ever assembled.
+``stoffel.compiler.cpython.versions`` nothing is ever assembled.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from opcode import opmap
 from types import CellType, CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from stoffel.compiler.pythons import why_not
+from stoffel.compiler.cpython.versions import why_not
 
 if TYPE_CHECKING:
-    from stoffel.compiler.assembling import Attempt, Jump, Position
+    from stoffel.compiler.cpython.assembler import Attempt, Jump, Position
 
 _LOAD_CONST: Final = opmap.get("LOAD_CONST")
 _LOAD_FAST: Final = opmap.get("LOAD_FAST")
@@ -103,7 +103,7 @@ class Writer:
         if refusal is not None:
             raise RuntimeError(refusal)
         # Here, not above: the library is loaded when the first code object is written.
-        from stoffel.compiler.assembling import UNPLACED, assembled
+        from stoffel.compiler.cpython.assembler import UNPLACED, assembled
 
         self._assembled = assembled
         self._name = name
@@ -482,7 +482,7 @@ class Writer:
 
     def finish(self) -> CodeType:
         """Return the code object."""
-        from stoffel.compiler.assembling import code_object
+        from stoffel.compiler.cpython.assembler import code_object
 
         return code_object(
             self._code,

@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 from stoffel import VirtualMachine, VMError, notices
-from stoffel.compiler import codeobjects, pythons
-from stoffel.compiler.listings import listing_name, register_listing
+from stoffel.compiler.cpython import versions, writer
+from stoffel.compiler.cpython.listings import listing_name, register_listing
 from stoffel.compiler.safepoints import Line
 from tests.compiler.units import layout
 from tests.machines import SUM, failure, loaded
@@ -338,7 +338,7 @@ def test_a_sampler_sees_the_vm_function_that_runs(machine: VirtualMachine) -> No
 @pytest.fixture
 def unknown_python(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the translator know other versions of CPython only."""
-    monkeypatch.setattr(pythons, "KNOWN_VERSIONS", ((3, 1), (3, 2)))
+    monkeypatch.setattr(versions, "KNOWN_VERSIONS", ((3, 1), (3, 2)))
     monkeypatch.setattr(notices, "_said", set())
 
 
@@ -358,7 +358,7 @@ def test_on_an_unknown_python_everything_runs_in_the_interpreter_and_one_sentenc
 
 def test_on_an_unknown_python_nothing_is_ever_assembled(unknown_python: None) -> None:
     with pytest.raises(RuntimeError, match="the translator knows the bytecode of CPython"):
-        codeobjects.Writer("f", "<f>", [])
+        writer.Writer("f", "<f>", [])
 
 
 def test_on_another_implementation_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -366,12 +366,12 @@ def test_on_another_implementation_nothing_is_compiled(monkeypatch: pytest.Monke
         name = "pypy"
 
     monkeypatch.setattr(sys, "implementation", Implementation)
-    assert pythons.why_not() == "the translator writes CPython bytecode, and this is pypy"
+    assert versions.why_not() == "the translator writes CPython bytecode, and this is pypy"
 
 
 def test_on_a_python_to_come_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 14, 0, "final", 0))
-    assert pythons.why_not() == "the translator knows the bytecode of CPython 3.11, 3.12, 3.13, and this is 3.14"
+    assert versions.why_not() == "the translator knows the bytecode of CPython 3.11, 3.12, 3.13, and this is 3.14"
 
 
 def test_errors_of_the_interpreter_have_no_frames_of_compiled_code() -> None:

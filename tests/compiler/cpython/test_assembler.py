@@ -12,12 +12,12 @@ import pytest
 from bytecode import Bytecode
 
 import stoffel
-from stoffel.compiler.checker import check, decode, exception_table
-from stoffel.compiler.codeobjects import Writer
+from stoffel.compiler.cpython.verifier import check, decode, exception_table
+from stoffel.compiler.cpython.writer import Writer
 from stoffel.compiler.safepoints import Unit
 from stoffel.runtime.units import Units
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PROGRAMS = sorted((ROOT / "benchmarks" / "programs").glob("*.O0.stflb"))
 
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from stoffel.compiler import pythons
-from stoffel.compiler.checker import check
-from stoffel.compiler.codeobjects import Writer
+from stoffel.compiler.cpython import versions
+from stoffel.compiler.cpython.verifier import check
+from stoffel.compiler.cpython.writer import Writer
 
 
 def made(write: Callable[[Writer], None], *arguments: str, filename: str = "<f>") -> CodeType:
@@ -315,25 +315,25 @@ def test_a_traceback_has_the_line_of_the_instruction() -> None:
 
 
 def test_this_python_is_known_if_it_is_cpython_of_a_known_version() -> None:
-    assert sys.version_info[:2] in pythons.KNOWN_VERSIONS
-    assert pythons.why_not() is None
+    assert sys.version_info[:2] in versions.KNOWN_VERSIONS
+    assert versions.why_not() is None
 
 
 @pytest.mark.parametrize("version", [(3, 10, 0), (3, 14, 0), (4, 0, 0)])
 def test_on_another_version_nothing_is_written(monkeypatch: pytest.MonkeyPatch, version: tuple[int, ...]) -> None:
-    monkeypatch.setattr(pythons, "sys", SimpleNamespace(implementation=sys.implementation, version_info=version))
+    monkeypatch.setattr(versions, "sys", SimpleNamespace(implementation=sys.implementation, version_info=version))
     reason = f"the translator knows the bytecode of CPython 3.11, 3.12, 3.13, and this is {version[0]}.{version[1]}"
-    assert pythons.why_not() == reason
+    assert versions.why_not() == reason
     with pytest.raises(RuntimeError, match=reason):
         Writer("f", "<f>", [])
 
 
 def test_on_another_implementation_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        pythons,
+        versions,
         "sys",
         SimpleNamespace(implementation=SimpleNamespace(name="pypy"), version_info=sys.version_info),
     )
-    assert pythons.why_not() == "the translator writes CPython bytecode, and this is pypy"
+    assert versions.why_not() == "the translator writes CPython bytecode, and this is pypy"
     with pytest.raises(RuntimeError, match="this is pypy"):
         Writer("f", "<f>", [])

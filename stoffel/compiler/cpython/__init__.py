@@ -1,0 +1,1 @@
+"""The CPython back end: bytes and tables of code objects, their verifier, and all that differs between versions."""
