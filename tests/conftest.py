@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from stoffel.compiler.cpython.verifier import check_unit
-from stoffel.compiler.safepoints import Unit
+from stoffel.compiler.emission.deopt_points import Unit
 from stoffel.runtime import sampling, units
 from stoffel.runtime.units import Units
 

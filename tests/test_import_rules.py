@@ -243,7 +243,10 @@ assert function["kernels"], function
     makers = {"stoffel.compiler.kernels.lowering", "stoffel.compiler.kernels.analysis"}
     assert makers < loaded_by(code, str(tmp_path))
     loaded = loaded_by(code, str(tmp_path))
-    assert loaded & {*makers, "stoffel.compiler.pipeline", "stoffel.compiler.emission", "bytecode", "numba"} == set()
+    assert (
+        loaded & {*makers, "stoffel.compiler.pipeline", "stoffel.compiler.emission.emitter", "bytecode", "numba"}
+        == set()
+    )
 
 
 def test_loading_something_heavy_would_be_noticed() -> None:

@@ -8,12 +8,12 @@ from types import ModuleType
 
 import pytest
 
-from stoffel.compiler import forms
 from stoffel.compiler.analysis import calls, operation_forms, ranges
+from stoffel.compiler.emission import selection
+from stoffel.compiler.emission.global_names import operation_name
 from stoffel.compiler.kernels import arrays
 from stoffel.compiler.kernels import builtins as kernel_builtins
 from stoffel.compiler.kernels import operations as kernel_operations
-from stoffel.compiler.names import operation_name
 from stoffel.isa import table
 from stoffel.runtime import operations, steps
 from stoffel.runtime.builtins import lists
@@ -21,7 +21,7 @@ from tests.copies import Copy
 
 ROOT = Path(__file__).parents[1]
 MANUAL = ROOT / "docs" / "compiler.md"
-INSTRUCTION = (table, operations, operation_forms, forms, ranges, kernel_operations)
+INSTRUCTION = (table, operations, operation_forms, selection, ranges, kernel_operations)
 """The files that the steps of the recipe for an instruction change."""
 MEANING = 2
 """Steps of the recipe for an instruction after which it works."""
@@ -187,8 +187,14 @@ WRONG = [
     (operations, '        "MOD": modulo,\n', "", operations, "missing ['MOD'], unknown []"),
     (steps, '    "LDS": _lds,\n', "", steps, "missing ['LDS'], unknown []"),
     (operation_forms, '"MOD": Forms(', '"MOT": Forms(', operation_forms, "missing [], unknown ['MOT']"),
-    (operation_forms, '"MOD": Forms("division"', '"MOD": Forms("divide"', forms, "missing ['divide'], unknown []"),
-    (forms, '"boolean": {*OPERATORS, "NOT"}', '"boolean": OPERATORS', forms, "missing ['NOT as boolean'], unknown []"),
+    (operation_forms, '"MOD": Forms("division"', '"MOD": Forms("divide"', selection, "missing ['divide'], unknown []"),
+    (
+        selection,
+        '"boolean": {*OPERATORS, "NOT"}',
+        '"boolean": OPERATORS',
+        selection,
+        "missing ['NOT as boolean'], unknown []",
+    ),
     (ranges, '"MOD": _modulo', '"MOT": _modulo', ranges, "missing [], unknown ['MOT']"),
     (kernel_operations, '"MOD": Operation(', '"MOT": Operation(', kernel_operations, "missing [], unknown ['MOT']"),
     (kernel_builtins, '"copy": Builtin(', '"clone": Builtin(', arrays, "missing ['clone'], unknown ['copy']"),

@@ -26,7 +26,7 @@ from stoffel.runtime.vm import VirtualMachine
 
 if TYPE_CHECKING:
     from stoffel.compiler.analysis.ir import TypedFunction
-    from stoffel.compiler.safepoints import Unit
+    from stoffel.compiler.emission.deopt_points import Unit
     from stoffel.isa.program import Program
     from stoffel.isa.types import Type
     from stoffel.runtime.units import Units

@@ -13,7 +13,19 @@ from stoffel.compiler.analysis.facts import kind_of, of_kinds
 from stoffel.compiler.analysis.ir import TypedBlock, TypedFunction
 from stoffel.compiler.analysis.liveness import FLAG, analyse, bit
 from stoffel.compiler.blocks import END
-from stoffel.compiler.safepoints import AFTER, BEFORE, BOUNDS, DEPTH, DURING, ENTRY, HANDOVER, LOOP, NEXT, TAKEN, Unit
+from stoffel.compiler.emission.deopt_points import (
+    AFTER,
+    BEFORE,
+    BOUNDS,
+    DEPTH,
+    DURING,
+    ENTRY,
+    HANDOVER,
+    LOOP,
+    NEXT,
+    TAKEN,
+    Unit,
+)
 from stoffel.runtime.code import Code
 from stoffel.runtime.values import Value
 

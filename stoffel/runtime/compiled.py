@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
-from stoffel.compiler import names
 from stoffel.compiler.analysis.environment import LARGE, Signature
 from stoffel.compiler.analysis.facts import RAW, is_raw, kind_of
 from stoffel.compiler.analysis.layout import layout_of
-from stoffel.compiler.refusal import Refusal
-from stoffel.compiler.safepoints import (
+from stoffel.compiler.emission import global_names
+from stoffel.compiler.emission.deopt_points import (
     AFTER,
     BEFORE,
     BOUNDS,
@@ -34,6 +33,7 @@ from stoffel.compiler.safepoints import (
     boxed,
     value_at,
 )
+from stoffel.compiler.refusal import Refusal
 from stoffel.errors import VMError
 from stoffel.isa.table import OperandKind
 from stoffel.runtime import sampling
@@ -113,8 +113,15 @@ class CompiledTier:
         self._ticks = 0
         self._finished = False
         self.units = Units(state, self.statistics, self._hand_over)
-        self.units.namespace |= {names.LEAVE: self._leave, names.RECOVER: self._recover, names.EMPTIED: self._emptied}
-        self.units.namespace |= {names.CALL_CLOSURE: self._call_closure, names.FIND_UPVALUE: self._find_upvalue}
+        self.units.namespace |= {
+            global_names.LEAVE: self._leave,
+            global_names.RECOVER: self._recover,
+            global_names.EMPTIED: self._emptied,
+        }
+        self.units.namespace |= {
+            global_names.CALL_CLOSURE: self._call_closure,
+            global_names.FIND_UPVALUE: self._find_upvalue,
+        }
         self.loading = 0.0, 0.0
         self._waits = 0
         self._every = 0
@@ -461,7 +468,7 @@ class CompiledTier:
         frame = left or sys._getframe(1)
         unit = self.units.by_code[frame.f_code]
         line = unit.line(frame.f_lineno)
-        if way == ENTRY and frame.f_locals[names.ROOM] < 0:
+        if way == ENTRY and frame.f_locals[global_names.ROOM] < 0:
             way = DEPTH
             compiled = sum(len(other.positions(line.index)) for _, other, line in self._chain(frame))
             self._stack.used_up(len(self.state.records) + compiled)

@@ -6,9 +6,9 @@ import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from stoffel.compiler import names
 from stoffel.compiler.analysis.layout import FRAME_PARAMETERS
-from stoffel.compiler.safepoints import Site, Unit, boxed, flag_at, value_at
+from stoffel.compiler.emission import global_names
+from stoffel.compiler.emission.deopt_points import Site, Unit, boxed, flag_at, value_at
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord, Captures
 from stoffel.runtime.values import Closure, Value
 
@@ -56,10 +56,10 @@ def _own(unit: Unit, variables: dict[str, Any]) -> tuple[list[Value], list[tuple
     if unit.has_frame:
         arguments, upvalues, closure = (variables[name] for name in FRAME_PARAMETERS)
     else:
-        arguments = [variables[names.argument_name(index)] for index in range(len(unit.function.parameters))]
+        arguments = [variables[global_names.argument_name(index)] for index in range(len(unit.function.parameters))]
         for position, raw in unit.raw_arguments.items():
             arguments[position] = boxed(arguments[position], raw)
-        upvalues, closure = NO_UPVALUES, variables.get(names.CLOSURE_LOCAL)
+        upvalues, closure = NO_UPVALUES, variables.get(global_names.CLOSURE_LOCAL)
     if unit.captured is not None:
         upvalues = list(closure.upvalues)
     return arguments, upvalues, None if type(closure) is Captures else closure

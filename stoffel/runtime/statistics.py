@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stoffel.compiler.emission.deopt_points import Unit
     from stoffel.compiler.refusal import Refusal
-    from stoffel.compiler.safepoints import Unit
     from stoffel.runtime.code import Code
     from stoffel.runtime.kernels import RunnableKernel
 

@@ -15,7 +15,7 @@ from time import thread_time
 from types import CellType, CodeType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from stoffel.compiler import blocks, names, splicing
+from stoffel.compiler import blocks, splicing
 from stoffel.compiler.analysis.environment import Feedback, Signature
 from stoffel.compiler.analysis.facts import (
     ANY,
@@ -34,8 +34,9 @@ from stoffel.compiler.analysis.facts import (
 from stoffel.compiler.analysis.interprocedural import Key, Solver
 from stoffel.compiler.cpython.listings import listing_name, register_listing
 from stoffel.compiler.cpython.writer import function_of
+from stoffel.compiler.emission import global_names
+from stoffel.compiler.emission.deopt_points import Unit
 from stoffel.compiler.refusal import TOO_DEEP, Refusal
-from stoffel.compiler.safepoints import Unit
 from stoffel.compiler.splicing import Callee, Splice
 from stoffel.isa.program import Instruction
 from stoffel.isa.scalars import constant_key
@@ -107,12 +108,12 @@ class Units:
         """Whether the cells are empty; None if they may differ, because filling them was interrupted."""
         self.namespace: dict[str, Any] = {
             "__builtins__": {},
-            names.ATTENTION: False,
-            names.LIMIT: 0,
-            names.STRETCH: STRETCH,
-            names.OVERFLOW: _raise_overflow,
+            global_names.ATTENTION: False,
+            global_names.LIMIT: 0,
+            global_names.STRETCH: STRETCH,
+            global_names.OVERFLOW: _raise_overflow,
             "len": len,
-            names.RANGE: range,
+            global_names.RANGE: range,
             "str": str,
             "fmod": math.fmod,
             "Array": Array,
@@ -120,22 +121,22 @@ class Units:
             "next_id": state.objects.next_id,
             "publish": _publish,
             "new_closure": _new_closure,
-            names.CAPTURES: Captures,
+            global_names.CAPTURES: Captures,
         }
         for operation, function in OPERATIONS.items():
-            self.namespace[names.operation_name(operation)] = function
+            self.namespace[global_names.operation_name(operation)] = function
         for raw in KIND_RANGES:
             if raw & RAW:
-                self.namespace[names.box_name(raw)] = _boxer(CLASS[raw])
+                self.namespace[global_names.box_name(raw)] = _boxer(CLASS[raw])
 
     def ask_attention(self, wanted: bool) -> None:
         """Make compiled code stop at its safepoints, or pass them; any thread may call this at any moment."""
-        self.namespace[names.ATTENTION] = wanted
-        self.namespace[names.LIMIT] = NEVER if wanted else 0
-        self.namespace[names.STRETCH] = 1 if wanted else STRETCH
+        self.namespace[global_names.ATTENTION] = wanted
+        self.namespace[global_names.LIMIT] = NEVER if wanted else 0
+        self.namespace[global_names.STRETCH] = 1 if wanted else STRETCH
         with self._cells_lock:
             # It may be asked for anew by who waits for the lock, or by a signal handler in the middle of this.
-            while self._emptied is not (now := self.namespace[names.ATTENTION]):
+            while self._emptied is not (now := self.namespace[global_names.ATTENTION]):
                 self._emptied = None
                 for key in list(self._cells):
                     self._fill(key, now)
@@ -147,7 +148,7 @@ class Units:
         with self._cells_lock:
             if key not in self._cells:
                 self._cells[key] = CellType(), value
-                self._fill(key, self.namespace[names.ATTENTION])
+                self._fill(key, self.namespace[global_names.ATTENTION])
             return self._cells[key][0]
 
     def _fill(self, key: tuple[type, object], empty: bool) -> None:
@@ -437,7 +438,7 @@ class Units:
             if state.methods.get(receiver, method) is not None:
                 return None
         if isinstance(callee, ForeignFunction):
-            known = names.foreign_name(name)
+            known = global_names.foreign_name(name)
             if known not in self.namespace:
                 self.namespace[known] = self._foreign(callee)
         elif callee in self.refusals:

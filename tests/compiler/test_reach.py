@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from stoffel import VirtualMachine, VMError
-from stoffel.compiler import forms
 from stoffel.compiler.analysis import calls
 from stoffel.compiler.analysis.ir import ARGUMENT, AROUND, PLACE, UPVALUE
-from stoffel.compiler.emission import Emitter
-from stoffel.compiler.names import CLOSURE_LOCAL, STRETCH
-from stoffel.compiler.safepoints import LOOP, TAKEN
+from stoffel.compiler.emission import selection
+from stoffel.compiler.emission.deopt_points import LOOP, TAKEN
+from stoffel.compiler.emission.emitter import Emitter
+from stoffel.compiler.emission.global_names import CLOSURE_LOCAL, STRETCH
 from stoffel.isa.program import Function, Instruction, Program
 from stoffel.isa.table import ROWS, OperandKind
 from stoffel.runtime import compiled
@@ -78,7 +78,7 @@ class Reach:
         return {
             "instructions in loops": {row.name for row in ROWS} - self.in_loops.keys(),
             "builtins opened in loops": calls._OPENERS.keys() - self.opened_in_loops.keys(),
-            "forms": forms.FORMS.keys() - self.forms.keys(),
+            "forms": selection.FORMS.keys() - self.forms.keys(),
             "reasons": set(REASONS.values()) - self.reasons.keys(),
             "refusals": set(REFUSALS) - self.refusals.keys(),
             "sources of what plain calls capture": {SOURCES[sort] for sort in SOURCES.keys() - self.captured.keys()},
@@ -114,8 +114,8 @@ def loops_of(code: Code) -> list[range]:
 def reach() -> Iterator[Reach]:
     found = Reach()
     with pytest.MonkeyPatch.context() as patch:
-        for name, form in forms.FORMS.items():
-            patch.setitem(forms.FORMS, name, _counting(found.forms, name, form))
+        for name, form in selection.FORMS.items():
+            patch.setitem(selection.FORMS, name, _counting(found.forms, name, form))
         for name, opener in calls._OPENERS.items():
             patch.setitem(calls._OPENERS, name, _opening(found.opened_in_loops, name, opener))
         block, missed, left = Emitter._block, CompiledTier._missed, CompiledTier._drop

@@ -12,7 +12,7 @@ from stoffel.compiler.analysis.facts import UNIT_FACT, Fact
 from stoffel.compiler.analysis.inference import Inference
 from stoffel.compiler.analysis.ir import FLAG_BITS, FlowState, Layout, TypedFunction
 from stoffel.compiler.cpython.verifier import decode
-from stoffel.compiler.safepoints import Unit
+from stoffel.compiler.emission.deopt_points import Unit
 from stoffel.compiler.splicing import Splice
 from stoffel.isa.program import Function
 from stoffel.runtime.code import Code

@@ -15,16 +15,25 @@ class Stage(NamedTuple):
 
 CAPTURING: Final = "tests/compiler/test_capturing_calls.py"
 CLOSE: Final[dict[str, tuple[str, ...]]] = {
-    "stoffel/compiler/branches.py": ("tests/compiler/test_forms.py", "tests/compiler/test_emission.py"),
-    "stoffel/compiler/emission.py": ("tests/compiler/test_emission.py", "tests/compiler/test_forms.py"),
+    "stoffel/compiler/emission/branches.py": (
+        "tests/compiler/emission/test_selection.py",
+        "tests/compiler/emission/test_emitter.py",
+    ),
+    "stoffel/compiler/emission/emitter.py": (
+        "tests/compiler/emission/test_emitter.py",
+        "tests/compiler/emission/test_selection.py",
+    ),
     "stoffel/compiler/analysis/facts.py": (
         "tests/compiler/analysis/test_facts.py",
         "tests/compiler/analysis/test_inference.py",
     ),
-    "stoffel/compiler/forms.py": ("tests/compiler/test_forms.py", "tests/compiler/test_emission.py"),
+    "stoffel/compiler/emission/selection.py": (
+        "tests/compiler/emission/test_selection.py",
+        "tests/compiler/emission/test_emitter.py",
+    ),
     "stoffel/compiler/analysis/inference.py": (
         "tests/compiler/analysis/test_inference.py",
-        "tests/compiler/test_forms.py",
+        "tests/compiler/emission/test_selection.py",
         "tests/compiler/analysis/test_load_elimination.py",
         "tests/compiler/test_refusal.py",
     ),
@@ -46,16 +55,22 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
     ),
     "stoffel/compiler/analysis/calls.py": (
         "tests/compiler/analysis/test_inference.py",
-        "tests/compiler/test_emission.py",
+        "tests/compiler/emission/test_emitter.py",
         CAPTURING,
     ),
     "stoffel/compiler/analysis/operation_forms.py": (
         "tests/compiler/analysis/test_inference.py",
-        "tests/compiler/test_forms.py",
+        "tests/compiler/emission/test_selection.py",
     ),
-    "stoffel/compiler/analysis/ranges.py": ("tests/compiler/analysis/test_ranges.py", "tests/compiler/test_forms.py"),
-    "stoffel/compiler/safepoints.py": ("tests/compiler/cpython/test_writer.py", "tests/compiler/test_emission.py"),
-    "stoffel/compiler/seams.py": ("tests/compiler/analysis/test_inlined_calls.py",),
+    "stoffel/compiler/analysis/ranges.py": (
+        "tests/compiler/analysis/test_ranges.py",
+        "tests/compiler/emission/test_selection.py",
+    ),
+    "stoffel/compiler/emission/deopt_points.py": (
+        "tests/compiler/cpython/test_writer.py",
+        "tests/compiler/emission/test_emitter.py",
+    ),
+    "stoffel/compiler/emission/call_sequences.py": ("tests/compiler/analysis/test_inlined_calls.py",),
     "stoffel/compiler/splicing.py": ("tests/compiler/analysis/test_inlined_calls.py",),
     "stoffel/compiler/pipeline.py": ("tests/compiler/test_refusal.py",),
     "stoffel/compiler/analysis/ir.py": (

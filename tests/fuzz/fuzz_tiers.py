@@ -21,7 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from stoffel.compiler.cpython.verifier import check_unit
-from stoffel.compiler.safepoints import Unit
+from stoffel.compiler.emission.deopt_points import Unit
 from stoffel.runtime.units import Units
 from tests.compiler.generators import make_case
 from tests.compiler.generators.numeric import make_numeric_case

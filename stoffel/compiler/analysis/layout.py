@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from stoffel.compiler.analysis.ir import Layout
-from stoffel.compiler.names import ARGUMENTS_LOCAL, CLOSURE_LOCAL, UPVALUES_LOCAL
+from stoffel.compiler.emission.global_names import ARGUMENTS_LOCAL, CLOSURE_LOCAL, UPVALUES_LOCAL
 from stoffel.compiler.splicing import Splice
 from stoffel.isa.program import Instruction
 from stoffel.isa.table import ROWS, OperandKind

@@ -13,7 +13,7 @@ from types import CodeType
 from typing import overload
 from weakref import finalize
 
-from stoffel.compiler.safepoints import Line
+from stoffel.compiler.emission.deopt_points import Line
 from stoffel.compiler.splicing import Splice
 
 _next_number = count(1).__next__

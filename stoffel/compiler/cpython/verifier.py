@@ -16,8 +16,8 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any, Final, NamedTuple
 
-from stoffel.compiler.names import LEAVE
-from stoffel.compiler.safepoints import BEFORE, DURING, LOOP, Held, Length, Order, Site, Sum, Unit
+from stoffel.compiler.emission.deopt_points import BEFORE, DURING, LOOP, Held, Length, Order, Site, Sum, Unit
+from stoffel.compiler.emission.global_names import LEAVE
 
 _EXTENDED: Final = dis.opmap["EXTENDED_ARG"]
 _CACHES: Final[dict[int, int]] = {

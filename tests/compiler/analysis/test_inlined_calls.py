@@ -9,7 +9,7 @@ import pytest
 
 import stoffel
 from stoffel import VirtualMachine, VMError
-from stoffel.compiler.safepoints import BEFORE
+from stoffel.compiler.emission.deopt_points import BEFORE
 from tests.compiler.generators import Case
 from tests.compiler.inlined_programs import PROGRAMS
 from tests.compiler.oracle import COMPILED, INTERPRETER, compare, run

@@ -14,7 +14,7 @@ from bytecode import Bytecode
 import stoffel
 from stoffel.compiler.cpython.verifier import check, decode, exception_table
 from stoffel.compiler.cpython.writer import Writer
-from stoffel.compiler.safepoints import Unit
+from stoffel.compiler.emission.deopt_points import Unit
 from stoffel.runtime.units import Units
 
 ROOT = Path(__file__).resolve().parents[3]

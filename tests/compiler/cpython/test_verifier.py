@@ -15,7 +15,7 @@ import pytest
 
 import stoffel
 from stoffel.compiler.cpython.verifier import Analysis, check, check_unit, decode, exception_table
-from stoffel.compiler.safepoints import BEFORE, Held, Site, Unit
+from stoffel.compiler.emission.deopt_points import BEFORE, Held, Site, Unit
 from stoffel.runtime.units import Units
 from tests.machines import loaded
 

@@ -21,7 +21,7 @@ import pytest
 from stoffel import VirtualMachine, VMError, notices
 from stoffel.compiler.cpython import versions, writer
 from stoffel.compiler.cpython.listings import listing_name, register_listing
-from stoffel.compiler.safepoints import Line
+from stoffel.compiler.emission.deopt_points import Line
 from tests.compiler.units import layout
 from tests.machines import SUM, failure, loaded
 

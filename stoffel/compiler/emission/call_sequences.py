@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 from stoffel.compiler.analysis.ir import CALLING, Node, TypedBlock
 from stoffel.compiler.analysis.liveness import FLAG
-from stoffel.compiler.names import ROOM
-from stoffel.compiler.safepoints import BEFORE, Known
-from stoffel.compiler.spots import FLAG_LOCAL
+from stoffel.compiler.emission.deopt_points import BEFORE, Known
+from stoffel.compiler.emission.global_names import ROOM
+from stoffel.compiler.emission.locations import FLAG_LOCAL
 
 if TYPE_CHECKING:
-    from stoffel.compiler.emission import Emitter
+    from stoffel.compiler.emission.emitter import Emitter
     from stoffel.compiler.splicing import Splice
     from stoffel.runtime.values import Shape
 

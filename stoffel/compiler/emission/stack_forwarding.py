@@ -9,7 +9,7 @@ from stoffel.compiler.analysis.liveness import FLAG, bit
 from stoffel.compiler.analysis.operation_forms import OPERATION_FORMS
 
 if TYPE_CHECKING:
-    from stoffel.compiler.emission import Emitter
+    from stoffel.compiler.emission.emitter import Emitter
 
 TAKING: Final = frozenset({"integer", "float", "string", "boolean"})
 """Forms that load their first source before anything else, and nothing but once."""

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from stoffel import VirtualMachine
-from stoffel.compiler.names import STRETCH
-from stoffel.compiler.safepoints import Unit
+from stoffel.compiler.emission.deopt_points import Unit
+from stoffel.compiler.emission.global_names import STRETCH
 from stoffel.isa.scalars import I64_MAX
 from stoffel.runtime import units as units_of_a_machine
 from tests.machines import loaded, seen_from_outside

@@ -7,8 +7,8 @@ import pytest
 import stoffel
 from stoffel import VirtualMachine
 from stoffel.compiler.cpython.verifier import check_unit, decode
-from stoffel.compiler.safepoints import BEFORE, DURING, NEXT, TAKEN, Held, Unit
-from stoffel.compiler.safepoints import LOOP as IN_PASSING
+from stoffel.compiler.emission.deopt_points import BEFORE, DURING, NEXT, TAKEN, Held, Unit
+from stoffel.compiler.emission.deopt_points import LOOP as IN_PASSING
 from tests.compiler.units import opcodes, units
 from tests.machines import failure, loaded, told
 

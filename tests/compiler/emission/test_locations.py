@@ -13,9 +13,9 @@ from stoffel.compiler.analysis.facts import kind_of_class, of_constant
 from stoffel.compiler.analysis.liveness import FLAG, bit
 from stoffel.compiler.cpython.verifier import check, decode
 from stoffel.compiler.cpython.writer import Writer
-from stoffel.compiler.names import box_name
-from stoffel.compiler.safepoints import Held, Known, Length, Order
-from stoffel.compiler.spots import FLAG_LOCAL, Spots
+from stoffel.compiler.emission.deopt_points import Held, Known, Length, Order
+from stoffel.compiler.emission.global_names import box_name
+from stoffel.compiler.emission.locations import FLAG_LOCAL, Spots
 from tests.compiler.units import layout
 
 NEEDED_ALL = sum(bit(place) for place in range(8)) | FLAG

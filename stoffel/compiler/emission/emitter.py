@@ -16,23 +16,11 @@ from stoffel.compiler.analysis.facts import CLASS, KIND_RANGES, PRIVATE, Fact, i
 from stoffel.compiler.analysis.ir import FLAG_BITS, Node, TypedBlock, TypedFunction
 from stoffel.compiler.analysis.liveness import FLAG, analyse, bit
 from stoffel.compiler.blocks import END, Edge
-from stoffel.compiler.branches import branch
-from stoffel.compiler.counting import count, counted_loops, start_counting, with_loops_together
 from stoffel.compiler.cpython.writer import Writer
-from stoffel.compiler.forms import FORMS
-from stoffel.compiler.names import (
-    ARGUMENTS_LOCAL,
-    ATTENTION,
-    CLOSURE_LOCAL,
-    LEAVE,
-    LIMIT,
-    PUBLISH,
-    RECOVER,
-    ROOM,
-)
-from stoffel.compiler.passing import passes_on
-from stoffel.compiler.polls import Moment, PollsInPassing
-from stoffel.compiler.safepoints import (
+from stoffel.compiler.emission.branches import branch
+from stoffel.compiler.emission.call_sequences import SEAMS, records_of
+from stoffel.compiler.emission.counted_loops import count, counted_loops, start_counting, with_loops_together
+from stoffel.compiler.emission.deopt_points import (
     BEFORE,
     BOUNDS,
     DEPTH,
@@ -48,9 +36,21 @@ from stoffel.compiler.safepoints import (
     Sum,
     Unit,
 )
-from stoffel.compiler.seams import SEAMS, records_of
-from stoffel.compiler.spots import FLAG_LOCAL, TOP, Spots
-from stoffel.compiler.stretches import Ranges, stretch
+from stoffel.compiler.emission.global_names import (
+    ARGUMENTS_LOCAL,
+    ATTENTION,
+    CLOSURE_LOCAL,
+    LEAVE,
+    LIMIT,
+    PUBLISH,
+    RECOVER,
+    ROOM,
+)
+from stoffel.compiler.emission.implicit_polls import Moment, PollsInPassing
+from stoffel.compiler.emission.locations import FLAG_LOCAL, TOP, Spots
+from stoffel.compiler.emission.selection import FORMS
+from stoffel.compiler.emission.stack_forwarding import passes_on
+from stoffel.compiler.emission.strip_mining import Ranges, stretch
 from stoffel.runtime.code import Code
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from stoffel.compiler.analysis.ir import TypedBlock
 from stoffel.compiler.blocks import END, Edge
-from stoffel.compiler.names import operation_name
-from stoffel.compiler.safepoints import NEXT, TAKEN, Held, Known, Order
+from stoffel.compiler.emission.deopt_points import NEXT, TAKEN, Held, Known, Order
+from stoffel.compiler.emission.global_names import operation_name
 
 if TYPE_CHECKING:
     from stoffel.compiler.cpython.writer import Label
-    from stoffel.compiler.emission import Emitter
+    from stoffel.compiler.emission.emitter import Emitter
 
 _OPERATORS: Final = {
     frozenset({-1}): "<",

@@ -18,8 +18,8 @@ from stoffel import VirtualMachine
 from stoffel.compiler.analysis.facts import I64, of_kinds
 from stoffel.compiler.analysis.ir import TypedBlock
 from stoffel.compiler.cpython.verifier import check_unit, decode
-from stoffel.compiler.polls import immediate_dominators
-from stoffel.compiler.safepoints import LOOP, Unit
+from stoffel.compiler.emission.deopt_points import LOOP, Unit
+from stoffel.compiler.emission.implicit_polls import immediate_dominators
 from stoffel.isa.scalars import U8, U16
 from stoffel.runtime.units import Units
 from tests.compiler.units import typed, units

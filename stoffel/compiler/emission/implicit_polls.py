@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from stoffel.compiler.analysis.ir import TypedBlock, TypedFunction
 from stoffel.compiler.analysis.liveness import bit
 from stoffel.compiler.blocks import END
-from stoffel.compiler.names import EMPTIED
-from stoffel.compiler.safepoints import LOOP, Held, Order, Site, Spot
-from stoffel.compiler.spots import TOP
+from stoffel.compiler.emission.deopt_points import LOOP, Held, Order, Site, Spot
+from stoffel.compiler.emission.global_names import EMPTIED
+from stoffel.compiler.emission.locations import TOP
 
 if TYPE_CHECKING:
     from stoffel.compiler.cpython.assembler import Position
     from stoffel.compiler.cpython.writer import Load
-    from stoffel.compiler.emission import Emitter
+    from stoffel.compiler.emission.emitter import Emitter
 
 FARTHEST: Final = 64
 """Dominators of a jump backwards that are looked at."""

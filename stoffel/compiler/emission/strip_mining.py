@@ -3,7 +3,7 @@
 A flag that is tested in each round is a fifth of a loop that does nothing else. The range that counts such a loop
 therefore ends early, and where it is exhausted it is seen whether the loop has ended (strip mining, with the poll
 between the strips). Only loops whose rounds are soon over are counted so: without calls, and without loops in them. How
-the ranges are written is in ``stoffel.compiler.counting``.
+the ranges are written is in ``stoffel.compiler.emission.counted_loops``.
 
 At the end of a stretch the record is as it was at the end of the last round, before the jump backwards, except that
 places have been moved to where the head of the loop expects them.
@@ -14,12 +14,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from stoffel.compiler.analysis.liveness import bit
-from stoffel.compiler.safepoints import Known, Site, Spot
-from stoffel.compiler.spots import FLAG_LOCAL, locals_of, name_of
+from stoffel.compiler.emission.deopt_points import Known, Site, Spot
+from stoffel.compiler.emission.locations import FLAG_LOCAL, locals_of, name_of
 
 if TYPE_CHECKING:
     from stoffel.compiler.cpython.writer import Label
-    from stoffel.compiler.emission import Emitter
+    from stoffel.compiler.emission.emitter import Emitter
 
 
 class Stretch(NamedTuple):

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Final
 from stoffel.compiler.analysis.facts import KIND_RANGES, UNIT_FACT, is_raw
 from stoffel.compiler.analysis.ir import Node
 from stoffel.compiler.analysis.operation_forms import OPERATION_FORMS
-from stoffel.compiler.closures import create_closure, get_upvalue, load_captures, set_upvalue
 from stoffel.compiler.cpython.writer import OPERATORS
-from stoffel.compiler.names import (
+from stoffel.compiler.emission.call_sequences import check_shape, expect_closure, load_room, publish, take_arguments
+from stoffel.compiler.emission.closures import create_closure, get_upvalue, load_captures, set_upvalue
+from stoffel.compiler.emission.deopt_points import AFTER, DURING, HANDOVER, Held, Known, Length, Order, Spot, Sum, Top
+from stoffel.compiler.emission.global_names import (
     CALL_CLOSURE,
     CAPTURES,
     OVERFLOW,
     foreign_name,
     operation_name,
 )
-from stoffel.compiler.safepoints import AFTER, DURING, HANDOVER, Held, Known, Length, Order, Spot, Sum, Top
-from stoffel.compiler.seams import check_shape, expect_closure, load_room, publish, take_arguments
-from stoffel.compiler.spots import FLAG_LOCAL
+from stoffel.compiler.emission.locations import FLAG_LOCAL
 from stoffel.isa.table import complete
 
 QUICK_INTEGER: Final = (1 << 30) - 1
@@ -39,7 +39,7 @@ _OPERATORS: Final = {
 
 if TYPE_CHECKING:
     from stoffel.compiler.cpython.writer import Label
-    from stoffel.compiler.emission import Emitter
+    from stoffel.compiler.emission.emitter import Emitter
 
 
 def _operands(emitter: Emitter, node: Node) -> None:

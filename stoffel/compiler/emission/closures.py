@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from stoffel.compiler.analysis.facts import UNIT_FACT
 from stoffel.compiler.analysis.ir import ARGUMENT, PLACE, UPVALUE, Capture, Node
-from stoffel.compiler.names import CLOSURE_LOCAL, FIND_UPVALUE, NEW_CLOSURE
-from stoffel.compiler.safepoints import HANDOVER, Known
-from stoffel.compiler.seams import take_arguments
+from stoffel.compiler.emission.call_sequences import take_arguments
+from stoffel.compiler.emission.deopt_points import HANDOVER, Known
+from stoffel.compiler.emission.global_names import CLOSURE_LOCAL, FIND_UPVALUE, NEW_CLOSURE
 
 if TYPE_CHECKING:
-    from stoffel.compiler.emission import Emitter
+    from stoffel.compiler.emission.emitter import Emitter
 
 
 def create_closure(emitter: Emitter, node: Node, landing: int) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 import stoffel
 from stoffel.compiler.analysis.facts import I64, Fact
-from stoffel.compiler.counting import counted_loops
+from stoffel.compiler.emission.counted_loops import counted_loops
 from stoffel.isa.scalars import I64_MAX
 from tests.compiler.units import typed
 

@@ -3,7 +3,7 @@
 A loop is counted if its only way back ends with the one increment in the loop of a register that the comparison at its
 head tests against a value which the loop does not change. The Python local of the counter then holds what the range
 gave last; where the VM's register has been incremented already it is that plus the step (a :class:`Sum`), which nothing
-has to compute unless somebody looks. A range may be a part of the loop only, see ``stoffel.compiler.stretches``.
+has to compute unless somebody looks. A range may be a part of the loop only, see ``stoffel.compiler.emission.strip_mining``.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from stoffel.compiler.analysis.facts import I64
 from stoffel.compiler.analysis.ir import RUNNING_OTHERS, Node, TypedBlock, TypedFunction
 from stoffel.compiler.blocks import END, Edge
-from stoffel.compiler.branches import branch_off
-from stoffel.compiler.names import RANGE, STRETCH, iterator_name
-from stoffel.compiler.safepoints import NEXT, TAKEN, Length, Order, Spot, Top
+from stoffel.compiler.emission.branches import branch_off
+from stoffel.compiler.emission.deopt_points import NEXT, TAKEN, Length, Order, Spot, Top
+from stoffel.compiler.emission.global_names import RANGE, STRETCH, iterator_name
 
 if TYPE_CHECKING:
     from stoffel.compiler.cpython.writer import Label
-    from stoffel.compiler.emission import Emitter
+    from stoffel.compiler.emission.emitter import Emitter
 
 _ALL: Final = frozenset({-1, 0, 1})
 

@@ -1,0 +1,1 @@
+"""From typed blocks to instructions of CPython: selection, value locations, calls, loops, polls, deopt points."""
