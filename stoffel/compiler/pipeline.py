@@ -26,10 +26,10 @@ from stoffel.compiler.analysis.facts import (
 from stoffel.compiler.analysis.inference import Inference
 from stoffel.compiler.analysis.ir import FLAG_BITS, FlowState, Layout, TypedFunction
 from stoffel.compiler.analysis.layout import FRAME_PARAMETERS, layout_of
-from stoffel.compiler.decoding import SHAPES
 from stoffel.compiler.emission.deopt_points import Held, Known, Spot, Unit
 from stoffel.compiler.emission.emitter import Emitter
 from stoffel.compiler.emission.global_names import CLOSURE_LOCAL, argument_name
+from stoffel.compiler.flow.decoding import SHAPES
 from stoffel.compiler.refusal import Refusal
 from stoffel.runtime.code import Code
 

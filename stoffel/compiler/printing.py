@@ -12,7 +12,6 @@ from stoffel.compiler.analysis.environment import Environment
 from stoffel.compiler.analysis.facts import kind_of, of_kinds
 from stoffel.compiler.analysis.ir import TypedBlock, TypedFunction
 from stoffel.compiler.analysis.liveness import FLAG, analyse, bit
-from stoffel.compiler.blocks import END
 from stoffel.compiler.emission.deopt_points import (
     AFTER,
     BEFORE,
@@ -26,6 +25,7 @@ from stoffel.compiler.emission.deopt_points import (
     TAKEN,
     Unit,
 )
+from stoffel.compiler.flow.blocks import END
 from stoffel.runtime.code import Code
 from stoffel.runtime.values import Value
 

@@ -15,7 +15,6 @@ from time import thread_time
 from types import CellType, CodeType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from stoffel.compiler import blocks, splicing
 from stoffel.compiler.analysis.environment import Feedback, Signature
 from stoffel.compiler.analysis.facts import (
     ANY,
@@ -36,8 +35,9 @@ from stoffel.compiler.cpython.listings import listing_name, register_listing
 from stoffel.compiler.cpython.writer import function_of
 from stoffel.compiler.emission import global_names
 from stoffel.compiler.emission.deopt_points import Unit
+from stoffel.compiler.flow import blocks, inlining
+from stoffel.compiler.flow.inlining import Callee, Splice
 from stoffel.compiler.refusal import TOO_DEEP, Refusal
-from stoffel.compiler.splicing import Callee, Splice
 from stoffel.isa.program import Instruction
 from stoffel.isa.scalars import constant_key
 from stoffel.isa.table import Flow
@@ -376,7 +376,7 @@ class Units:
             splice = (
                 Splice(code, instructions)
                 if counts
-                else splicing.splice(code, instructions, self, self._kept_apart.get(code, ()))
+                else inlining.splice(code, instructions, self, self._kept_apart.get(code, ()))
             )
             self._splices[code] = splice
             for inlined in splice.inlined:
@@ -405,7 +405,7 @@ class Units:
             return self.graph(code, entry)
         graphs = self._spliced_graphs.setdefault(code, {})
         if entry not in graphs:
-            graphs[entry] = splicing.graph(splice, entry)
+            graphs[entry] = inlining.graph(splice, entry)
         return graphs[entry]
 
     def closure_at(self, code: Code, index: int) -> Callee | None:
@@ -418,7 +418,7 @@ class Units:
         known = self._closures.get(key, callee)
         if key in self._closures and (known is None or known == callee):
             return
-        if known == callee and not splicing.suits(callee.code, self, [code]):
+        if known == callee and not inlining.suits(callee.code, self, [code]):
             return
         self._closures[key] = callee if known == callee else None
         for host, splice in list(self._splices.items()):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from stoffel.compiler import splicing
+from stoffel.compiler.flow import inlining
 
 
 @pytest.fixture
 def nothing_inlined(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every call be one, however small the function is."""
-    monkeypatch.setattr(splicing, "MOST", 0)
+    monkeypatch.setattr(inlining, "MOST", 0)

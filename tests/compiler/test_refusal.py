@@ -8,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from stoffel import VirtualMachine
-from stoffel.compiler import pipeline, splicing
+from stoffel.compiler import pipeline
 from stoffel.compiler.analysis.facts import I64, of_kinds
 from stoffel.compiler.analysis.inference import Inference
+from stoffel.compiler.flow import inlining
 from stoffel.compiler.refusal import NO_STATIC_SHAPE, Refusal
 from tests.machines import loaded
 
@@ -153,7 +154,7 @@ def refused_and_accepted(case: Case, most: int) -> tuple[set[str], set[str]]:
                 accepted.add(name)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(splicing, "MOST", most)
+        patch.setattr(inlining, "MOST", most)
         run(case, ALWAYS, inspect=look)
     return refused, accepted
 
@@ -161,7 +162,7 @@ def refused_and_accepted(case: Case, most: int) -> tuple[set[str], set[str]]:
 @given(cases(CALLING, UNEVEN))
 @settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_no_function_is_refused_with_inlining_that_is_accepted_without(case: Case) -> None:
-    refused, _ = refused_and_accepted(case, splicing.MOST)
+    refused, _ = refused_and_accepted(case, inlining.MOST)
     if refused:
         _, accepted = refused_and_accepted(case, 0)
         assert refused & accepted == set(), case.listing()

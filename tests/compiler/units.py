@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import stoffel
-from stoffel.compiler import blocks
 from stoffel.compiler.analysis.environment import Feedback
 from stoffel.compiler.analysis.facts import UNIT_FACT, Fact
 from stoffel.compiler.analysis.inference import Inference
 from stoffel.compiler.analysis.ir import FLAG_BITS, FlowState, Layout, TypedFunction
 from stoffel.compiler.cpython.verifier import decode
 from stoffel.compiler.emission.deopt_points import Unit
-from stoffel.compiler.splicing import Splice
+from stoffel.compiler.flow import blocks
+from stoffel.compiler.flow.inlining import Splice
 from stoffel.isa.program import Function
 from stoffel.runtime.code import Code
 from tests.machines import loaded

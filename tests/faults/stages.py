@@ -37,7 +37,7 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
         "tests/compiler/analysis/test_load_elimination.py",
         "tests/compiler/test_refusal.py",
     ),
-    "stoffel/compiler/analysis/inlined_calls.py": ("tests/compiler/test_splicing.py",),
+    "stoffel/compiler/analysis/inlined_calls.py": ("tests/compiler/flow/test_inlining.py",),
     "stoffel/compiler/kernels": ("tests/runtime/test_kernels.py",),
     "stoffel/compiler/kernels/analysis.py": (
         "tests/compiler/kernels/test_analysis.py",
@@ -71,10 +71,10 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
         "tests/compiler/emission/test_emitter.py",
     ),
     "stoffel/compiler/emission/call_sequences.py": ("tests/compiler/analysis/test_inlined_calls.py",),
-    "stoffel/compiler/splicing.py": ("tests/compiler/analysis/test_inlined_calls.py",),
+    "stoffel/compiler/flow/inlining.py": ("tests/compiler/analysis/test_inlined_calls.py",),
     "stoffel/compiler/pipeline.py": ("tests/compiler/test_refusal.py",),
     "stoffel/compiler/analysis/ir.py": (
-        "tests/compiler/test_splicing.py",
+        "tests/compiler/flow/test_inlining.py",
         "tests/compiler/analysis/test_inlined_calls.py",
     ),
     "stoffel/runtime/compiled.py": (

@@ -31,7 +31,7 @@ from stoffel.compiler.analysis.facts import (
     with_hint,
 )
 from stoffel.compiler.analysis.ir import ARGUMENT, AROUND, PLACE, UPVALUE, Capture, FlowState, Node
-from stoffel.compiler.splicing import Callee
+from stoffel.compiler.flow.inlining import Callee
 from stoffel.isa.scalars import I64_MAX
 from stoffel.runtime.code import Code
 from stoffel.runtime.foreign import ForeignFunction

@@ -9,8 +9,8 @@ from stoffel.runtime.code import Code
 from stoffel.runtime.foreign import ForeignFunction
 
 if TYPE_CHECKING:
-    from stoffel.compiler.blocks import Graph
-    from stoffel.compiler.splicing import Callee, Splice
+    from stoffel.compiler.flow.blocks import Graph
+    from stoffel.compiler.flow.inlining import Callee, Splice
     from stoffel.isa.program import Instruction
 
 LARGE = 2000

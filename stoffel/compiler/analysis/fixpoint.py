@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 
 from stoffel.compiler.analysis.facts import Fact, equal, join, widen
 from stoffel.compiler.analysis.ir import FlowState, TypedBlock
-from stoffel.compiler.blocks import END, Block, Edge, Graph
-from stoffel.compiler.ordering import weak_topological_order
+from stoffel.compiler.flow.blocks import END, Block, Edge, Graph
+from stoffel.compiler.flow.ordering import weak_topological_order
 
 VISITS_BEFORE_WIDENING: Final = 1
 """Visits of a loop's head that follow exactly what happens; then ranges that still grow are widened."""

@@ -33,8 +33,8 @@ from stoffel.compiler.analysis.fixpoint import Effects, Fixpoint, NoStaticShapeE
 from stoffel.compiler.analysis.ir import FLAG_BITS, Comparison, FlowState, Layout, Node, TypedBlock, TypedFunction
 from stoffel.compiler.analysis.narrowing import narrowed
 from stoffel.compiler.analysis.operation_forms import native_form, result_kinds
-from stoffel.compiler.blocks import END, Block, Graph
-from stoffel.compiler.decoding import (
+from stoffel.compiler.flow.blocks import END, Block, Graph
+from stoffel.compiler.flow.decoding import (
     CALL,
     CONSTANT,
     ENTER,
@@ -56,7 +56,7 @@ from stoffel.runtime.operations import OPERATIONS
 
 if TYPE_CHECKING:
     from stoffel.compiler.analysis.environment import Environment, Feedback
-    from stoffel.compiler.splicing import Inlined
+    from stoffel.compiler.flow.inlining import Inlined
 
 _BITWISE: Final = frozenset({"AND", "OR", "XOR", "NOT"})
 _SHIFTS: Final = frozenset({"SHL", "SHR"})

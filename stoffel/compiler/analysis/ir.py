@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from stoffel.compiler.analysis.facts import IMPOSSIBLE, UNIT_FACT, Fact
-from stoffel.compiler.blocks import Block, Edge
-from stoffel.compiler.decoding import Step
+from stoffel.compiler.flow.blocks import Block, Edge
+from stoffel.compiler.flow.decoding import Step
 
 if TYPE_CHECKING:
-    from stoffel.compiler.splicing import Splice
+    from stoffel.compiler.flow.inlining import Splice
 
 FLAG_BITS: Final = {-1: 1, 0: 2, 1: 4}
 """Bits of a set of compare-flag values."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from stoffel.compiler.analysis.ir import Layout
 from stoffel.compiler.emission.global_names import ARGUMENTS_LOCAL, CLOSURE_LOCAL, UPVALUES_LOCAL
-from stoffel.compiler.splicing import Splice
+from stoffel.compiler.flow.inlining import Splice
 from stoffel.isa.program import Instruction
 from stoffel.isa.table import ROWS, OperandKind
 from stoffel.runtime.code import Code

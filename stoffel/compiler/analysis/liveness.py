@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from stoffel.compiler.analysis.ir import Node, TypedBlock, TypedFunction
-from stoffel.compiler.blocks import END
+from stoffel.compiler.flow.blocks import END
 
 Hidden = Callable[[int], int]
 """What the interpreter does not see at an instruction (see ``Layout.hidden``)."""

@@ -14,7 +14,7 @@ from typing import Final
 from stoffel.compiler.analysis.facts import equal, interchangeable, join
 from stoffel.compiler.analysis.fixpoint import different
 from stoffel.compiler.analysis.ir import FlowState, TypedBlock
-from stoffel.compiler.blocks import END, Block, Edge
+from stoffel.compiler.flow.blocks import END, Block, Edge
 
 _PASSES: Final = 3
 """Most passes; each takes what was narrowed one loop further out."""

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from stoffel.compiler.analysis.ir import TypedBlock
-from stoffel.compiler.blocks import END, Edge
 from stoffel.compiler.emission.deopt_points import NEXT, TAKEN, Held, Known, Order
 from stoffel.compiler.emission.global_names import operation_name
+from stoffel.compiler.flow.blocks import END, Edge
 
 if TYPE_CHECKING:
     from stoffel.compiler.cpython.writer import Label

@@ -16,7 +16,7 @@ from stoffel.compiler.emission.locations import FLAG_LOCAL
 
 if TYPE_CHECKING:
     from stoffel.compiler.emission.emitter import Emitter
-    from stoffel.compiler.splicing import Splice
+    from stoffel.compiler.flow.inlining import Splice
     from stoffel.runtime.values import Shape
 
 

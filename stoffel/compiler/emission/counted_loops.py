@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from stoffel.compiler.analysis.facts import I64
 from stoffel.compiler.analysis.ir import RUNNING_OTHERS, Node, TypedBlock, TypedFunction
-from stoffel.compiler.blocks import END, Edge
 from stoffel.compiler.emission.branches import branch_off
 from stoffel.compiler.emission.deopt_points import NEXT, TAKEN, Length, Order, Spot, Top
 from stoffel.compiler.emission.global_names import RANGE, STRETCH, iterator_name
+from stoffel.compiler.flow.blocks import END, Edge
 
 if TYPE_CHECKING:
     from stoffel.compiler.cpython.writer import Label

@@ -18,7 +18,7 @@ from stoffel.runtime.code import Code
 from stoffel.runtime.values import Value
 
 if TYPE_CHECKING:
-    from stoffel.compiler.splicing import Inlined, Splice
+    from stoffel.compiler.flow.inlining import Inlined, Splice
 
 BEFORE: Final = 0
 """Leaving before the instruction has done anything: the interpreter executes it."""

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 from stoffel.compiler.analysis.facts import CLASS, KIND_RANGES, PRIVATE, Fact, is_raw, of_kinds
 from stoffel.compiler.analysis.ir import FLAG_BITS, Node, TypedBlock, TypedFunction
 from stoffel.compiler.analysis.liveness import FLAG, analyse, bit
-from stoffel.compiler.blocks import END, Edge
 from stoffel.compiler.cpython.writer import Writer
 from stoffel.compiler.emission.branches import branch
 from stoffel.compiler.emission.call_sequences import SEAMS, records_of
@@ -51,6 +50,7 @@ from stoffel.compiler.emission.locations import FLAG_LOCAL, TOP, Spots
 from stoffel.compiler.emission.selection import FORMS
 from stoffel.compiler.emission.stack_forwarding import passes_on
 from stoffel.compiler.emission.strip_mining import Ranges, stretch
+from stoffel.compiler.flow.blocks import END, Edge
 from stoffel.runtime.code import Code
 
 if TYPE_CHECKING:

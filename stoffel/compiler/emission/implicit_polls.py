@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from stoffel.compiler.analysis.ir import TypedBlock, TypedFunction
 from stoffel.compiler.analysis.liveness import bit
-from stoffel.compiler.blocks import END
 from stoffel.compiler.emission.deopt_points import LOOP, Held, Order, Site, Spot
 from stoffel.compiler.emission.global_names import EMPTIED
 from stoffel.compiler.emission.locations import TOP
+from stoffel.compiler.flow.blocks import END
 
 if TYPE_CHECKING:
     from stoffel.compiler.cpython.assembler import Position

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.compiler.analysis.layout import layout_of
-from stoffel.compiler.blocks import END, Block
-from stoffel.compiler.decoding import CALL, CONSTANT, NOTHING, OPERATION, OTHER, PEEK, PUSH, RETURN, Step, decode
+from stoffel.compiler.flow.blocks import END, Block
+from stoffel.compiler.flow.decoding import CALL, CONSTANT, NOTHING, OPERATION, OTHER, PEEK, PUSH, RETURN, Step, decode
 from stoffel.compiler.kernels import INSTRUCTION_LIMIT, builtins, closures, operations
 from stoffel.compiler.kernels.duplication import with_copied_tails
 from stoffel.compiler.kernels.instances import Action, Instance, State, TypedBlock, Variant, leave

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from stoffel.compiler.blocks import Block, Edge, Graph
+from stoffel.compiler.flow.blocks import Block, Edge, Graph
 from stoffel.isa.table import Flow
 
 COPIED_LENGTH: Final = 8

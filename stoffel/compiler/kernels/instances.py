@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from stoffel.compiler.blocks import Block, Edge, Graph
+from stoffel.compiler.flow.blocks import Block, Edge, Graph
 from stoffel.compiler.kernels.types import UNIT, Cell, Type, VariantKey
 
 if TYPE_CHECKING:

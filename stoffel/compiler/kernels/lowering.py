@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from stoffel.compiler.blocks import END, Edge
+from stoffel.compiler.flow.blocks import END, Edge
 from stoffel.compiler.kernels import SYMBOL, arrays, buffer, calling, operations
 from stoffel.compiler.kernels.analysis import Family
 from stoffel.compiler.kernels.builtins import BUILTINS

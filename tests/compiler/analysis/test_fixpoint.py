@@ -11,8 +11,8 @@ from stoffel import VirtualMachine
 from stoffel.compiler.analysis.facts import I64, Fact, equal, join, of_constant, of_kinds
 from stoffel.compiler.analysis.inference import Inference
 from stoffel.compiler.analysis.ir import FlowState, TypedBlock, TypedFunction
-from stoffel.compiler.blocks import Block
-from stoffel.compiler.decoding import decode
+from stoffel.compiler.flow.blocks import Block
+from stoffel.compiler.flow.decoding import decode
 from tests.compiler.generators import make_case
 from tests.compiler.oracle import ALWAYS, run
 from tests.compiler.units import function, layout, typed

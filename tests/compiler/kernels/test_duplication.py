@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stoffel.compiler.blocks import Graph, build
+from stoffel.compiler.flow.blocks import Graph, build
 from stoffel.compiler.kernels.duplication import COPIED_LENGTH, with_copied_tails
 from stoffel.isa.assembler import assemble
 from tests.machines import failure, loaded

@@ -16,7 +16,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from stoffel.compiler.analysis.environment import LARGE
-from stoffel.compiler.blocks import END, Block, Edge, Graph, build, simplified, split
+from stoffel.compiler.flow.blocks import END, Block, Edge, Graph, build, simplified, split
 from stoffel.isa.program import Instruction
 from stoffel.isa.table import Flow, OperandKind
 from stoffel.runtime.code import LARGE_FRAME, Code

@@ -14,14 +14,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from stoffel.compiler.decoding import CONSTANT, OPERATION, OTHER, SHAPES
+from stoffel.compiler.flow.decoding import CONSTANT, OPERATION, OTHER, SHAPES
 from stoffel.errors import VMError
 from stoffel.isa.program import Instruction
 from stoffel.isa.table import Flow
 from stoffel.runtime.operations import OPERATIONS
 
 if TYPE_CHECKING:
-    from stoffel.compiler.splicing import Splice
+    from stoffel.compiler.flow.inlining import Splice
 
 THREADED_LENGTH: Final = 8
 """Most instructions of a block that is copied to thread a jump through it."""
@@ -87,7 +87,7 @@ class Graph:
         self.blocks = blocks
         self._order: list[Block] = []
         self.visiting_order: list[int] = []
-        """What ``stoffel.compiler.ordering`` has found, once it has been asked."""
+        """What ``stoffel.compiler.flow.ordering`` has found, once it has been asked."""
         self.predecessors: dict[int, list[int]] = {start: [] for start in blocks}
         for start, block in blocks.items():
             for edge in block.edges():

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from stoffel import VirtualMachine
-from stoffel.compiler import splicing
-from stoffel.compiler.blocks import END
+from stoffel.compiler.flow import inlining
+from stoffel.compiler.flow.blocks import END
+from stoffel.compiler.flow.inlining import Splice
 from stoffel.compiler.pipeline import spliced_layout
-from stoffel.compiler.splicing import Splice
 from stoffel.runtime.code import Code
 from tests.machines import loaded
 
@@ -110,7 +110,7 @@ def test_an_inlined_instruction_shows_its_own_text_its_function_and_its_depth() 
 
 def test_blocks_lead_into_the_function_and_back_behind_the_call() -> None:
     splice = spliced(INNER + MAIN.replace("middle", "nobody"))
-    graph = splicing.graph(splice, 0)
+    graph = inlining.graph(splice, 0)
     (inlined,) = splice.inlined
     assert graph.blocks[0].body == [0, 1, 2, 3, 4, 5, inlined.base]
     returns = [block.next for block in graph.blocks.values() if splice.instructions[block.body[-1]].name == "RET"]
@@ -157,14 +157,14 @@ end:
 end
 """
     splice = spliced(text)
-    graph = splicing.graph(splice, 0)
+    graph = inlining.graph(splice, 0)
     branches = [block.branch_at for block in graph.blocks.values() if block.branch is not None]
     assert branches == [splice.inlined[0].base + 1]
 
 
 def test_a_call_that_ends_the_function_leads_to_its_end() -> None:
     splice = spliced(INNER + "function main(a)\nPUSHARG r0\nPUSHARG r0\nCALL inner\nend\n")
-    graph = splicing.graph(splice, 0)
+    graph = inlining.graph(splice, 0)
     targets = {edge.target for block in graph.blocks.values() for edge in block.edges()}
     assert END in targets
 
@@ -202,13 +202,13 @@ def test_not_inlined_is_a_function_with(body: str) -> None:
 def test_the_growth_of_a_function_is_bounded() -> None:
     small = "function f(a)\n" + "NOP\n" * 30 + "RET r0\nend\n"
     splice = spliced(small + "function main(a)\n" + "PUSHARG r0\nCALL f\n" * 50 + "RET r0\nend\n")
-    assert len(splice.inlined) == (splicing.GROWTH + len(splice.own)) // 31
+    assert len(splice.inlined) == (inlining.GROWTH + len(splice.own)) // 31
 
 
 def test_calls_within_each_other_are_inlined_to_a_depth() -> None:
     chain = "".join(f"function f{n}(a)\nPUSHARG r0\nCALL f{n + 1}\nRET r0\nend\n" for n in range(8))
     splice = spliced(chain + "function f8(a)\nRET r0\nend\n", "f0")
-    assert [inlined.depth for inlined in splice.inlined] == [*range(1, splicing.DEEPEST + 1)]
+    assert [inlined.depth for inlined in splice.inlined] == [*range(1, inlining.DEEPEST + 1)]
 
 
 def test_nothing_is_inlined_where_calls_are_counted() -> None:

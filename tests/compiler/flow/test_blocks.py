@@ -7,7 +7,7 @@ import random
 import pytest
 
 import stoffel
-from stoffel.compiler.blocks import END, Graph
+from stoffel.compiler.flow.blocks import END, Graph
 from stoffel.isa.table import OperandKind
 from stoffel.runtime.operations import OPERATIONS
 from tests.compiler.units import graph

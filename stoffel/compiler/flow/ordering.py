@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from stoffel.compiler.blocks import END, Graph
+from stoffel.compiler.flow.blocks import END, Graph
 
 DEEPEST: Final = 12
 """Loops nested more deeply than this are not ordered among themselves any more: the order is a matter of speed only."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from stoffel.compiler.blocks import END, Graph
-from stoffel.compiler.ordering import DEEPEST, weak_topological_order
+from stoffel.compiler.flow.blocks import END, Graph
+from stoffel.compiler.flow.ordering import DEEPEST, weak_topological_order
 from tests.compiler.units import graph
 
 

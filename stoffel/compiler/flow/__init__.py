@@ -1,0 +1,1 @@
+"""The shape of a function: decoded instructions, basic blocks, the order of a walk, inlining."""
