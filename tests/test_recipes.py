@@ -12,8 +12,8 @@ from stoffel.compiler.analysis import calls, operation_forms, ranges
 from stoffel.compiler.emission import selection
 from stoffel.compiler.emission.global_names import operation_name
 from stoffel.compiler.kernels import arrays
-from stoffel.compiler.kernels import builtins as kernel_builtins
 from stoffel.compiler.kernels import operations as kernel_operations
+from stoffel.compiler.kernels.analysis import builtin_types as kernel_builtins
 from stoffel.isa import table
 from stoffel.runtime import operations, steps
 from stoffel.runtime.builtins import lists

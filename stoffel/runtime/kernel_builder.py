@@ -182,7 +182,7 @@ class Preparation:
 
         Raises Refusal for a function that is too large for a kernel.
         """
-        from stoffel.compiler.kernels.types import functions_of
+        from stoffel.compiler.kernels.analysis.types import functions_of
 
         size = len(self.units.instructions_of(code))
         if size > INSTRUCTION_LIMIT:
@@ -234,7 +234,7 @@ class Preparation:
 
     def places_read(self, code: Code, entry: int) -> list[int]:
         """Return the places whose values matter where a record is taken over."""
-        from stoffel.compiler.kernels.reading import places_read
+        from stoffel.compiler.kernels.analysis.live_in import places_read
 
         layout = layout_of(code, self.units.instructions_of(code))
         return places_read(self.units.graph(code, entry), layout)
@@ -244,9 +244,9 @@ class Preparation:
 
         It has at most *most* instructions; one that had more is refused by TooLarge.
         """
-        from stoffel.compiler.kernels.analysis import Family
+        from stoffel.compiler.kernels.analysis.inference import Family
+        from stoffel.compiler.kernels.analysis.types import type_of_code
         from stoffel.compiler.kernels.lowering import lower
-        from stoffel.compiler.kernels.types import type_of_code
 
         family = Family(self.units, self.units.instructions_of, most)
         main = family.analyse(code, entry, [type_of_code(item) for item in codes])

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.compiler.kernels import buffer
-from stoffel.compiler.kernels.types import variant_of
+from stoffel.compiler.kernels.analysis.types import variant_of
 from stoffel.runtime.frames import ActivationRecord
 from stoffel.runtime.interruptions import complete
 from stoffel.runtime.kernel_memory import NOT_RUN, Memory

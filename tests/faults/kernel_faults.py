@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from tests.faults.faults import Fault
 
-TYPES = "stoffel/compiler/kernels/types.py"
-ANALYSIS = "stoffel/compiler/kernels/analysis.py"
-DUPLICATION = "stoffel/compiler/kernels/duplication.py"
+TYPES = "stoffel/compiler/kernels/analysis/types.py"
+ANALYSIS = "stoffel/compiler/kernels/analysis/inference.py"
+DUPLICATION = "stoffel/compiler/kernels/analysis/tail_duplication.py"
 OPERATIONS = "stoffel/compiler/kernels/operations.py"
-BUILTINS = "stoffel/compiler/kernels/builtins.py"
+BUILTINS = "stoffel/compiler/kernels/analysis/builtin_types.py"
 ARRAYS = "stoffel/compiler/kernels/arrays.py"
 CALLING = "stoffel/compiler/kernels/calling.py"
-CLOSURES = "stoffel/compiler/kernels/closures.py"
+CLOSURES = "stoffel/compiler/kernels/analysis/closure_calls.py"
 LOWERING = "stoffel/compiler/kernels/lowering.py"
 SUPPORT = "stoffel/compiler/kernels/support.py"
 RUN = "stoffel/runtime/kernel_run.py"

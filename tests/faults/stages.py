@@ -39,13 +39,13 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
     ),
     "stoffel/compiler/analysis/inlined_calls.py": ("tests/compiler/flow/test_inlining.py",),
     "stoffel/compiler/kernels": ("tests/runtime/test_kernels.py",),
-    "stoffel/compiler/kernels/analysis.py": (
-        "tests/compiler/kernels/test_analysis.py",
+    "stoffel/compiler/kernels/analysis/inference.py": (
+        "tests/compiler/kernels/analysis/test_inference.py",
         "tests/compiler/kernels/test_closures_refused.py",
         "tests/runtime/test_kernels.py",
     ),
     "stoffel/compiler/kernels/arrays.py": ("tests/runtime/test_kernels.py", "tests/compiler/kernels/test_arrays.py"),
-    "stoffel/compiler/kernels/closures.py": (
+    "stoffel/compiler/kernels/analysis/closure_calls.py": (
         "tests/compiler/kernels/test_closures.py",
         "tests/compiler/kernels/test_closures_entering.py",
     ),

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Final
 
 from stoffel.compiler.kernels import buffer, objects
-from stoffel.compiler.kernels.builtins import BUILTINS
+from stoffel.compiler.kernels.analysis.builtin_types import BUILTINS
+from stoffel.compiler.kernels.analysis.types import BOOL, FLOAT, ArrayOf, RecordOf, Type
 from stoffel.compiler.kernels.support import LENGTH_RANGE, TBAA_ELEMENTS, UNLIKELY
-from stoffel.compiler.kernels.types import BOOL, FLOAT, ArrayOf, RecordOf, Type
 from stoffel.compiler.kernels.writer import Writer
 from stoffel.isa.table import complete
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from stoffel.compiler.kernels import buffer
-from stoffel.compiler.kernels.instances import Action, Instance
+from stoffel.compiler.kernels.analysis.ir import Action, Instance
+from stoffel.compiler.kernels.analysis.types import NOWHERE, ClosureOf, Mixed, Type
 from stoffel.compiler.kernels.support import TBAA_FIELDS, TBAA_OBJECT
-from stoffel.compiler.kernels.types import NOWHERE, ClosureOf, Mixed, Type
 from stoffel.compiler.kernels.writer import LLVM, Writer
 
 if TYPE_CHECKING:

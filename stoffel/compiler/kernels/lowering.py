@@ -12,11 +12,10 @@ from typing import Final, NamedTuple
 
 from stoffel.compiler.flow.blocks import END, Edge
 from stoffel.compiler.kernels import SYMBOL, arrays, buffer, calling, operations
-from stoffel.compiler.kernels.analysis import Family
-from stoffel.compiler.kernels.builtins import BUILTINS
-from stoffel.compiler.kernels.instances import Action, Instance, State, TypedBlock
-from stoffel.compiler.kernels.support import SUPPORT, UNLIKELY, double
-from stoffel.compiler.kernels.types import (
+from stoffel.compiler.kernels.analysis.builtin_types import BUILTINS
+from stoffel.compiler.kernels.analysis.inference import Family
+from stoffel.compiler.kernels.analysis.ir import Action, Instance, State, TypedBlock
+from stoffel.compiler.kernels.analysis.types import (
     DOUBLE,
     INTEGER,
     NOWHERE,
@@ -30,6 +29,7 @@ from stoffel.compiler.kernels.types import (
     VariantKey,
     variant_code,
 )
+from stoffel.compiler.kernels.support import SUPPORT, UNLIKELY, double
 from stoffel.compiler.kernels.writer import LLVM, Site, Writer
 
 _LABEL: Final = re.compile(r"label (%[\w.]+)")

@@ -8,8 +8,8 @@ order leaves the kernel, so that the bits tell the order as well: programs can s
 from __future__ import annotations
 
 from stoffel.compiler.kernels import buffer
+from stoffel.compiler.kernels.analysis.types import Known, RecordOf, Type
 from stoffel.compiler.kernels.support import TBAA_FIELDS, TBAA_OBJECT
-from stoffel.compiler.kernels.types import Known, RecordOf, Type
 from stoffel.compiler.kernels.writer import LLVM, Writer
 
 Operands = tuple[tuple[Type, str], ...]

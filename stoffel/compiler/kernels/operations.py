@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from stoffel.compiler.kernels import buffer
-from stoffel.compiler.kernels.types import BOOL, FLOAT, Scalar, Type
+from stoffel.compiler.kernels.analysis.types import BOOL, FLOAT, Scalar, Type
 from stoffel.compiler.kernels.writer import Writer
 from stoffel.isa.scalars import INTEGER_KINDS, IntegerKind
 from stoffel.isa.table import OPERATION_NAMES, complete

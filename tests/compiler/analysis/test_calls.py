@@ -13,7 +13,7 @@ from stoffel import Closure, VirtualMachine, VMError
 from stoffel.compiler.analysis import calls, load_elimination
 from stoffel.compiler.analysis.calls import RESULTS
 from stoffel.compiler.analysis.facts import KIND_RANGES, kind_of
-from stoffel.compiler.kernels import builtins, closures
+from stoffel.compiler.kernels.analysis import builtin_types, closure_calls
 from stoffel.runtime.builtins.catalogue import MPC_BUILTINS, STANDARD_LIBRARY
 from tests.compiler.generators import Case
 from tests.compiler.oracle import COMPILED, compare
@@ -103,7 +103,7 @@ end
 
 @pytest.mark.parametrize(
     "names",
-    [RESULTS, calls._OPENERS, load_elimination._BUILTINS, builtins.BUILTINS, closures.RULES],
+    [RESULTS, calls._OPENERS, load_elimination._BUILTINS, builtin_types.BUILTINS, closure_calls.RULES],
     ids=["results", "openers", "remembered", "kernels", "closures"],
 )
 def test_what_the_compiler_knows_of_builtins_has_no_other_names(names: Any) -> None:

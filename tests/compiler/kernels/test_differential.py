@@ -16,9 +16,9 @@ import pytest
 
 from stoffel import VirtualMachine
 from stoffel.compiler.kernels import arrays, operations
-from stoffel.compiler.kernels.analysis import Family
+from stoffel.compiler.kernels.analysis.inference import Family
+from stoffel.compiler.kernels.analysis.types import type_of_code
 from stoffel.compiler.kernels.lowering import _ACTIONS
-from stoffel.compiler.kernels.types import type_of_code
 from stoffel.compiler.refusal import Refusal
 from stoffel.runtime import elements
 from tests.compiler.generators.numeric import make_numeric_case

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from stoffel import VirtualMachine
-from stoffel.compiler.kernels.analysis import Family
+from stoffel.compiler.kernels.analysis.inference import Family
+from stoffel.compiler.kernels.analysis.types import type_of_code
 from stoffel.compiler.kernels.lowering import Kernel, lower
 from stoffel.compiler.kernels.machine_code import optimised
-from stoffel.compiler.kernels.types import type_of_code
 from tests.machines import loaded
 
 from .programs import expanded

@@ -8,7 +8,7 @@ import pytest
 
 import stoffel
 from stoffel import VirtualMachine, VMError
-from stoffel.compiler.kernels.types import I64, Cell, RecordOf, Row, fields_of, join, type_of_code
+from stoffel.compiler.kernels.analysis.types import I64, Cell, RecordOf, Row, fields_of, join, type_of_code
 from tests.machines import loaded
 
 PARTICLE = """\

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from stoffel.compiler.kernels.instances import OPENED_CALLS, OPENED_LENGTH
+from stoffel.compiler.kernels.analysis.ir import OPENED_CALLS, OPENED_LENGTH
 from stoffel.compiler.kernels.machine_code import optimised
 from tests.machines import failure, loaded
 from tests.ways import ALL_WAYS, Way

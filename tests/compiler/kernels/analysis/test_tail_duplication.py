@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stoffel.compiler.flow.blocks import Graph, build
-from stoffel.compiler.kernels.duplication import COPIED_LENGTH, with_copied_tails
+from stoffel.compiler.kernels.analysis.tail_duplication import COPIED_LENGTH, with_copied_tails
 from stoffel.isa.assembler import assemble
 from tests.machines import failure, loaded
 from tests.ways import ALL_WAYS, Way

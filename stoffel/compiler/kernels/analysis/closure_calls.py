@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from stoffel.compiler.kernels.instances import Action, Instance, Variant, leave
-from stoffel.compiler.kernels.types import UNIT, Cell, ClosureOf, Known, Mixed, Type, Variants, join, words
+from stoffel.compiler.kernels.analysis.ir import Action, Instance, Variant, leave
+from stoffel.compiler.kernels.analysis.types import UNIT, Cell, ClosureOf, Known, Mixed, Type, Variants, join, words
 from stoffel.runtime.code import Code
 
 if TYPE_CHECKING:
-    from stoffel.compiler.kernels.analysis import Flowing
+    from stoffel.compiler.kernels.analysis.inference import Flowing
 
 Sources = tuple[int, ...]
 Types = tuple[Type, ...]

@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 
 from stoffel import Function, Instruction, VirtualMachine
-from stoffel.compiler.kernels.analysis import Family
-from stoffel.compiler.kernels.duplication import COPIED_LENGTH
-from stoffel.compiler.kernels.types import I64
+from stoffel.compiler.kernels.analysis.inference import Family
+from stoffel.compiler.kernels.analysis.tail_duplication import COPIED_LENGTH
+from stoffel.compiler.kernels.analysis.types import I64
 from stoffel.compiler.refusal import Refusal
+from tests.compiler.kernels.programs import alike, counting, expanded, refusals
+from tests.compiler.kernels.test_arrays import FROM_OUTSIDE, HOOKS
 from tests.machines import loaded
-
-from .programs import alike, counting, expanded, refusals
-from .test_arrays import FROM_OUTSIDE, HOOKS
 
 OBJECT = 'r9 = create_object()\nLDI r5, "x"\n_ = set_field(r9, r5, r1)\n'
 CAPTURING = "function inner()\n.upvalues (n)\nLDI r0, 1\nRET r0\nend"

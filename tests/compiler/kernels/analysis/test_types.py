@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stoffel.compiler.kernels.types import (
+from stoffel.compiler.kernels.analysis.types import (
     BOOL,
     FLOAT,
     I64,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from stoffel.compiler.flow.blocks import Block, Edge, Graph
-from stoffel.compiler.kernels.types import UNIT, Cell, Type, VariantKey
+from stoffel.compiler.kernels.analysis.types import UNIT, Cell, Type, VariantKey
 
 if TYPE_CHECKING:
     from stoffel.compiler.analysis.ir import Layout

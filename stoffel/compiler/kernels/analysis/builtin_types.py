@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from stoffel.compiler.kernels.types import (
+from stoffel.compiler.kernels.analysis.types import (
     BOOL,
     I64,
     UNIT,

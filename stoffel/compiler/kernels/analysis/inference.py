@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 from stoffel.compiler.analysis.layout import layout_of
 from stoffel.compiler.flow.blocks import END, Block
 from stoffel.compiler.flow.decoding import CALL, CONSTANT, NOTHING, OPERATION, OTHER, PEEK, PUSH, RETURN, Step, decode
-from stoffel.compiler.kernels import INSTRUCTION_LIMIT, builtins, closures, operations
-from stoffel.compiler.kernels.duplication import with_copied_tails
-from stoffel.compiler.kernels.instances import Action, Instance, State, TypedBlock, Variant, leave
-from stoffel.compiler.kernels.types import (
+from stoffel.compiler.kernels import INSTRUCTION_LIMIT, operations
+from stoffel.compiler.kernels.analysis import builtin_types, closure_calls
+from stoffel.compiler.kernels.analysis.ir import Action, Instance, State, TypedBlock, Variant, leave
+from stoffel.compiler.kernels.analysis.tail_duplication import with_copied_tails
+from stoffel.compiler.kernels.analysis.types import (
     BOOL,
     FLOAT,
     I64,
@@ -78,7 +79,7 @@ class Family:
             if any(isinstance(kind, ClosureOf) for kind in types[layout.registers : layout.stack]):
                 sentence = "a closure in a spill slot, where writing an upvalue back does not reach it"
                 raise Refusal(sentence, code.name, entry)
-            running = closures.running(types[layout.stack :])
+            running = closure_calls.running(types[layout.stack :])
             main = self._add(code, entry, types[: layout.stack], None, running)
             if running is not None:
                 main.given = types[layout.stack :]
@@ -374,10 +375,10 @@ class Flowing:
         if isinstance(callee, ForeignFunction):
             if not callee.standard:
                 return leave(index, f"call of the foreign function '{name}'")
-            rule = closures.RULES.get(name)
+            rule = closure_calls.RULES.get(name)
             if rule is not None:
                 return rule(self, index, sources, given)
-            builtin = builtins.BUILTINS.get(name)
+            builtin = builtin_types.BUILTINS.get(name)
             if builtin is None:
                 return leave(index, f"call of '{name}'")
             result = builtin.result(given)
