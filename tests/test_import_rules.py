@@ -240,7 +240,7 @@ assert machine.execute("main", 1000) == 0
 (function,) = machine.jit_statistics()["functions"].values()
 assert function["kernels"], function
 """
-    makers = {"stoffel.compiler.kernels.lowering", "stoffel.compiler.kernels.analysis.inference"}
+    makers = {"stoffel.compiler.kernels.codegen.lowering", "stoffel.compiler.kernels.analysis.inference"}
     assert makers < loaded_by(code, str(tmp_path))
     loaded = loaded_by(code, str(tmp_path))
     assert (

@@ -11,9 +11,9 @@ import pytest
 from stoffel.compiler.analysis import calls, operation_forms, ranges
 from stoffel.compiler.emission import selection
 from stoffel.compiler.emission.global_names import operation_name
-from stoffel.compiler.kernels import arrays
-from stoffel.compiler.kernels import operations as kernel_operations
 from stoffel.compiler.kernels.analysis import builtin_types as kernel_builtins
+from stoffel.compiler.kernels.codegen import builtins
+from stoffel.compiler.kernels.codegen import operations as kernel_operations
 from stoffel.isa import table
 from stoffel.runtime import operations, steps
 from stoffel.runtime.builtins import lists
@@ -25,7 +25,7 @@ INSTRUCTION = (table, operations, operation_forms, selection, ranges, kernel_ope
 """The files that the steps of the recipe for an instruction change."""
 MEANING = 2
 """Steps of the recipe for an instruction after which it works."""
-BUILTIN = (lists, calls, kernel_builtins, arrays)
+BUILTIN = (lists, calls, kernel_builtins, builtins)
 
 LOOP = """
 function main(n: int64) -> int64
@@ -197,7 +197,7 @@ WRONG = [
     ),
     (ranges, '"MOD": _modulo', '"MOT": _modulo', ranges, "missing [], unknown ['MOT']"),
     (kernel_operations, '"MOD": Operation(', '"MOT": Operation(', kernel_operations, "missing [], unknown ['MOT']"),
-    (kernel_builtins, '"copy": Builtin(', '"clone": Builtin(', arrays, "missing ['clone'], unknown ['copy']"),
+    (kernel_builtins, '"copy": Builtin(', '"clone": Builtin(', builtins, "missing ['clone'], unknown ['copy']"),
 ]
 """Changes of a module, and the module that notices when it is imported."""
 

@@ -15,7 +15,7 @@ from stoffel.compiler.analysis.layout import layout_of
 from stoffel.compiler.kernels.analysis.inference import Family
 from stoffel.compiler.kernels.analysis.ir import Action, Instance
 from stoffel.compiler.kernels.analysis.types import SCALARS, type_of_code
-from stoffel.compiler.kernels.lowering import Kernel, lower
+from stoffel.compiler.kernels.codegen.lowering import Kernel, lower
 from stoffel.compiler.printing import format_simplified
 from stoffel.compiler.refusal import TOO_DEEP, Refusal
 from stoffel.isa.scalars import INTEGER_KINDS

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from stoffel.compiler.kernels import SYMBOL, machine_code
-from stoffel.compiler.kernels.support import SUPPORT
+from stoffel.compiler.kernels import SYMBOL
+from stoffel.compiler.kernels.codegen import llvm as machine_code
+from stoffel.compiler.kernels.codegen.support import SUPPORT
 
 _SUPPORT: Final = frozenset(re.findall(r"^define [^@]*@(\w+)\(", SUPPORT, re.MULTILINE))
 """Functions that kernels share: polling, memory, comparison of integers with Floats."""

@@ -261,13 +261,13 @@ def load_translator() -> None:
     """Load what the first translation and the first kernel would load, so that no way is charged for it."""
     from stoffel.compiler.cpython.versions import why_not
     from stoffel.compiler.cpython.writer import Writer
-    from stoffel.compiler.kernels import machine_code
+    from stoffel.compiler.kernels.codegen import llvm
 
     if why_not() is None:
         import stoffel.runtime.compiled  # noqa: F401 - loaded for the others
 
         Writer("loading", "<loading>", [])
-        machine_code.why_not()
+        llvm.why_not()
 
 
 def observe(way: Way, inputs: Inputs, traces: tuple[str, ...], reference: Outcome | None) -> Outcome:

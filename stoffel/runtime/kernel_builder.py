@@ -28,8 +28,8 @@ from stoffel.runtime.foreign import ForeignFunction
 
 if TYPE_CHECKING:
     from stoffel.compiler.kernels.cache import Cache
-    from stoffel.compiler.kernels.lowering import Kernel
-    from stoffel.compiler.kernels.machine_code import Loaded
+    from stoffel.compiler.kernels.codegen.llvm import Loaded
+    from stoffel.compiler.kernels.codegen.lowering import Kernel
     from stoffel.runtime.units import Units
 
 SHORT_TURN: Final = 0.0005
@@ -67,9 +67,9 @@ class Job:
         self.seconds = perf_counter() - began
 
     def _run(self, wanted: Callable[[], bool]) -> None:
-        from stoffel.compiler.kernels import machine_code
+        from stoffel.compiler.kernels.codegen import llvm
 
-        reason = machine_code.why_not()
+        reason = llvm.why_not()
         if reason is not None:
             say_once(f"no kernels are made: {reason}")
             raise Refusal(reason)
@@ -81,12 +81,12 @@ class Job:
                 return
             object_code, self.meta = stored.object_code, stored.meta
         else:
-            object_code = machine_code.build(self.kernel.ir, wanted)
+            object_code = llvm.build(self.kernel.ir, wanted)
             self.meta = _meta(self.kernel)
             self.store.put(self.key, object_code, self.meta)
         self.size = len(object_code)
         if wanted():
-            self.loaded = machine_code.load(object_code, SYMBOL)
+            self.loaded = llvm.load(object_code, SYMBOL)
 
 
 _at_work: set[Builder] = set()
@@ -246,7 +246,7 @@ class Preparation:
         """
         from stoffel.compiler.kernels.analysis.inference import Family
         from stoffel.compiler.kernels.analysis.types import type_of_code
-        from stoffel.compiler.kernels.lowering import lower
+        from stoffel.compiler.kernels.codegen.lowering import lower
 
         family = Family(self.units, self.units.instructions_of, most)
         main = family.analyse(code, entry, [type_of_code(item) for item in codes])

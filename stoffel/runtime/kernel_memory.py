@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from typing import Any, Final
 
-from stoffel.compiler.kernels import buffer
+from stoffel.compiler.kernels.codegen import buffer
 
 VALUE_LIMIT: Final = 2048
 """Values that a kernel can be entered with: those of all registers and spill slots in mid-function."""

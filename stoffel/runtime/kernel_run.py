@@ -10,8 +10,8 @@ import ctypes
 from array import array as Buffer  # noqa: N812 - an array is a value of the machine here
 from typing import TYPE_CHECKING, Any, Final
 
-from stoffel.compiler.kernels import buffer
 from stoffel.compiler.kernels.analysis.types import FIELD_LIMIT, SCALARS, fields_of, variant_of, variants_of
+from stoffel.compiler.kernels.codegen import buffer
 from stoffel.runtime import elements
 from stoffel.runtime.builtins.closures import replace
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord

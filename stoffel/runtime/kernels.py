@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from stoffel.compiler.kernels import buffer
 from stoffel.compiler.kernels.analysis.types import variant_of
+from stoffel.compiler.kernels.codegen import buffer
 from stoffel.runtime.frames import ActivationRecord
 from stoffel.runtime.interruptions import complete
 from stoffel.runtime.kernel_memory import NOT_RUN, Memory
@@ -22,7 +22,7 @@ from stoffel.runtime.kernel_run import Run, RunnableSite
 from stoffel.runtime.values import Value
 
 if TYPE_CHECKING:
-    from stoffel.compiler.kernels.machine_code import Loaded
+    from stoffel.compiler.kernels.codegen.llvm import Loaded
     from stoffel.runtime.state import VMState
 
 NATIVE_STACK: Final = 1 << 20

@@ -12,7 +12,7 @@ import pytest
 from stoffel.cli import machine_listings
 from stoffel.cli.recorder import record
 from stoffel.compiler.cpython import versions
-from stoffel.compiler.kernels import machine_code
+from stoffel.compiler.kernels.codegen import llvm
 from stoffel.compiler.refusal import Refusal
 from stoffel.isa.assembler import assemble
 from tests.cli.conftest import ECHO, Outcome
@@ -199,7 +199,7 @@ def test_without_llvm_the_listing_is_the_reason(stoffel: Stoffel, typed: Path, m
     def refuse(_ir: str) -> str:
         raise Refusal("machine code is made by llvmlite, which cannot be imported: no")
 
-    monkeypatch.setattr(machine_code, "optimised", refuse)
+    monkeypatch.setattr(llvm, "optimised", refuse)
     out = stoffel("explain", typed, "total", "--llvm").out
     assert "  LLVM IR of the kernel:\n    machine code is made by llvmlite, which cannot be imported: no\n" in out
 

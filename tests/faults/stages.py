@@ -44,7 +44,10 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
         "tests/compiler/kernels/test_closures_refused.py",
         "tests/runtime/test_kernels.py",
     ),
-    "stoffel/compiler/kernels/arrays.py": ("tests/runtime/test_kernels.py", "tests/compiler/kernels/test_arrays.py"),
+    "stoffel/compiler/kernels/codegen/builtins.py": (
+        "tests/runtime/test_kernels.py",
+        "tests/compiler/kernels/codegen/test_builtins.py",
+    ),
     "stoffel/compiler/kernels/analysis/closure_calls.py": (
         "tests/compiler/kernels/test_closures.py",
         "tests/compiler/kernels/test_closures_entering.py",
@@ -85,7 +88,10 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
         "tests/compiler/analysis/test_inlined_calls.py",
         "tests/runtime/test_closures.py",
     ),
-    "stoffel/runtime/kernel_run.py": ("tests/compiler/kernels/test_support.py", "tests/runtime/test_kernels.py"),
+    "stoffel/runtime/kernel_run.py": (
+        "tests/compiler/kernels/codegen/test_support.py",
+        "tests/runtime/test_kernels.py",
+    ),
     "stoffel/runtime/kernels.py": ("tests/runtime/test_kernels.py", "tests/runtime/test_interruptions.py"),
     "stoffel/runtime/kernel_tier.py": ("tests/runtime/test_kernels.py",),
     "stoffel/runtime/rebuilding.py": (
@@ -113,8 +119,8 @@ CODE_OBJECTS: Final = (
 """What runs next for a fault in the tier of code objects, quickest first."""
 KERNELS: Final = (
     Stage(("tests/compiler/kernels", "-k", "not operations and not arrays and not differential and not cache")),
-    Stage(("tests/compiler/kernels/test_operations.py",)),
-    Stage(("tests/compiler/kernels/test_arrays.py",)),
+    Stage(("tests/compiler/kernels/codegen/test_operations.py",)),
+    Stage(("tests/compiler/kernels/codegen/test_builtins.py",)),
     Stage(("tests/runtime/test_elements.py", "tests/runtime/test_typed_arrays.py")),
     Stage(("tests/compiler/kernels",)),
 )

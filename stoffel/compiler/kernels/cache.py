@@ -67,7 +67,7 @@ class Information:
 
 
 def _host_identity() -> str:
-    from stoffel.compiler.kernels.machine_code import host_identity
+    from stoffel.compiler.kernels.codegen.llvm import host_identity
 
     return host_identity()
 

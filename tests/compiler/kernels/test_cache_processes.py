@@ -97,13 +97,13 @@ def test_processes_that_are_killed_while_they_write_leave_whole_entries_only(dir
 def test_machine_code_that_one_process_built_another_loads_and_runs(directory: Path) -> None:
     head = "import sys\nfrom stoffel.compiler.kernels.cache import Cache\ncache = Cache(sys.argv[1])\n"
     writer = head + (
-        "from stoffel.compiler.kernels.machine_code import build\n"
+        "from stoffel.compiler.kernels.codegen.llvm import build\n"
         "code = build('define i64 @answer(i64 %x) { %y = mul i64 %x, 6 ret i64 %y }')\n"
         "print(cache.put('key', code, {'symbol': 'answer'}))\n"
     )
     reader = head + (
         "from ctypes import *\n"
-        "from stoffel.compiler.kernels.machine_code import load\n"
+        "from stoffel.compiler.kernels.codegen.llvm import load\n"
         "entry = cache.get('key')\n"
         "loaded = load(entry.object_code, entry.meta['symbol'])\n"
         "print(CFUNCTYPE(c_int64, c_int64)(loaded.address)(7))\n"

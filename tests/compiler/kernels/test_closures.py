@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.compiler.kernels.codegen.test_builtins import FROM_OUTSIDE, HOOKS
+
 from .closures import LIBRARY, counted
 from .programs import alike, counting, expanded
-from .test_arrays import FROM_OUTSIDE, HOOKS
 
 COUNTERS = {
     "int64": ("LDI r10, 100", "MOV r11, r1"),

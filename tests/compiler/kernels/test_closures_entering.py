@@ -10,12 +10,12 @@ import stoffel
 from stoffel import VirtualMachine
 from stoffel.runtime.values import Closure
 from tests.compiler.generators import Case
+from tests.compiler.kernels.codegen.test_builtins import HOOKS
 from tests.compiler.oracle import ALWAYS, KERNELS, compare
 from tests.machines import loaded
 
 from .closures import LIBRARY
 from .programs import alike, counting, expanded
-from .test_arrays import HOOKS
 
 HOST = expanded(
     LIBRARY

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from stoffel import VirtualMachine
-from stoffel.compiler.kernels import arrays, operations
 from stoffel.compiler.kernels.analysis.inference import Family
 from stoffel.compiler.kernels.analysis.types import type_of_code
-from stoffel.compiler.kernels.lowering import _ACTIONS
+from stoffel.compiler.kernels.codegen import builtins, operations
+from stoffel.compiler.kernels.codegen.lowering import _ACTIONS
 from stoffel.compiler.refusal import Refusal
 from stoffel.runtime import elements
 from tests.compiler.generators.numeric import make_numeric_case
@@ -134,7 +134,7 @@ def test_kernels_have_every_operation_and_every_form_of_action(reach: Reach) -> 
 
 
 def test_kernels_have_every_builtin_of_theirs(reach: Reach) -> None:
-    assert arrays.LOWERINGS.keys() - reach.builtins.keys() == set()
+    assert builtins.LOWERINGS.keys() - reach.builtins.keys() == set()
 
 
 def test_kernels_are_entered_with_nested_arrays_and_arrays_of_every_bank(reach: Reach) -> None:

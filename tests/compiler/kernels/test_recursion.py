@@ -7,11 +7,10 @@ import re
 import pytest
 
 from stoffel.compiler.kernels.analysis.ir import OPENED_CALLS, OPENED_LENGTH
-from stoffel.compiler.kernels.machine_code import optimised
+from stoffel.compiler.kernels.codegen.llvm import optimised
+from tests.compiler.kernels.codegen.test_lowering import functions, kernel_of
 from tests.machines import failure, loaded
 from tests.ways import ALL_WAYS, Way
-
-from .test_lowering import functions, kernel_of
 
 DOWN = """
 function main(n)

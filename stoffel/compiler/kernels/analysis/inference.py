@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from stoffel.compiler.analysis.layout import layout_of
 from stoffel.compiler.flow.blocks import END, Block
 from stoffel.compiler.flow.decoding import CALL, CONSTANT, NOTHING, OPERATION, OTHER, PEEK, PUSH, RETURN, Step, decode
-from stoffel.compiler.kernels import INSTRUCTION_LIMIT, operations
+from stoffel.compiler.kernels import INSTRUCTION_LIMIT
 from stoffel.compiler.kernels.analysis import builtin_types, closure_calls
 from stoffel.compiler.kernels.analysis.ir import Action, Instance, State, TypedBlock, Variant, leave
 from stoffel.compiler.kernels.analysis.tail_duplication import with_copied_tails
@@ -34,6 +34,7 @@ from stoffel.compiler.kernels.analysis.types import (
     variant_code,
     words,
 )
+from stoffel.compiler.kernels.codegen import operations
 from stoffel.compiler.refusal import NO_STATIC_SHAPE, Refusal, TooLarge
 from stoffel.errors import VMError
 from stoffel.isa.scalars import INTEGER_KINDS

@@ -13,8 +13,8 @@ from stoffel.compiler.kernels.analysis.inference import Family
 from stoffel.compiler.kernels.analysis.tail_duplication import COPIED_LENGTH
 from stoffel.compiler.kernels.analysis.types import I64
 from stoffel.compiler.refusal import Refusal
+from tests.compiler.kernels.codegen.test_builtins import FROM_OUTSIDE, HOOKS
 from tests.compiler.kernels.programs import alike, counting, expanded, refusals
-from tests.compiler.kernels.test_arrays import FROM_OUTSIDE, HOOKS
 from tests.machines import loaded
 
 OBJECT = 'r9 = create_object()\nLDI r5, "x"\n_ = set_field(r9, r5, r1)\n'

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from .programs import alike, counting, expanded
+from tests.compiler.kernels.programs import alike, counting, expanded
 
 FROM_OUTSIDE = "_ = act(r9)\n_ = act(r9)\nLDI r0, 0\n"
 """Hooks are switched on and off: the loop that follows is taken over by a kernel, with the tables that are there."""

@@ -17,10 +17,9 @@ from stoffel.isa.program import Function, Instruction, Program
 from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.isa.table import ROWS, OperandKind
 from stoffel.runtime import kernel_tier
+from tests.compiler.kernels.programs import alike_in_a_process, counting
 from tests.edges import BOOLS, FLOATS, edges
 from tests.machines import loaded
-
-from .programs import alike_in_a_process, counting
 
 OPERATIONS = [row for row in ROWS if row.operation and row.operands[0].kind is OperandKind.TARGET]
 COMPARE = next(row for row in ROWS if row.operation and row.operands[0].kind is OperandKind.SOURCE)

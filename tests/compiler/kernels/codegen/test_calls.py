@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from .programs import ROOT, expanded
+from tests.compiler.kernels.programs import ROOT, expanded
 
 DOWN = expanded(
     """

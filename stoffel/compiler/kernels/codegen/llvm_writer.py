@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from stoffel.compiler.kernels import buffer
 from stoffel.compiler.kernels.analysis.types import DOUBLE, INTEGER, NOWHERE, POINTER
-from stoffel.compiler.kernels.support import TBAA_FRAMES, TBAA_HEADER, TBAA_STATE, UNLIKELY
+from stoffel.compiler.kernels.codegen import buffer
+from stoffel.compiler.kernels.codegen.support import TBAA_FRAMES, TBAA_HEADER, TBAA_STATE, UNLIKELY
 
 LLVM: Final = {INTEGER: "i64", DOUBLE: "double", POINTER: "ptr", NOWHERE: "i64"}
 """LLVM type of the values of a bank."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from stoffel.compiler.kernels import buffer
+from stoffel.compiler.kernels.codegen import buffer
 
 _TEMPLATE: Final = """
 ; The words of the state that it works on are touched by nothing else but the wrapper around a kernel, and what runs in

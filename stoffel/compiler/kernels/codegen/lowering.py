@@ -11,7 +11,7 @@ import re
 from typing import Final, NamedTuple
 
 from stoffel.compiler.flow.blocks import END, Edge
-from stoffel.compiler.kernels import SYMBOL, arrays, buffer, calling, operations
+from stoffel.compiler.kernels import SYMBOL
 from stoffel.compiler.kernels.analysis.builtin_types import BUILTINS
 from stoffel.compiler.kernels.analysis.inference import Family
 from stoffel.compiler.kernels.analysis.ir import Action, Instance, State, TypedBlock
@@ -29,8 +29,9 @@ from stoffel.compiler.kernels.analysis.types import (
     VariantKey,
     variant_code,
 )
-from stoffel.compiler.kernels.support import SUPPORT, UNLIKELY, double
-from stoffel.compiler.kernels.writer import LLVM, Site, Writer
+from stoffel.compiler.kernels.codegen import buffer, builtins, calls, operations
+from stoffel.compiler.kernels.codegen.llvm_writer import LLVM, Site, Writer
+from stoffel.compiler.kernels.codegen.support import SUPPORT, UNLIKELY, double
 
 _LABEL: Final = re.compile(r"label (%[\w.]+)")
 
@@ -244,13 +245,13 @@ class FunctionLowering:
                 if kind.bank != NOWHERE:
                     word = writer.state(buffer.VALUES + place)
                     writer.store(kind.bank, place, writer.from_word(kind.bank, word))
-            calling.take_over(writer, instance)
+            calls.take_over(writer, instance)
         else:
             writer.store(INTEGER, -1, "0")
             for place, kind in enumerate(instance.parameters):
                 if kind.bank != NOWHERE:
                     writer.store(kind.bank, place, f"%a.{place}")
-            self._given = calling.enter(writer, instance)
+            self._given = calls.enter(writer, instance)
         self._convert(instance.entry, instance.entries[instance.graph.entry])
         if not self.entry and instance.callers:
             self._spend(len(instance.graph.blocks[instance.graph.entry].body) + 2, 0, instance.entry)
@@ -309,7 +310,7 @@ class FunctionLowering:
     def _held(self, state: State) -> list[str]:
         """Load the flag, the upvalues and all places, as the words of a frame record."""
         writer = self.writer
-        words = [writer.load(INTEGER, -1), *calling.upvalue_words(writer, self.instance)]
+        words = [writer.load(INTEGER, -1), *calls.upvalue_words(writer, self.instance)]
         for place, kind in enumerate(state.types):
             if isinstance(kind, Mixed):
                 words.append(writer.tag(place))
@@ -473,24 +474,24 @@ class FunctionLowering:
         operands = self.operands(action)
         if BUILTINS[action.detail].creates:
             operands = ((action.result, ""), *operands)
-        value = arrays.LOWERINGS[action.detail](self.writer, operands, self.way_back())
+        value = builtins.LOWERINGS[action.detail](self.writer, operands, self.way_back())
         if action.result.bank != NOWHERE:
             self.writer.store(action.result.bank, action.target, value)
 
     def _call(self, action: Action) -> None:
         during = self._now.copy()
         del during.types[self.stack :]
-        calling.call(self, action, lambda: self._leave(action.at + 1, during, nested=True))
+        calls.call(self, action, lambda: self._leave(action.at + 1, during, nested=True))
 
     def _create_closure(self, action: Action) -> None:
-        value = calling.create_closure(self.writer, self.kernel, action, self.way_back())
+        value = calls.create_closure(self.writer, self.kernel, action, self.way_back())
         self.writer.store(action.result.bank, action.target, value)
 
     def _get_upvalue(self, action: Action) -> None:
-        calling.get_upvalue(self.writer, self.instance, action)
+        calls.get_upvalue(self.writer, self.instance, action)
 
     def _set_upvalue(self, action: Action) -> None:
-        calling.set_upvalue(self.writer, self.instance, action)
+        calls.set_upvalue(self.writer, self.instance, action)
 
 
 _ACTIONS: Final = {

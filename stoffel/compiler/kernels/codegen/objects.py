@@ -7,10 +7,10 @@ order leaves the kernel, so that the bits tell the order as well: programs can s
 
 from __future__ import annotations
 
-from stoffel.compiler.kernels import buffer
 from stoffel.compiler.kernels.analysis.types import Known, RecordOf, Type
-from stoffel.compiler.kernels.support import TBAA_FIELDS, TBAA_OBJECT
-from stoffel.compiler.kernels.writer import LLVM, Writer
+from stoffel.compiler.kernels.codegen import buffer
+from stoffel.compiler.kernels.codegen.llvm_writer import LLVM, Writer
+from stoffel.compiler.kernels.codegen.support import TBAA_FIELDS, TBAA_OBJECT
 
 Operands = tuple[tuple[Type, str], ...]
 

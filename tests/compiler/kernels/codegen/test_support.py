@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .programs import alike, counting
+from tests.compiler.kernels.programs import alike, counting
 
 
 @pytest.mark.parametrize("make", ["r9 = create_array()", "LDI r5, 3\nr9 = array_repeat(r10, r5)"])

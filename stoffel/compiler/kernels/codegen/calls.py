@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from stoffel.compiler.kernels import buffer
 from stoffel.compiler.kernels.analysis.ir import Action, Instance
 from stoffel.compiler.kernels.analysis.types import NOWHERE, ClosureOf, Mixed, Type
-from stoffel.compiler.kernels.support import TBAA_FIELDS, TBAA_OBJECT
-from stoffel.compiler.kernels.writer import LLVM, Writer
+from stoffel.compiler.kernels.codegen import buffer
+from stoffel.compiler.kernels.codegen.llvm_writer import LLVM, Writer
+from stoffel.compiler.kernels.codegen.support import TBAA_FIELDS, TBAA_OBJECT
 
 if TYPE_CHECKING:
-    from stoffel.compiler.kernels.lowering import FunctionLowering, Kernel
+    from stoffel.compiler.kernels.codegen.lowering import FunctionLowering, Kernel
 
 
 def words_of(kind: ClosureOf) -> int:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from stoffel.compiler.kernels import buffer
 from stoffel.compiler.kernels.analysis.types import BOOL, FLOAT, Scalar, Type
-from stoffel.compiler.kernels.writer import Writer
+from stoffel.compiler.kernels.codegen import buffer
+from stoffel.compiler.kernels.codegen.llvm_writer import Writer
 from stoffel.isa.scalars import INTEGER_KINDS, IntegerKind
 from stoffel.isa.table import OPERATION_NAMES, complete
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from stoffel.compiler.kernels import machine_code
-from stoffel.compiler.kernels.machine_code import assembly, build, host_identity, load, optimised, why_not
+from stoffel.compiler.kernels.codegen import llvm
+from stoffel.compiler.kernels.codegen.llvm import assembly, build, host_identity, load, optimised, why_not
 from stoffel.compiler.refusal import Refusal
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 SUM = """
 declare {i64, i1} @llvm.sadd.with.overflow.i64(i64, i64)
@@ -69,11 +69,11 @@ def constant(number: int) -> str:
     return f"define i64 @kernel() {{ ret i64 {number} }}"
 
 
-def call_constant(loaded: machine_code.Loaded) -> int:
+def call_constant(loaded: llvm.Loaded) -> int:
     return CFUNCTYPE(c_int64)(loaded.address)()
 
 
-def call_sum(loaded: machine_code.Loaded, n: int) -> tuple[int, int]:
+def call_sum(loaded: llvm.Loaded, n: int) -> tuple[int, int]:
     state = (c_int64 * 2)(n, -1)
     return CFUNCTYPE(c_int, c_void_p)(loaded.address)(state), state[1]
 
@@ -128,7 +128,7 @@ def test_object_code_is_loaded_and_finds_the_c_library_in_another_process(tmp_pa
         "import sys\n"
         "from ctypes import *\n"
         "from pathlib import Path\n"
-        "from stoffel.compiler.kernels.machine_code import load\n"
+        "from stoffel.compiler.kernels.codegen.llvm import load\n"
         "loaded = load(Path(sys.argv[1]).read_bytes(), 'kernel')\n"
         "a, b = (c_int64 * 3)(1, 2, 3), (c_int64 * 4)()\n"
         "f = CFUNCTYPE(c_double, c_void_p, c_void_p, c_int64, c_double, c_double)(loaded.address)\n"
@@ -294,7 +294,7 @@ def test_bytes_that_are_no_object_code_are_refused() -> None:
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget that llvmlite was found."""
-    monkeypatch.setattr(machine_code, "_ready", None)
+    monkeypatch.setattr(llvm, "_ready", None)
 
 
 @pytest.mark.usefixtures("fresh")
@@ -344,7 +344,7 @@ def test_the_identity_of_the_host_names_what_code_depends_on() -> None:
 
 
 def test_importing_the_door_does_not_import_llvmlite() -> None:
-    script = "import sys; import stoffel.compiler.kernels.machine_code; print('llvmlite' in sys.modules)"
+    script = "import sys; import stoffel.compiler.kernels.codegen.llvm; print('llvmlite' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=True, timeout=60)
     assert done.stdout == b"False\n"
 
@@ -359,7 +359,7 @@ def test_loaded_codes_do_not_share_memory() -> None:
 
 
 def test_code_outlives_the_linker_that_loaded_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine_code, "_LOADS_OF_A_LINKER", 2)
+    monkeypatch.setattr(llvm, "_LOADS_OF_A_LINKER", 2)
     codes = [build(constant(number)) for number in range(3)]
     loaded = [load(codes[number % 3], "kernel") for number in range(9)]
     del loaded[2:4]
@@ -382,7 +382,7 @@ def test_memory_of_code_is_given_back() -> None:
 
 MEMORY = """
 from pathlib import Path
-from stoffel.compiler.kernels.machine_code import build, load
+from stoffel.compiler.kernels.codegen.llvm import build, load
 
 def resident():
     return int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]) * 4096

@@ -10,11 +10,10 @@ import pytest
 from stoffel import VirtualMachine
 from stoffel.compiler.kernels.analysis.inference import Family
 from stoffel.compiler.kernels.analysis.types import type_of_code
-from stoffel.compiler.kernels.lowering import Kernel, lower
-from stoffel.compiler.kernels.machine_code import optimised
+from stoffel.compiler.kernels.codegen.llvm import optimised
+from stoffel.compiler.kernels.codegen.lowering import Kernel, lower
+from tests.compiler.kernels.programs import expanded
 from tests.machines import loaded
-
-from .programs import expanded
 
 
 def kernel_of(text: str, *codes: str, name: str = "main") -> Kernel:

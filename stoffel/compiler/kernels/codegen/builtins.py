@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from stoffel.compiler.kernels import buffer, objects
 from stoffel.compiler.kernels.analysis.builtin_types import BUILTINS
 from stoffel.compiler.kernels.analysis.types import BOOL, FLOAT, ArrayOf, RecordOf, Type
-from stoffel.compiler.kernels.support import LENGTH_RANGE, TBAA_ELEMENTS, UNLIKELY
-from stoffel.compiler.kernels.writer import Writer
+from stoffel.compiler.kernels.codegen import buffer, objects
+from stoffel.compiler.kernels.codegen.llvm_writer import Writer
+from stoffel.compiler.kernels.codegen.support import LENGTH_RANGE, TBAA_ELEMENTS, UNLIKELY
 from stoffel.isa.table import complete
 
 Operands = tuple[tuple[Type, str], ...]
