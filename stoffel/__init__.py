@@ -10,17 +10,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stoffel.embedding.context import ForeignContext
+    from stoffel.embedding.vm import VirtualMachine
     from stoffel.errors import AssemblyError, ErrorKind, LoadError, SaveError, StoffelError, VMError
     from stoffel.isa.assembler import assemble
     from stoffel.isa.disassembler import disassemble
     from stoffel.isa.program import Function, Instruction, Program
     from stoffel.isa.reader import load
     from stoffel.isa.scalars import I8, I16, I32, U8, U16, U32, U64
-    from stoffel.runtime.context import ForeignContext
     from stoffel.runtime.hooks import HookContext
     from stoffel.runtime.text import diagnostic, display
     from stoffel.runtime.values import Array, Closure, Foreign, Object
-    from stoffel.runtime.vm import VirtualMachine
 
 I64 = int
 """I64 values are Python ints; the other widths have classes of their own."""
@@ -45,7 +45,7 @@ _HOMES = {
     "U16": "stoffel.isa.scalars",
     "U32": "stoffel.isa.scalars",
     "U64": "stoffel.isa.scalars",
-    "ForeignContext": "stoffel.runtime.context",
+    "ForeignContext": "stoffel.embedding.context",
     "HookContext": "stoffel.runtime.hooks",
     "diagnostic": "stoffel.runtime.text",
     "display": "stoffel.runtime.text",
@@ -53,7 +53,7 @@ _HOMES = {
     "Closure": "stoffel.runtime.values",
     "Foreign": "stoffel.runtime.values",
     "Object": "stoffel.runtime.values",
-    "VirtualMachine": "stoffel.runtime.vm",
+    "VirtualMachine": "stoffel.embedding.vm",
     "events": "stoffel.runtime",
 }
 

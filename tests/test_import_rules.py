@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "stoffel.isa": ("stoffel.errors",),
     "stoffel.runtime": ("stoffel.errors", "stoffel.isa"),
     "stoffel.compiler": ("stoffel.errors", "stoffel.isa", "stoffel.runtime"),
-    "stoffel.runtime.engine": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
+    "stoffel.embedding.engine": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
     # The compiled tier as the engine sees it, and the units that it runs; like the compiler these must not know the
     # interpreter (see TIERS).
     "stoffel.runtime.compiled": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
@@ -40,8 +40,8 @@ MAY_IMPORT = {
 
 # Importer -> what it must not import although the rule above would let it.
 MUST_NOT_IMPORT = {
-    "stoffel.compiler": ("stoffel.runtime.interpreter", "stoffel.runtime.engine", "stoffel.runtime.vm"),
-    "stoffel.runtime.interpreter": ("stoffel.compiler", "stoffel.runtime.engine", "stoffel.runtime.vm"),
+    "stoffel.compiler": ("stoffel.runtime.interpreter", "stoffel.embedding.engine", "stoffel.embedding.vm"),
+    "stoffel.runtime.interpreter": ("stoffel.compiler", "stoffel.embedding.engine", "stoffel.embedding.vm"),
     "stoffel.isa": ("stoffel.runtime", "stoffel.compiler", "stoffel.cli"),
 }
 
@@ -130,8 +130,8 @@ def test_a_module_imports_only_what_its_layer_may(module: str) -> None:
         ("stoffel.runtime.steps", "import stoffel.compiler"),
         ("stoffel.runtime.steps", "from stoffel.cli.main import main"),
         ("stoffel.compiler.translate", "from stoffel.runtime import interpreter"),
-        ("stoffel.compiler.translate", "from stoffel.runtime.engine import Engine"),
-        ("stoffel.compiler.translate", "from stoffel.runtime.vm import VirtualMachine"),
+        ("stoffel.compiler.translate", "from stoffel.embedding.engine import Engine"),
+        ("stoffel.compiler.translate", "from stoffel.embedding.vm import VirtualMachine"),
     ],
 )
 def test_a_forbidden_import_is_noticed(module: str, line: str) -> None:
@@ -144,7 +144,7 @@ def test_a_forbidden_import_is_noticed(module: str, line: str) -> None:
         ("stoffel.isa.program", "from stoffel.errors import VMError"),
         ("stoffel.isa.program", "from . import table"),
         ("stoffel.compiler.translate", "from stoffel.runtime import operations"),
-        ("stoffel.runtime.engine", "from stoffel.compiler import blocks"),
+        ("stoffel.embedding.engine", "from stoffel.compiler import blocks"),
         ("stoffel.isa.program", "if TYPE_CHECKING:\n    from stoffel.runtime.values import Array"),
         ("stoffel.errors", "import enum"),
     ],
@@ -161,7 +161,7 @@ def test_only_the_engine_knows_more_than_one_tier() -> None:
         known = [tier for tier in TIERS if any(is_within(target, tier) for target in targets)]
         if len(known) > 1:
             knowing.append(module)
-    assert [module for module in knowing if module != "stoffel.runtime.engine"] == []
+    assert [module for module in knowing if module != "stoffel.embedding.engine"] == []
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from stoffel.cli.info import signature
 from stoffel.cli.options import Command, Option, Parsed, UsageError, suggestion
 from stoffel.cli.run import BARE_MODE, DEFAULT_ENTRY, hints, names_of
 from stoffel.cli.tiers import statistics_lines, type_text
+from stoffel.embedding.engine import MODES
 from stoffel.errors import LoadError, VMError
-from stoffel.runtime.engine import MODES
 
 if TYPE_CHECKING:
     from stoffel.cli.explanations import Explanation, Place, Region
@@ -112,8 +112,8 @@ def _explanations(
 
 def _execute(program: Program, entry: str, arguments: list[Any], options: dict[str, str]) -> dict[str, Any]:
     """Run the program, output left out, and return result or error and what the tiers did. Raises _NotStartedError."""
+    from stoffel.embedding.vm import VirtualMachine
     from stoffel.runtime.text import diagnostic
-    from stoffel.runtime.vm import VirtualMachine
 
     machine = VirtualMachine(jit=options.get("--jit", BARE_MODE), output=_nowhere, cache=directory(options))
     machine.load(program)

@@ -18,11 +18,11 @@ from stoffel.compiler.kernels.analysis.types import SCALARS, type_of_code
 from stoffel.compiler.kernels.codegen.lowering import Kernel, lower
 from stoffel.compiler.printing import format_simplified
 from stoffel.compiler.refusal import TOO_DEEP, Refusal
+from stoffel.embedding.vm import VirtualMachine
 from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.isa.table import Flow
 from stoffel.runtime.code import Code
 from stoffel.runtime.kernel_run import OPAQUE
-from stoffel.runtime.vm import VirtualMachine
 
 if TYPE_CHECKING:
     from stoffel.compiler.analysis.ir import TypedFunction

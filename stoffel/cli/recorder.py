@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from stoffel.compiler.analysis.facts import kind_of
 from stoffel.compiler.analysis.layout import layout_of
+from stoffel.embedding.vm import VirtualMachine
 from stoffel.errors import VMError
 from stoffel.runtime.code import NEVER, Code
 from stoffel.runtime.kernel_run import code_of_value
-from stoffel.runtime.vm import VirtualMachine
 from stoffel.runtime.warmup import WarmUp
 
 if TYPE_CHECKING:

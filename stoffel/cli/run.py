@@ -14,14 +14,14 @@ from stoffel.cli.arguments import SYNTAX, parse_argument
 from stoffel.cli.cache import CACHE, directory
 from stoffel.cli.files import decode, program_name, read_source
 from stoffel.cli.options import Command, Option, Parsed, UsageError
+from stoffel.embedding.engine import MODES
 from stoffel.errors import LoadError, VMError
-from stoffel.runtime.engine import MODES
 
 if TYPE_CHECKING:
     from stoffel.cli.files import Source
+    from stoffel.embedding.vm import VirtualMachine
     from stoffel.isa.program import Program
     from stoffel.runtime.history import History
-    from stoffel.runtime.vm import VirtualMachine
 
 DEFAULT_ENTRY: Final = "main"
 DEFAULT_MODE: Final = "off"
@@ -72,7 +72,7 @@ def store_path(options: dict[str, str]) -> str | None:
 
 def run(parsed: Parsed) -> int:
     """Run the program and print its result; returns the exit status."""
-    from stoffel.runtime.vm import VirtualMachine
+    from stoffel.embedding.vm import VirtualMachine
 
     path, *words = parsed.operands
     options = parsed.options

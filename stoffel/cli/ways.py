@@ -13,12 +13,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from stoffel.embedding.vm import VirtualMachine
 from stoffel.errors import LoadError, VMError
 from stoffel.runtime.events import AfterInstructionExecute, BeforeInstructionExecute
 from stoffel.runtime.tables import entries
 from stoffel.runtime.text import diagnostic
 from stoffel.runtime.values import Array, Closure, Object
-from stoffel.runtime.vm import VirtualMachine
 
 if TYPE_CHECKING:
     from stoffel.isa.program import Program

@@ -16,6 +16,7 @@ from stoffel.runtime.resolution import MethodRegistry
 from stoffel.runtime.tables import ObjectStore
 
 if TYPE_CHECKING:
+    from stoffel.embedding.vm import VirtualMachine
     from stoffel.isa.program import Instruction
     from stoffel.runtime.compiled import CompiledTier
     from stoffel.runtime.events import Event
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from stoffel.runtime.foreign_objects import ForeignObjects
     from stoffel.runtime.frames import ActivationRecord
     from stoffel.runtime.values import Value
-    from stoffel.runtime.vm import VirtualMachine
     from stoffel.runtime.warmup import WarmUp
 
 MAX_CALL_DEPTH: Final = 250_000

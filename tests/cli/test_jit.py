@@ -14,8 +14,8 @@ from stoffel.cli.files import Source
 from stoffel.cli.run import learning
 from stoffel.cli.tiers import signature_text, statistics_lines
 from stoffel.compiler.cpython import versions
+from stoffel.embedding.engine import MODES
 from stoffel.runtime import history, warmup
-from stoffel.runtime.engine import MODES
 from stoffel.runtime.history import notes
 from tests.cli.conftest import Outcome
 from tests.machines import SUM_BY_CALL, loaded

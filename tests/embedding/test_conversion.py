@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import stoffel
 from stoffel import I8, I64, U8, U64, ErrorKind, VirtualMachine, VMError
-from stoffel.runtime import conversion
+from stoffel.embedding import conversion
 from stoffel.runtime.tables import dangling
 from tests.machines import failure, told
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from stoffel.embedding import conversion
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.scalars import U8
-from stoffel.runtime import conversion, tables
+from stoffel.runtime import tables
 from stoffel.runtime.values import Array, Object, Value, check_value
 
 if TYPE_CHECKING:

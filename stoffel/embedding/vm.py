@@ -7,19 +7,20 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
+from stoffel.embedding import conversion
+from stoffel.embedding.engine import Engine
+from stoffel.embedding.table_access import TableAccess
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.program import Function, Program
-from stoffel.runtime import calls, conversion
+from stoffel.runtime import calls
 from stoffel.runtime.builtins import catalogue
 from stoffel.runtime.code import Code
-from stoffel.runtime.engine import Engine
 from stoffel.runtime.foreign import ForeignFunction
 from stoffel.runtime.foreign_objects import ForeignObjects
 from stoffel.runtime.frames import ActivationRecord
 from stoffel.runtime.hooks import Callback, Predicate
 from stoffel.runtime.output import open_sink
 from stoffel.runtime.state import VMState
-from stoffel.runtime.table_access import TableAccess
 from stoffel.runtime.values import Array, Closure, Foreign, Object, Value, check_value
 
 Kind = TypeVar("Kind")
@@ -153,14 +154,14 @@ class VirtualMachine(TableAccess):
         """Register a Python callable as the foreign function *name*.
 
         A callable with exactly one parameter without annotation (or annotated as ForeignContext) receives a
-        :class:`~stoffel.runtime.context.ForeignContext`. Any other signature receives the arguments, checked and
+        :class:`~stoffel.embedding.context.ForeignContext`. Any other signature receives the arguments, checked and
         converted from the annotations; lists, dicts and bytes in a result become tables. Raises VMError (kind
         Registration) for a taken name, TypeError for what VM code cannot call.
         """
         if not isinstance(name, str) or not callable(function):
             raise TypeError("register_foreign_function takes a name and a callable")
-        from stoffel.runtime.annotated import adapt
-        from stoffel.runtime.context import ForeignContext
+        from stoffel.embedding.annotated import adapt
+        from stoffel.embedding.context import ForeignContext
 
         adapted = adapt(name, function)
 

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from stoffel.embedding import conversion
+from stoffel.embedding.table_access import TableAccess
 from stoffel.errors import VMError
 from stoffel.isa.scalars import I64_MAX, INTEGER_KINDS
-from stoffel.runtime import conversion
 from stoffel.runtime.builtins import local_storage
 from stoffel.runtime.foreign import CallbackError
-from stoffel.runtime.table_access import TableAccess
 from stoffel.runtime.values import Array, Closure, Foreign, Object, Value
 
 if TYPE_CHECKING:
+    from stoffel.embedding.vm import VirtualMachine
     from stoffel.runtime.state import VMState
-    from stoffel.runtime.vm import VirtualMachine
 
 Kind = TypeVar("Kind")
 

@@ -9,10 +9,10 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
+from stoffel.embedding import conversion
+from stoffel.embedding.context import ForeignContext
 from stoffel.errors import VMError
 from stoffel.isa.scalars import INTEGER_KINDS, FixedInteger
-from stoffel.runtime import conversion
-from stoffel.runtime.context import ForeignContext
 from stoffel.runtime.foreign import CallbackError
 from stoffel.runtime.values import Array, Closure, Foreign, Object, Value, type_name
 

@@ -1,0 +1,1 @@
+"""The embedding API: the machine as a Python program sees it, foreign functions, conversion of values."""
