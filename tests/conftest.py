@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, settings
 
 from stoffel.compiler.cpython.verifier import check_unit
 from stoffel.compiler.emission.deopt_points import Unit
-from stoffel.runtime import sampling, units
-from stoffel.runtime.units import Units
+from stoffel.jit import code_cache
+from stoffel.jit.code_cache import Units
+from stoffel.runtime import sampling
 
 # A suite that was started in the background by a shell without job control ignores Ctrl-C, and so would the processes
 # that the tests start and interrupt.
@@ -44,7 +45,7 @@ settings.load_profile("untimed")
 sampling.TICKS = ()
 
 # Loops of a few rounds are to be counted in several stretches.
-units.STRETCH = 5
+code_cache.STRETCH = 5
 
 
 def refuse_unsafe(unit: Unit) -> None:

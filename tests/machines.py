@@ -12,7 +12,7 @@ import pytest
 
 import stoffel
 from stoffel import VirtualMachine, VMError
-from stoffel.runtime.compiled import CompiledTier
+from stoffel.jit.code_tier import CompiledTier
 
 SUM = """\
 function sum(n)

@@ -24,9 +24,9 @@ MAY_IMPORT = {
     "stoffel.embedding.engine": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
     # The compiled tier as the engine sees it, and the units that it runs; like the compiler these must not know the
     # interpreter (see TIERS).
-    "stoffel.runtime.compiled": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
-    "stoffel.runtime.rebuilding": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
-    "stoffel.runtime.units": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
+    "stoffel.jit.code_tier": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
+    "stoffel.jit.deoptimisation": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
+    "stoffel.jit.code_cache": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler"),
     "stoffel.runtime.kernel_memory": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler.kernels"),
     "stoffel.runtime.kernel_run": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler.kernels"),
     "stoffel.runtime.kernels": ("stoffel.errors", "stoffel.isa", "stoffel.runtime", "stoffel.compiler.kernels"),
@@ -214,7 +214,7 @@ def test_a_start_loads_nothing_heavy(code: str, words: tuple[str, ...]) -> None:
 def test_a_run_that_is_soon_over_does_not_ask_what_is_worth_compiling() -> None:
     code = "import sys; from stoffel.cli.main import main; main(sys.argv[1:])"
     loaded = loaded_by(code, "run", "--jit", str(ROOT / "examples" / "hello.stfasm"))
-    late = {"stoffel.runtime.forecast", "stoffel.runtime.history", "stoffel.runtime.compiled"}
+    late = {"stoffel.runtime.forecast", "stoffel.runtime.history", "stoffel.jit.code_tier"}
     assert loaded & late == set()
     assert late < loaded_by(code, "run", "--jit", str(ROOT / "examples" / "queens.stfasm"))
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from stoffel.compiler.emission.deopt_points import Unit
     from stoffel.isa.program import Program
     from stoffel.isa.types import Type
-    from stoffel.runtime.units import Units
+    from stoffel.jit.code_cache import Units
 
 KERNEL: Final = "kernel"
 LOOPS: Final = "code object, loops as kernels"

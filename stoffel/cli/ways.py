@@ -264,7 +264,7 @@ def load_translator() -> None:
     from stoffel.compiler.kernels.codegen import llvm
 
     if why_not() is None:
-        import stoffel.runtime.compiled  # noqa: F401 - loaded for the others
+        import stoffel.jit.code_tier  # noqa: F401 - loaded for the others
 
         Writer("loading", "<loading>", [])
         llvm.why_not()

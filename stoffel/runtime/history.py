@@ -17,7 +17,7 @@ from zlib import crc32
 from stoffel.compiler.kernels import place
 
 if TYPE_CHECKING:
-    from stoffel.runtime.compiled import CompiledTier
+    from stoffel.jit.code_tier import CompiledTier
     from stoffel.runtime.warmup import WarmUp
 
 SLOTS: Final = 4096

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from stoffel.compiler.kernels.cache import Cache
     from stoffel.compiler.kernels.codegen.llvm import Loaded
     from stoffel.compiler.kernels.codegen.lowering import Kernel
-    from stoffel.runtime.units import Units
+    from stoffel.jit.code_cache import Units
 
 SHORT_TURN: Final = 0.0005
 """Seconds for which one thread keeps the interpreter while a kernel is being made (``sys.setswitchinterval``).

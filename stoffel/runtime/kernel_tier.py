@@ -30,7 +30,7 @@ from stoffel.runtime.values import Array, Closure, TypedArray, Value
 
 if TYPE_CHECKING:
     from stoffel.compiler.kernels.cache import Cache
-    from stoffel.runtime.compiled import CompiledTier
+    from stoffel.jit.code_tier import CompiledTier
 
 TICKS_BEFORE_BUILDING: Final = 1
 """Samples after which only kernels that are in the cache are used."""

@@ -9,7 +9,7 @@ from itertools import chain, repeat
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from stoffel.runtime.compiled import CompiledTier
+    from stoffel.jit.code_tier import CompiledTier
 
 TICKS: tuple[float, ...] = (0.2, 0.5, 0.8, 1.2, 2.4, 5.0, 10.0)
 """Seconds of work between the samples, the last again and again: for programs that come to their hot part late. Empty

@@ -18,7 +18,7 @@ from stoffel.runtime.tables import ObjectStore
 if TYPE_CHECKING:
     from stoffel.embedding.vm import VirtualMachine
     from stoffel.isa.program import Instruction
-    from stoffel.runtime.compiled import CompiledTier
+    from stoffel.jit.code_tier import CompiledTier
     from stoffel.runtime.events import Event
     from stoffel.runtime.foreign import ForeignFunction
     from stoffel.runtime.foreign_objects import ForeignObjects

@@ -5,14 +5,14 @@ from __future__ import annotations
 from time import thread_time
 from typing import TYPE_CHECKING, Any, Final
 
+from stoffel.jit.statistics import Statistics
 from stoffel.runtime.code import HEAT_OF_CALL, NEVER, Code
-from stoffel.runtime.statistics import Statistics
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
-    from stoffel.runtime.compiled import CompiledTier
+    from stoffel.jit.code_tier import CompiledTier
     from stoffel.runtime.forecast import Forecast
     from stoffel.runtime.frames import ActivationRecord
     from stoffel.runtime.history import Outcome
@@ -61,7 +61,7 @@ class WarmUp:
     def load(self) -> CompiledTier:
         """Make the compiled tier, give it to the machine and return it."""
         began = thread_time()
-        from stoffel.runtime.compiled import CompiledTier
+        from stoffel.jit.code_tier import CompiledTier
 
         tier = CompiledTier(self.state, self.threshold, self.kernels, self.cache, self.statistics)
         tier.loading = began, thread_time()

@@ -9,7 +9,7 @@ import pytest
 import stoffel
 from stoffel import I32, VirtualMachine
 from stoffel.compiler.emission.deopt_points import HANDOVER
-from stoffel.runtime.compiled import REASONS, CompiledTier
+from stoffel.jit.code_tier import REASONS, CompiledTier
 from stoffel.runtime.frames import Captures
 from tests.compiler.generators import Case
 from tests.compiler.kernels.programs import expanded

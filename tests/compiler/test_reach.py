@@ -18,9 +18,9 @@ from stoffel.compiler.emission.emitter import Emitter
 from stoffel.compiler.emission.global_names import CLOSURE_LOCAL, STRETCH
 from stoffel.isa.program import Function, Instruction, Program
 from stoffel.isa.table import ROWS, OperandKind
-from stoffel.runtime import compiled
+from stoffel.jit import code_tier
+from stoffel.jit.code_tier import REASONS, CompiledTier
 from stoffel.runtime.code import Code
-from stoffel.runtime.compiled import REASONS, CompiledTier
 from stoffel.runtime.frames import Captures
 
 from .generators import make_case
@@ -151,8 +151,8 @@ def reach() -> Iterator[Reach]:
                 found.calls_that_captured[CAPTURING[unit.entry > 0]] += 1
             return entered(self, unit, function, room, arguments)
 
-        patch.setattr(compiled, "variable_at", _finding(found.found_around, compiled.variable_at, FOUND[0], ""))
-        patch.setattr(compiled, "find_in", _finding(found.found_around, compiled.find_in, FOUND[1], FOUND[2]))
+        patch.setattr(code_tier, "variable_at", _finding(found.found_around, code_tier.variable_at, FOUND[0], ""))
+        patch.setattr(code_tier, "find_in", _finding(found.found_around, code_tier.find_in, FOUND[1], FOUND[2]))
         patch.setattr(CompiledTier, "_run", enter)
         patch.setattr(Emitter, "_block", emit_block)
         patch.setattr(CompiledTier, "_missed", miss)

@@ -40,9 +40,9 @@ INLINING = "stoffel/compiler/analysis/inlined_calls.py"
 SEAMS = "stoffel/compiler/emission/call_sequences.py"
 TYPED = "stoffel/compiler/analysis/ir.py"
 TRANSLATOR = "stoffel/compiler/pipeline.py"
-COMPILED = "stoffel/runtime/compiled.py"
-REBUILDING = "stoffel/runtime/rebuilding.py"
-UNITS = "stoffel/runtime/units.py"
+COMPILED = "stoffel/jit/code_tier.py"
+REBUILDING = "stoffel/jit/deoptimisation.py"
+UNITS = "stoffel/jit/code_cache.py"
 
 FAULTS: tuple[Fault, ...] = (
     # Facts

@@ -80,9 +80,9 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
         "tests/compiler/flow/test_inlining.py",
         "tests/compiler/analysis/test_inlined_calls.py",
     ),
-    "stoffel/runtime/compiled.py": (
+    "stoffel/jit/code_tier.py": (
         "tests/compiler/cpython/test_writer.py",
-        "tests/compiler/test_statistics.py",
+        "tests/jit/test_statistics.py",
         "tests/compiler/cpython/test_visibility.py",
         CAPTURING,
         "tests/compiler/analysis/test_inlined_calls.py",
@@ -94,13 +94,13 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
     ),
     "stoffel/runtime/kernels.py": ("tests/runtime/test_kernels.py", "tests/runtime/test_interruptions.py"),
     "stoffel/runtime/kernel_tier.py": ("tests/runtime/test_kernels.py",),
-    "stoffel/runtime/rebuilding.py": (
+    "stoffel/jit/deoptimisation.py": (
         "tests/compiler/cpython/test_writer.py",
         "tests/compiler/analysis/test_inlined_calls.py",
         CAPTURING,
     ),
-    "stoffel/runtime/units.py": (
-        "tests/compiler/test_statistics.py",
+    "stoffel/jit/code_cache.py": (
+        "tests/jit/test_statistics.py",
         "tests/compiler/analysis/test_inlined_calls.py",
         "tests/compiler/test_refusal.py",
         "tests/runtime/test_resolution.py",

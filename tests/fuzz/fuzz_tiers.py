@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from stoffel.compiler.cpython.verifier import check_unit
 from stoffel.compiler.emission.deopt_points import Unit
-from stoffel.runtime.units import Units
+from stoffel.jit.code_cache import Units
 from tests.compiler.generators import make_case
 from tests.compiler.generators.numeric import make_numeric_case
 from tests.compiler.minimising import minimised

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from stoffel import VirtualMachine
-from stoffel.runtime import compiled, history, warmup
-from stoffel.runtime.compiled import CompiledTier
+from stoffel.jit import code_tier
+from stoffel.jit.code_tier import CompiledTier
+from stoffel.jit.statistics import Statistics
+from stoffel.runtime import history, warmup
 from stoffel.runtime.forecast import Forecast
 from stoffel.runtime.history import LONG_ENOUGH, History, Outcome, forget, notes, outcome_of
-from stoffel.runtime.statistics import Statistics
 from stoffel.runtime.warmup import LOOKS, PATIENCE, WarmUp
 from tests.machines import SUM, SUM_BY_CALL, loaded, sampler
 
@@ -235,7 +236,7 @@ def test_what_such_a_kernel_contains_is_not_translated_before_it(tmp_path: Path)
 
 
 def test_waiting_for_such_a_kernel_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "WAITS", 10)
+    monkeypatch.setattr(code_tier, "WAITS", 10)
     machine = loaded(VirtualMachine(jit="always", cache="off"), SUM_BY_CALL)
     tier = machine.state.tier
     assert isinstance(tier, CompiledTier)

@@ -13,8 +13,8 @@ import pytest
 
 import stoffel
 from stoffel import VirtualMachine
+from stoffel.jit.code_cache import Units
 from stoffel.runtime.interruptions import ATTEMPTS, complete
-from stoffel.runtime.units import Units
 from tests.machines import loaded
 
 PROGRAM = """

@@ -6,7 +6,8 @@ import pytest
 
 from stoffel import Function, Instruction, Program, VirtualMachine
 from stoffel.compiler.analysis.environment import INSTRUCTIONS_PER_MISS, LARGE, Feedback
-from stoffel.runtime import compiled, forecast, sampling, warmup
+from stoffel.jit import code_tier
+from stoffel.runtime import forecast, sampling, warmup
 from stoffel.runtime.code import HEAT_OF_CALL, NEVER
 from stoffel.runtime.warmup import WarmUp
 from tests.machines import loaded
@@ -41,7 +42,7 @@ def test_a_short_run_does_not_load_the_translator() -> None:
 def test_once_it_is_loaded_the_length_of_a_function_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     """What made the translator worth loading may be too long to be worth translating."""
     monkeypatch.setattr(warmup, "HEAT_OF_LOADING", 300)
-    monkeypatch.setattr(compiled, "HEAT_PER_INSTRUCTION", 1000)
+    monkeypatch.setattr(code_tier, "HEAT_PER_INSTRUCTION", 1000)
     monkeypatch.setattr(forecast, "LARGEST", 0)
     machine = loaded(VirtualMachine(jit="no-kernels"), LOOP)
     machine.execute("main", 200)
@@ -88,7 +89,7 @@ def test_a_long_function_that_is_left_is_not_translated_again_at_once() -> None:
 
 
 def test_a_long_function_that_goes_on_long_enough_is_translated_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "HEAT_PER_INSTRUCTION", 0)
+    monkeypatch.setattr(code_tier, "HEAT_PER_INSTRUCTION", 0)
     machine = VirtualMachine(jit="always")
     machine.load(long_program(20))
     assert machine.state.tier is not None

@@ -15,7 +15,7 @@ import stoffel
 from stoffel.compiler.cpython.verifier import check, decode, exception_table
 from stoffel.compiler.cpython.writer import Writer
 from stoffel.compiler.emission.deopt_points import Unit
-from stoffel.runtime.units import Units
+from stoffel.jit.code_cache import Units
 
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAMS = sorted((ROOT / "benchmarks" / "programs").glob("*.O0.stflb"))

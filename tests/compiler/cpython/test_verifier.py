@@ -16,7 +16,7 @@ import pytest
 import stoffel
 from stoffel.compiler.cpython.verifier import Analysis, check, check_unit, decode, exception_table
 from stoffel.compiler.emission.deopt_points import BEFORE, Held, Site, Unit
-from stoffel.runtime.units import Units
+from stoffel.jit.code_cache import Units
 from tests.machines import loaded
 
 MODULES = [

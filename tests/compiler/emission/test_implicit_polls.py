@@ -21,7 +21,7 @@ from stoffel.compiler.cpython.verifier import check_unit, decode
 from stoffel.compiler.emission.deopt_points import LOOP, Unit
 from stoffel.compiler.emission.implicit_polls import immediate_dominators
 from stoffel.isa.scalars import U8, U16
-from stoffel.runtime.units import Units
+from stoffel.jit.code_cache import Units
 from tests.compiler.units import typed, units
 from tests.machines import loaded, seen_from_outside
 

@@ -1,6 +1,6 @@
 """The units of one machine: compiling them, what they assume about the machine, and compiling them anew.
 
-This is the compiler's Environment. Whoever runs the units (``stoffel.runtime.compiled``) gives it the function that
+This is the compiler's Environment. Whoever runs the units (``stoffel.jit.code_tier``) gives it the function that
 hands over to the interpreter where a unit does not exist.
 """
 
@@ -41,12 +41,12 @@ from stoffel.compiler.refusal import TOO_DEEP, Refusal
 from stoffel.isa.program import Instruction
 from stoffel.isa.scalars import constant_key
 from stoffel.isa.table import Flow
+from stoffel.jit.statistics import Statistics
 from stoffel.runtime.code import NEVER, Code
 from stoffel.runtime.foreign import ForeignFunction
 from stoffel.runtime.frames import Captures
 from stoffel.runtime.interruptions import complete
 from stoffel.runtime.operations import OPERATIONS, overflow
-from stoffel.runtime.statistics import Statistics
 from stoffel.runtime.values import Array, Closure, Object, Shape, TypedArray, Value
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from stoffel import VirtualMachine
-from stoffel.runtime.compiled import REASONS
-from stoffel.runtime.statistics import Statistics
+from stoffel.jit.code_tier import REASONS
+from stoffel.jit.statistics import Statistics
 from tests.compiler.generators import make_case
 from tests.compiler.oracle import COMPILED, Way, run
 from tests.machines import SUM_BY_CALL, loaded

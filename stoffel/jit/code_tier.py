@@ -36,15 +36,15 @@ from stoffel.compiler.emission.deopt_points import (
 from stoffel.compiler.refusal import Refusal
 from stoffel.errors import VMError
 from stoffel.isa.table import OperandKind
+from stoffel.jit.code_cache import Units
+from stoffel.jit.deoptimisation import captured_by, is_of, private_closures, records_of, variable_at
+from stoffel.jit.host_stack import UNKNOWN, HostStack
+from stoffel.jit.statistics import Statistics
 from stoffel.runtime import sampling
 from stoffel.runtime.calls import find_in, leave, missing_upvalue
 from stoffel.runtime.code import NEVER, Code
 from stoffel.runtime.frames import ActivationRecord, Captures
-from stoffel.runtime.host_stack import UNKNOWN, HostStack
 from stoffel.runtime.kernel_outcomes import KernelLeft, Mismatch
-from stoffel.runtime.rebuilding import captured_by, is_of, private_closures, records_of, variable_at
-from stoffel.runtime.statistics import Statistics
-from stoffel.runtime.units import Units
 from stoffel.runtime.values import Closure, Value
 
 if TYPE_CHECKING:
