@@ -21,8 +21,8 @@ from stoffel.compiler.refusal import TOO_DEEP, Refusal
 from stoffel.embedding.vm import VirtualMachine
 from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.isa.table import Flow
+from stoffel.jit.kernels.marshalling import OPAQUE
 from stoffel.runtime.code import Code
-from stoffel.runtime.kernel_run import OPAQUE
 
 if TYPE_CHECKING:
     from stoffel.compiler.analysis.ir import TypedFunction

@@ -35,7 +35,7 @@ def entry() -> None:
     except KeyboardInterrupt:
         code = status.INTERRUPTED
     _settle()
-    builder = sys.modules.get("stoffel.runtime.kernel_builder")
+    builder = sys.modules.get("stoffel.jit.kernels.builder")
     if builder is not None and builder.is_at_work():
         # Nobody needs the kernel in the making any more: leaving by the normal way would wait for LLVM.
         os._exit(code)

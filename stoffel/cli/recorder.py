@@ -11,8 +11,8 @@ from stoffel.compiler.analysis.facts import kind_of
 from stoffel.compiler.analysis.layout import layout_of
 from stoffel.embedding.vm import VirtualMachine
 from stoffel.errors import VMError
+from stoffel.jit.kernels.marshalling import code_of_value
 from stoffel.runtime.code import NEVER, Code
-from stoffel.runtime.kernel_run import code_of_value
 from stoffel.runtime.warmup import WarmUp
 
 if TYPE_CHECKING:

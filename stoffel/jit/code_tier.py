@@ -39,19 +39,19 @@ from stoffel.isa.table import OperandKind
 from stoffel.jit.code_cache import Units
 from stoffel.jit.deoptimisation import captured_by, is_of, private_closures, records_of, variable_at
 from stoffel.jit.host_stack import UNKNOWN, HostStack
+from stoffel.jit.kernels.outcomes import KernelLeft, Mismatch
 from stoffel.jit.statistics import Statistics
 from stoffel.runtime import sampling
 from stoffel.runtime.calls import find_in, leave, missing_upvalue
 from stoffel.runtime.code import NEVER, Code
 from stoffel.runtime.frames import ActivationRecord, Captures
-from stoffel.runtime.kernel_outcomes import KernelLeft, Mismatch
 from stoffel.runtime.values import Closure, Value
 
 if TYPE_CHECKING:
     import os
 
+    from stoffel.jit.kernels.tier import KernelTier
     from stoffel.runtime.history import Outcome
-    from stoffel.runtime.kernel_tier import KernelTier
     from stoffel.runtime.state import VMState
 
 HEAT_PER_INSTRUCTION: Final = 150
@@ -163,7 +163,7 @@ class CompiledTier:
 
     def _load_kernels(self) -> None:
         from stoffel.compiler.kernels.cache import open_cache
-        from stoffel.runtime.kernel_tier import KernelTier
+        from stoffel.jit.kernels.tier import KernelTier
 
         self.kernels = KernelTier(self, open_cache(self._cache), eager=self._kernels_wanted == "eager")
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stoffel.compiler.emission.deopt_points import Unit
     from stoffel.compiler.refusal import Refusal
+    from stoffel.jit.kernels.running import RunnableKernel
     from stoffel.runtime.code import Code
-    from stoffel.runtime.kernels import RunnableKernel
 
 
 class FunctionStatistics:

@@ -14,9 +14,9 @@ CALLING = "stoffel/compiler/kernels/codegen/calls.py"
 CLOSURES = "stoffel/compiler/kernels/analysis/closure_calls.py"
 LOWERING = "stoffel/compiler/kernels/codegen/lowering.py"
 SUPPORT = "stoffel/compiler/kernels/codegen/support.py"
-RUN = "stoffel/runtime/kernel_run.py"
-KERNELS = "stoffel/runtime/kernels.py"
-TIER = "stoffel/runtime/kernel_tier.py"
+RUN = "stoffel/jit/kernels/marshalling.py"
+KERNELS = "stoffel/jit/kernels/running.py"
+TIER = "stoffel/jit/kernels/tier.py"
 ELEMENTS = "stoffel/runtime/elements.py"
 
 KERNEL_FAULTS: tuple[Fault, ...] = (

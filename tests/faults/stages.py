@@ -38,14 +38,14 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
         "tests/compiler/test_refusal.py",
     ),
     "stoffel/compiler/analysis/inlined_calls.py": ("tests/compiler/flow/test_inlining.py",),
-    "stoffel/compiler/kernels": ("tests/runtime/test_kernels.py",),
+    "stoffel/compiler/kernels": ("tests/jit/kernels/test_running.py",),
     "stoffel/compiler/kernels/analysis/inference.py": (
         "tests/compiler/kernels/analysis/test_inference.py",
         "tests/compiler/kernels/test_closures_refused.py",
-        "tests/runtime/test_kernels.py",
+        "tests/jit/kernels/test_running.py",
     ),
     "stoffel/compiler/kernels/codegen/builtins.py": (
-        "tests/runtime/test_kernels.py",
+        "tests/jit/kernels/test_running.py",
         "tests/compiler/kernels/codegen/test_builtins.py",
     ),
     "stoffel/compiler/kernels/analysis/closure_calls.py": (
@@ -88,12 +88,12 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
         "tests/compiler/analysis/test_inlined_calls.py",
         "tests/runtime/test_closures.py",
     ),
-    "stoffel/runtime/kernel_run.py": (
+    "stoffel/jit/kernels/marshalling.py": (
         "tests/compiler/kernels/codegen/test_support.py",
-        "tests/runtime/test_kernels.py",
+        "tests/jit/kernels/test_running.py",
     ),
-    "stoffel/runtime/kernels.py": ("tests/runtime/test_kernels.py", "tests/runtime/test_interruptions.py"),
-    "stoffel/runtime/kernel_tier.py": ("tests/runtime/test_kernels.py",),
+    "stoffel/jit/kernels/running.py": ("tests/jit/kernels/test_running.py", "tests/runtime/test_interruptions.py"),
+    "stoffel/jit/kernels/tier.py": ("tests/jit/kernels/test_running.py",),
     "stoffel/jit/deoptimisation.py": (
         "tests/compiler/cpython/test_writer.py",
         "tests/compiler/analysis/test_inlined_calls.py",

@@ -13,8 +13,8 @@ import pytest
 from stoffel import VirtualMachine
 from stoffel.compiler.kernels import MODERATE, place
 from stoffel.jit.code_tier import CompiledTier
+from stoffel.jit.kernels.tier import TICKS_BEFORE_LARGE
 from stoffel.runtime import sampling
-from stoffel.runtime.kernel_tier import TICKS_BEFORE_LARGE
 from stoffel.runtime.sampling import LONGEST_REST, LOOKS, Clock
 from tests.machines import SUM_BY_CALL, loaded, sampler
 

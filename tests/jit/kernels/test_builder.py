@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from stoffel.runtime.kernel_builder import SHORT_TURN, Builder, Job, ShortTurns
+from stoffel.jit.kernels.builder import SHORT_TURN, Builder, Job, ShortTurns
 
 USUAL = 0.006999
 

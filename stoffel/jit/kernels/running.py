@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.compiler.kernels.analysis.types import variant_of
 from stoffel.compiler.kernels.codegen import buffer
+from stoffel.jit.kernels.marshalling import Run, RunnableSite
+from stoffel.jit.kernels.memory import NOT_RUN, Memory
+from stoffel.jit.kernels.outcomes import KernelLeft, Mismatch
 from stoffel.runtime.frames import ActivationRecord
 from stoffel.runtime.interruptions import complete
-from stoffel.runtime.kernel_memory import NOT_RUN, Memory
-from stoffel.runtime.kernel_outcomes import KernelLeft, Mismatch
-from stoffel.runtime.kernel_run import Run, RunnableSite
 from stoffel.runtime.values import Value
 
 if TYPE_CHECKING:

@@ -19,13 +19,13 @@ from stoffel.compiler.kernels import INSTRUCTION_LIMIT, MODERATE
 from stoffel.compiler.refusal import Refusal, TooLarge
 from stoffel.isa.scalars import FixedInteger
 from stoffel.isa.table import Flow
+from stoffel.jit.kernels.builder import Builder, Job, Preparation
+from stoffel.jit.kernels.marshalling import KINDS, OPAQUE, RunnableSite, code_of_value
+from stoffel.jit.kernels.memory import VALUE_LIMIT
+from stoffel.jit.kernels.outcomes import KernelLeft, Mismatch
+from stoffel.jit.kernels.running import Kernels, RunnableKernel
 from stoffel.runtime.code import Code
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
-from stoffel.runtime.kernel_builder import Builder, Job, Preparation
-from stoffel.runtime.kernel_memory import VALUE_LIMIT
-from stoffel.runtime.kernel_outcomes import KernelLeft, Mismatch
-from stoffel.runtime.kernel_run import KINDS, OPAQUE, RunnableSite, code_of_value
-from stoffel.runtime.kernels import Kernels, RunnableKernel
 from stoffel.runtime.values import Array, Closure, TypedArray, Value
 
 if TYPE_CHECKING:

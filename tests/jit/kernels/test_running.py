@@ -18,12 +18,12 @@ import pytest
 
 import stoffel
 from stoffel import VirtualMachine, VMError
-from stoffel.runtime import kernel_memory
+from stoffel.jit.kernels import memory
 from tests.compiler.kernels.programs import alike, counting, expanded
 from tests.limits import time_limit
 from tests.machines import SUM_BY_CALL, loaded
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 FOREVER = counting("LDI r1, 0\nLDI r3, 4611686018427387904\n", "ADD r4, r4, r2")
 """Counts longer than any test waits."""
@@ -366,7 +366,7 @@ def test_arrays_without_end_are_freed() -> None:
 
 def test_arrays_that_grow_without_end_are_freed_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """What an array is made longer by counts like what is allocated anew."""
-    monkeypatch.setattr(kernel_memory, "BUDGET", 1 << 20)
+    monkeypatch.setattr(memory, "BUDGET", 1 << 20)
     text = expanded(
         "function main()\nLDI r3, 0\nLDI r4, 1\nLDI r5, 300\nLDI r6, 1000\nround:\n"
         "r8 = create_array()\nLDI r2, 0\npush:\n_ = array_push(r8, r2)\nADD r2, r2, r4\nCMP r2, r6\nJMPLT push\n"
