@@ -16,7 +16,7 @@ from stoffel.compiler.cpython.verifier import check_unit
 from stoffel.compiler.emission.deopt_points import Unit
 from stoffel.jit import code_cache
 from stoffel.jit.code_cache import Units
-from stoffel.runtime import sampling
+from stoffel.jit.policy import sampling_clock
 
 # A suite that was started in the background by a shell without job control ignores Ctrl-C, and so would the processes
 # that the tests start and interrupt.
@@ -42,7 +42,7 @@ settings.load_profile("untimed")
 
 
 # No test depends on how long something takes: kernels are made where a mode makes them at once, or a test samples.
-sampling.TICKS = ()
+sampling_clock.TICKS = ()
 
 # Loops of a few rounds are to be counted in several stretches.
 code_cache.STRETCH = 5

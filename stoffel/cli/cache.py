@@ -40,7 +40,7 @@ def run(parsed: Parsed) -> int:
 
 
 def _info(cache: Cache, as_json: bool) -> int:
-    from stoffel.runtime.history import notes
+    from stoffel.jit.policy.run_history import notes
 
     found = cache.info()
     try:
@@ -71,7 +71,7 @@ def _info(cache: Cache, as_json: bool) -> int:
 
 
 def _clear(cache: Cache, as_json: bool) -> int:
-    from stoffel.runtime.history import forget
+    from stoffel.jit.policy.run_history import forget
 
     try:
         removed = cache.clear()

@@ -12,8 +12,8 @@ from stoffel.compiler.analysis.layout import layout_of
 from stoffel.embedding.vm import VirtualMachine
 from stoffel.errors import VMError
 from stoffel.jit.kernels.marshalling import code_of_value
+from stoffel.jit.policy.warmup import WarmUp
 from stoffel.runtime.code import NEVER, Code
-from stoffel.runtime.warmup import WarmUp
 
 if TYPE_CHECKING:
     from stoffel.isa.program import Program

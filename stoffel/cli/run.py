@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from stoffel.cli.files import Source
     from stoffel.embedding.vm import VirtualMachine
     from stoffel.isa.program import Program
-    from stoffel.runtime.history import History
+    from stoffel.jit.policy.run_history import History
 
 DEFAULT_ENTRY: Final = "main"
 DEFAULT_MODE: Final = "off"
@@ -134,7 +134,7 @@ def learning(machine: VirtualMachine, source: Source, options: dict[str, str], a
 
     @cache
     def history() -> History:
-        from stoffel.runtime.history import open_history
+        from stoffel.jit.policy.run_history import open_history
 
         return open_history(directory(options), source.data, [machine.jit, *arguments])
 
@@ -147,7 +147,7 @@ def learning(machine: VirtualMachine, source: Source, options: dict[str, str], a
         failure = error
     tier = machine.state.tier  # which may be another now
     if tier is not None and tier.loading is not None and not tier.statistics.counts_calls:
-        from stoffel.runtime.history import outcome_of
+        from stoffel.jit.policy.run_history import outcome_of
 
         outcome = outcome_of(tier, began)
         if outcome is not None:

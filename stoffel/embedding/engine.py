@@ -67,7 +67,7 @@ class Engine:
 
             say_once(f"nothing is compiled: {reason}")
             return
-        from stoffel.runtime.warmup import WarmUp
+        from stoffel.jit.policy.warmup import WarmUp
 
         mode = MODES[self.mode]
         tier = WarmUp(state, mode.threshold, mode.kernels, self.cache)

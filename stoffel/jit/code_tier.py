@@ -40,8 +40,8 @@ from stoffel.jit.code_cache import Units
 from stoffel.jit.deoptimisation import captured_by, is_of, private_closures, records_of, variable_at
 from stoffel.jit.host_stack import UNKNOWN, HostStack
 from stoffel.jit.kernels.outcomes import KernelLeft, Mismatch
+from stoffel.jit.policy import sampling_clock
 from stoffel.jit.statistics import Statistics
-from stoffel.runtime import sampling
 from stoffel.runtime.calls import find_in, leave, missing_upvalue
 from stoffel.runtime.code import NEVER, Code
 from stoffel.runtime.frames import ActivationRecord, Captures
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     import os
 
     from stoffel.jit.kernels.tier import KernelTier
-    from stoffel.runtime.history import Outcome
+    from stoffel.jit.policy.run_history import Outcome
     from stoffel.runtime.state import VMState
 
 HEAT_PER_INSTRUCTION: Final = 150
@@ -134,8 +134,8 @@ class CompiledTier:
         self._override: list[ActivationRecord] | None = None
         if kernels == "eager":
             self._load_kernels()
-        elif kernels and sampling.TICKS:
-            sampling.Clock(self).start()
+        elif kernels and sampling_clock.TICKS:
+            sampling_clock.Clock(self).start()
 
     # Kernels
 

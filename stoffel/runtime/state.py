@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from stoffel.embedding.vm import VirtualMachine
     from stoffel.isa.program import Instruction
     from stoffel.jit.code_tier import CompiledTier
+    from stoffel.jit.policy.warmup import WarmUp
     from stoffel.runtime.events import Event
     from stoffel.runtime.foreign import ForeignFunction
     from stoffel.runtime.foreign_objects import ForeignObjects
     from stoffel.runtime.frames import ActivationRecord
     from stoffel.runtime.values import Value
-    from stoffel.runtime.warmup import WarmUp
 
 MAX_CALL_DEPTH: Final = 250_000
 """Activation records that a run may stack up unless the machine is told otherwise."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stoffel.compiler.kernels.cache import Cache
-from stoffel.runtime.history import History, Outcome
+from stoffel.jit.policy.run_history import History, Outcome
 from tests.cli import conftest
 
 Stoffel = Callable[..., conftest.Outcome]

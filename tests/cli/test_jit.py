@@ -15,8 +15,8 @@ from stoffel.cli.run import learning
 from stoffel.cli.tiers import signature_text, statistics_lines
 from stoffel.compiler.cpython import versions
 from stoffel.embedding.engine import MODES
-from stoffel.runtime import history, warmup
-from stoffel.runtime.history import notes
+from stoffel.jit.policy import run_history, warmup
+from stoffel.jit.policy.run_history import notes
 from tests.cli.conftest import Outcome
 from tests.machines import SUM_BY_CALL, loaded
 
@@ -213,7 +213,7 @@ def test_a_later_run_does_not_wait_until_it_is_known_that_compiling_pays(
     assert notes(str(tmp_path / "cache")) == []
     with monkeypatch.context() as patch:
         patch.setattr(warmup, "HEAT_OF_LOADING", 100)
-        patch.setattr(history, "SPEED_UP", 1e6)
+        patch.setattr(run_history, "SPEED_UP", 1e6)
         assert "code object" in stoffel(*command).err
     assert len(notes(str(tmp_path / "cache"))) == 1
     assert "code object" in stoffel(*command).err

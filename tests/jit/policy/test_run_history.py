@@ -12,11 +12,11 @@ import pytest
 from stoffel import VirtualMachine
 from stoffel.jit import code_tier
 from stoffel.jit.code_tier import CompiledTier
+from stoffel.jit.policy import run_history, warmup
+from stoffel.jit.policy.loop_forecast import Forecast
+from stoffel.jit.policy.run_history import LONG_ENOUGH, History, Outcome, forget, notes, outcome_of
+from stoffel.jit.policy.warmup import LOOKS, PATIENCE, WarmUp
 from stoffel.jit.statistics import Statistics
-from stoffel.runtime import history, warmup
-from stoffel.runtime.forecast import Forecast
-from stoffel.runtime.history import LONG_ENOUGH, History, Outcome, forget, notes, outcome_of
-from stoffel.runtime.warmup import LOOKS, PATIENCE, WarmUp
 from tests.machines import SUM, SUM_BY_CALL, loaded, sampler
 
 PROGRAM = (
@@ -66,7 +66,7 @@ def test_what_is_known_is_not_written_again(tmp_path: Path) -> None:
 
 def test_other_programs_and_arguments_are_other_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even in the same slot."""
-    monkeypatch.setattr(history, "SLOTS", 1)
+    monkeypatch.setattr(run_history, "SLOTS", 1)
     about(tmp_path, "auto", "main", "1").write(LEARNT)
     assert about(tmp_path, "auto", "main", "2").read() is None
     assert about(tmp_path, "auto", "main", "1", content=b"another").read() is None
@@ -188,7 +188,7 @@ def test_compiling_has_paid_if_the_interpreter_would_have_taken_longer(
     assert isinstance(tier, CompiledTier)
     tier.loading = loading
     monkeypatch.setattr(Statistics, "compile_seconds", lambda _: compiling)
-    monkeypatch.setattr(history, "thread_time", lambda: now)
+    monkeypatch.setattr(run_history, "thread_time", lambda: now)
     assert outcome_of(tier, began) == Outcome(paid)
 
 
@@ -255,7 +255,7 @@ def test_a_kernel_that_a_run_was_too_short_for_is_made_in_the_next(
     assert isinstance(tier, CompiledTier)
     assert first.execute("sum", 50) == 1225
     tier.loading = 0.0, 0.0
-    monkeypatch.setattr(history, "thread_time", lambda: seconds + tier.statistics.compile_seconds())
+    monkeypatch.setattr(run_history, "thread_time", lambda: seconds + tier.statistics.compile_seconds())
     learnt = outcome_of(tier, 0.0)
     assert learnt is not None
     assert [name for name, _ in learnt.kernels] == ["sum"] * (seconds > LONG_ENOUGH)

@@ -7,9 +7,9 @@ import pytest
 from stoffel import Function, Instruction, Program, VirtualMachine
 from stoffel.compiler.analysis.environment import INSTRUCTIONS_PER_MISS, LARGE, Feedback
 from stoffel.jit import code_tier
-from stoffel.runtime import forecast, sampling, warmup
+from stoffel.jit.policy import loop_forecast, sampling_clock, warmup
+from stoffel.jit.policy.warmup import WarmUp
 from stoffel.runtime.code import HEAT_OF_CALL, NEVER
-from stoffel.runtime.warmup import WarmUp
 from tests.machines import loaded
 
 LOOP = """
@@ -43,7 +43,7 @@ def test_once_it_is_loaded_the_length_of_a_function_decides(monkeypatch: pytest.
     """What made the translator worth loading may be too long to be worth translating."""
     monkeypatch.setattr(warmup, "HEAT_OF_LOADING", 300)
     monkeypatch.setattr(code_tier, "HEAT_PER_INSTRUCTION", 1000)
-    monkeypatch.setattr(forecast, "LARGEST", 0)
+    monkeypatch.setattr(loop_forecast, "LARGEST", 0)
     machine = loaded(VirtualMachine(jit="no-kernels"), LOOP)
     machine.execute("main", 200)
     assert not isinstance(machine.state.tier, WarmUp)
@@ -149,8 +149,8 @@ def test_calls_count_for_several_instructions() -> None:
 def test_a_loop_in_progress_is_entered_although_a_call_has_loaded_the_translator(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sampling, "TICKS", ())
-    monkeypatch.setattr(forecast, "LARGEST", 0)
+    monkeypatch.setattr(sampling_clock, "TICKS", ())
+    monkeypatch.setattr(loop_forecast, "LARGEST", 0)
     monkeypatch.setattr(warmup, "HEAT_OF_LOADING", 3000)
     machine = loaded(
         VirtualMachine(jit="no-kernels"),

@@ -8,12 +8,12 @@ import pytest
 
 import stoffel
 from stoffel import VirtualMachine
-from stoffel.runtime import forecast, warmup
+from stoffel.jit.policy import loop_forecast, warmup
+from stoffel.jit.policy.loop_forecast import Forecast
+from stoffel.jit.policy.warmup import WarmUp
 from stoffel.runtime.code import Code
-from stoffel.runtime.forecast import Forecast
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
 from stoffel.runtime.values import Value
-from stoffel.runtime.warmup import WarmUp
 from tests.machines import SUM, loaded
 
 COUNTER = "LDI r1, 1\nround:\nCMP r0, r2\nJMPGT out\nADD r0, r0, r1\nJMP round\nout:\nRET r0"
@@ -122,7 +122,7 @@ def test_another_record_is_watched_from_the_start() -> None:
 
 
 def test_very_long_functions_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forecast, "LARGEST", 5)
+    monkeypatch.setattr(loop_forecast, "LARGEST", 5)
     record = record_of(COUNTER)
     record.registers[2] = 1000
     assert seen(record, [0, 10, 20, 30], 1) == [False] * 4

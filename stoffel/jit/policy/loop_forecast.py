@@ -2,7 +2,7 @@
 
 A loop that counts compares its counter with a bound in each round. Both are in registers, so what is left of it is
 known long before it ends: the distance between them, at the pace at which it has shrunk so far. For recursion see
-``stoffel.runtime.recursion``.
+``stoffel.jit.policy.recursion_forecast``.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Final, NamedTuple, TypeAlias
 
 from stoffel.isa.program import Instruction
 from stoffel.isa.table import Flow, OperandKind, Place
+from stoffel.jit.policy.recursion_forecast import SEEN, Recursion
 from stoffel.runtime.code import Code
 from stoffel.runtime.frames import ActivationRecord
-from stoffel.runtime.recursion import SEEN, Recursion
 from stoffel.runtime.values import Value
 
 WATCHED: Final = 4

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stoffel.jit.code_tier import CompiledTier
-    from stoffel.runtime.forecast import Forecast
+    from stoffel.jit.policy.loop_forecast import Forecast
+    from stoffel.jit.policy.run_history import Outcome
     from stoffel.runtime.frames import ActivationRecord
-    from stoffel.runtime.history import Outcome
     from stoffel.runtime.state import VMState
     from stoffel.runtime.values import Value
 
@@ -24,7 +24,7 @@ HEAT_OF_LOADING: Final = 160_000
 that a run comes to as many.
 
 Who waits for as long as loading takes loses at most as much again. This is about half of that, because what has run for
-a while mostly goes on for longer; a run that is repeated knows better (``stoffel.runtime.history``). ``python -m
+a while mostly goes on for longer; a run that is repeated knows better (``stoffel.jit.policy.run_history``). ``python -m
 benchmarks --sections instructions`` tells what an instruction takes, ``python -X importtime -m stoffel run FILE
 --jit=always`` what loading does.
 """
@@ -152,7 +152,7 @@ class WarmUp:
         # The longer a run has been looked at, the less another look tells.
         self._next_look = min(self._heat + max(self._step, self._heat // SELDOM), self._limit)
         if self._forecast is None:
-            from stoffel.runtime.forecast import Forecast
+            from stoffel.jit.policy.loop_forecast import Forecast
 
             self._forecast = Forecast()
         code = self._forecast.look(self._heat, self.state.records, self.state.base, self._limit - self._heat)

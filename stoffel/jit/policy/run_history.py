@@ -18,7 +18,7 @@ from stoffel.compiler.kernels import place
 
 if TYPE_CHECKING:
     from stoffel.jit.code_tier import CompiledTier
-    from stoffel.runtime.warmup import WarmUp
+    from stoffel.jit.policy.warmup import WarmUp
 
 SLOTS: Final = 4096
 SUFFIX: Final = ".history"

@@ -7,9 +7,9 @@ from statistics import median
 import pytest
 
 from stoffel import VirtualMachine
-from stoffel.runtime import warmup
-from stoffel.runtime.recursion import Recursion
-from stoffel.runtime.warmup import LOOKS, WarmUp
+from stoffel.jit.policy import warmup
+from stoffel.jit.policy.recursion_forecast import Recursion
+from stoffel.jit.policy.warmup import LOOKS, WarmUp
 from tests.machines import loaded
 
 FIBONACCI = """

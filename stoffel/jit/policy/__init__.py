@@ -1,0 +1,1 @@
+"""When compiling pays: thresholds, warm-up, what earlier runs taught, the sampling clock."""
