@@ -8,7 +8,7 @@ from stoffel.cli import report, status
 from stoffel.cli.options import Command, Option, Parsed, UsageError, suggestion
 
 if TYPE_CHECKING:
-    from stoffel.compiler.kernels.cache import Cache
+    from stoffel.jit.store.kernel_cache import Cache
 
 ACTIONS: Final = ("info", "clear")
 
@@ -30,7 +30,7 @@ def directory(options: dict[str, str]) -> str | None:
 
 def run(parsed: Parsed) -> int:
     """Tell about the cache or clear it; returns the exit status."""
-    from stoffel.compiler.kernels.cache import open_cache
+    from stoffel.jit.store.kernel_cache import open_cache
 
     action = parsed.operands[0]
     if action not in ACTIONS:

@@ -162,8 +162,8 @@ class CompiledTier:
             self.kernels.sample(self.state.records, ticks)
 
     def _load_kernels(self) -> None:
-        from stoffel.compiler.kernels.cache import open_cache
         from stoffel.jit.kernels.tier import KernelTier
+        from stoffel.jit.store.kernel_cache import open_cache
 
         self.kernels = KernelTier(self, open_cache(self._cache), eager=self._kernels_wanted == "eager")
 

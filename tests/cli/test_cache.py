@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stoffel.compiler.kernels.cache import Cache
 from stoffel.jit.policy.run_history import History, Outcome
+from stoffel.jit.store.kernel_cache import Cache
 from tests.cli import conftest
 
 Stoffel = Callable[..., conftest.Outcome]

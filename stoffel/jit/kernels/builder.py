@@ -18,19 +18,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.compiler.analysis.layout import layout_of
 from stoffel.compiler.kernels import INSTRUCTION_LIMIT, SYMBOL
-from stoffel.compiler.kernels.digest import digest_of_files, sha256
 from stoffel.compiler.refusal import Refusal
 from stoffel.isa.scalars import constant_key
 from stoffel.isa.table import Flow
+from stoffel.jit.store.digest import digest_of_files, sha256
 from stoffel.notices import say_once
 from stoffel.runtime.code import Code
 from stoffel.runtime.foreign import ForeignFunction
 
 if TYPE_CHECKING:
-    from stoffel.compiler.kernels.cache import Cache
     from stoffel.compiler.kernels.codegen.llvm import Loaded
     from stoffel.compiler.kernels.codegen.lowering import Kernel
     from stoffel.jit.code_cache import Units
+    from stoffel.jit.store.kernel_cache import Cache
 
 SHORT_TURN: Final = 0.0005
 """Seconds for which one thread keeps the interpreter while a kernel is being made (``sys.setswitchinterval``).

@@ -29,8 +29,8 @@ from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
 from stoffel.runtime.values import Array, Closure, TypedArray, Value
 
 if TYPE_CHECKING:
-    from stoffel.compiler.kernels.cache import Cache
     from stoffel.jit.code_tier import CompiledTier
+    from stoffel.jit.store.kernel_cache import Cache
 
 TICKS_BEFORE_BUILDING: Final = 1
 """Samples after which only kernels that are in the cache are used."""

@@ -14,7 +14,7 @@ from time import thread_time
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
 
-from stoffel.compiler.kernels import place
+from stoffel.jit.store import files
 
 if TYPE_CHECKING:
     from stoffel.jit.code_tier import CompiledTier
@@ -81,7 +81,7 @@ class History:
         if self._directory is None:
             return None
         try:
-            handle = place.open_to_read(self._path)
+            handle = files.open_to_read(self._path)
             try:
                 data = os.read(handle, _MOST_BYTES)
             finally:
@@ -96,12 +96,12 @@ class History:
         if self._directory is None or outcome == self._known:
             return
         with suppress(ValueError):
-            place.keep(self._path, _encode(outcome, self._key))
+            files.keep(self._path, _encode(outcome, self._key))
 
 
 def open_history(setting: str | os.PathLike[str] | None, content: bytes, arguments: list[str]) -> History:
-    """Return the note in the directory that *setting* names: as ``stoffel.compiler.kernels.cache.open_cache``."""
-    return History(place.directory(setting).directory, content, arguments)
+    """Return the note in the directory that *setting* names: as ``stoffel.jit.store.kernel_cache.open_cache``."""
+    return History(files.directory(setting).directory, content, arguments)
 
 
 def _encode(outcome: Outcome, key: str) -> bytes:

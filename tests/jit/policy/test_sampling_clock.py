@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from stoffel import VirtualMachine
-from stoffel.compiler.kernels import MODERATE, place
+from stoffel.compiler.kernels import MODERATE
 from stoffel.jit.code_tier import CompiledTier
 from stoffel.jit.kernels.tier import TICKS_BEFORE_LARGE
 from stoffel.jit.policy import sampling_clock
 from stoffel.jit.policy.sampling_clock import LONGEST_REST, LOOKS, Clock
+from stoffel.jit.store import files
 from tests.machines import SUM_BY_CALL, loaded, sampler
 
 
@@ -122,7 +123,7 @@ def test_what_the_cache_has_is_not_asked_for_again_if_it_is_of_no_use(
     sampled("sum", 0)
     for entry in tmp_path.glob("**/*.kernel"):
         entry.write_bytes(b"damaged")
-    monkeypatch.setattr(place, "remove", lambda path: None)  # as where the directory is not to be written to
+    monkeypatch.setattr(files, "remove", lambda path: None)  # as where the directory is not to be written to
     assert not any(kernel["cached"] for kernel in kernels_of_sum(sampled("sum", 0)))
 
 

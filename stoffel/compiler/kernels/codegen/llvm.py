@@ -257,7 +257,7 @@ def load(object_code: bytes, symbol: str) -> Loaded:
     """Bring object code that :func:`build` made into memory and find the function *symbol* in it.
 
     The bytes must be as they were made: LLVM ends the process for many kinds of damage, so what comes from outside is
-    checked before (see :mod:`stoffel.compiler.kernels.cache`). Raises Refusal if the symbol, or a function that the
+    checked before (see :mod:`stoffel.jit.store.kernel_cache`). Raises Refusal if the symbol, or a function that the
     code calls, does not exist.
     """
     host = _host()

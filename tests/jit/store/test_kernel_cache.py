@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from stoffel.compiler.kernels import cache as module
-from stoffel.compiler.kernels.cache import Cache
 from stoffel.compiler.refusal import Refusal
-
-from .caches import CODE, IS_ROOT, META, NOBODY, found, host, stored, the_file
+from stoffel.jit.store import kernel_cache as module
+from stoffel.jit.store.kernel_cache import Cache
+from tests.jit.store.caches import CODE, IS_ROOT, META, NOBODY, found, host, stored, the_file
 
 # What comes back
 

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from time import time
 from typing import Any, Final
 
-from stoffel.compiler.kernels import place
-from stoffel.compiler.kernels.digest import sha256
 from stoffel.compiler.refusal import Refusal
+from stoffel.jit.store import files
+from stoffel.jit.store.digest import sha256
 from stoffel.notices import say_once
 
 DEFAULT_LIMIT: Final = 256 << 20
@@ -112,7 +112,7 @@ class Cache:
             return None
         entry = self._decode(data, key)
         if entry is None:
-            place.remove(path)
+            files.remove(path)
         else:
             _touch(path)
         return entry
@@ -131,7 +131,7 @@ class Cache:
         data = self._encode(key, object_code, meta)
         if len(data) > self.limit:
             return False
-        if not place.keep(self._path(key), data):
+        if not files.keep(self._path(key), data):
             return False
         self._count(len(data))
         return True
@@ -173,10 +173,10 @@ class Cache:
     def _read(self, path: str) -> bytes | None:
         """Return the content of a file that nobody else can have written. Raises OSError."""
         assert self.directory is not None
-        handle = place.open_to_read(path)
+        handle = files.open_to_read(path)
         try:
             found = os.fstat(handle)
-            if not stat.S_ISREG(found.st_mode) or place.distrust(found) or place.distrust(os.stat(self.directory)):
+            if not stat.S_ISREG(found.st_mode) or files.distrust(found) or files.distrust(os.stat(self.directory)):
                 return None
             # A short read is found out like any other damage.
             return os.read(handle, found.st_size + 1) if found.st_size <= self.limit else b""
@@ -230,7 +230,7 @@ class Cache:
                             continue  # another process has removed it
                         entries.append((state.st_mtime_ns, state.st_size, item.path))
                     elif _is_abandoned(item):
-                        place.remove(item.path)
+                        files.remove(item.path)
         except OSError:
             return entries  # what cannot be read counts as empty
         return entries
@@ -252,7 +252,7 @@ class Cache:
             for _, length, path in sorted(entries):
                 if size <= self.limit * 9 // 10:
                     break
-                place.remove(path)
+                files.remove(path)
                 size -= length
         return size
 
@@ -275,7 +275,7 @@ class Cache:
         if not stat.S_ISDIR(found.st_mode):
             return f"{path} is not a directory"
         if path == self.directory:
-            distrust = place.distrust(found)
+            distrust = files.distrust(found)
             if distrust is not None:
                 return f"{path} {distrust}, and what is in it would be executed"
         if not os.access(path, os.R_OK | os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
@@ -290,7 +290,7 @@ def _is_entry(name: str) -> bool:
 def _is_abandoned(item: os.DirEntry[str]) -> bool:
     """Tell whether it is the temporary file of a writer that is gone; others are still being written."""
     if not (
-        _has_digest(item.name) and item.name[64:].startswith(f"{_SUFFIX}.") and item.name.endswith(place.TEMPORARY)
+        _has_digest(item.name) and item.name[64:].startswith(f"{_SUFFIX}.") and item.name.endswith(files.TEMPORARY)
     ):
         return False
     try:
@@ -316,7 +316,7 @@ def open_cache(setting: str | os.PathLike[str] | None = None) -> Cache:
 
     That is the variable STOFFEL_CACHE_DIR and, without it, the place where the platform keeps a user's caches.
     """
-    found = place.directory(setting)
+    found = files.directory(setting)
     return Cache(found.directory, limit=_limit(), reason=found.reason)
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stoffel.compiler.kernels.cache import DEFAULT_LIMIT, Cache
-
-from .caches import CODE, META, fill, host, stored, the_file, use
+from stoffel.jit.store.kernel_cache import DEFAULT_LIMIT, Cache
+from tests.jit.store.caches import CODE, META, fill, host, stored, the_file, use
 
 # The limit
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from stoffel.compiler.kernels.cache import Cache
+from stoffel.jit.store.kernel_cache import Cache
 
 NOBODY = 65534
 IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0

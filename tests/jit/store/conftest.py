@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from stoffel.compiler.kernels.cache import Cache
-
-from .caches import IS_ROOT, NOBODY, host
+from stoffel.jit.store.kernel_cache import Cache
+from tests.jit.store.caches import IS_ROOT, NOBODY, host
 
 
 @pytest.fixture

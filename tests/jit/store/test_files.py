@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from stoffel import notices
-from stoffel.compiler.kernels import place as place_rules
-from stoffel.compiler.kernels.cache import DEFAULT_LIMIT, Cache, open_cache
-
-from .caches import CODE, META, found, host, stored, the_file
+from stoffel.jit.store import files as place_rules
+from stoffel.jit.store.kernel_cache import DEFAULT_LIMIT, Cache, open_cache
+from tests.jit.store.caches import CODE, META, found, host, stored, the_file
 
 # Where nothing can be kept
 

@@ -8,10 +8,9 @@ import sys
 from pathlib import Path
 
 from stoffel.compiler.analysis import ir
-from stoffel.compiler.kernels.cache import Cache
+from stoffel.jit.store.kernel_cache import Cache
 from tests.copies import Copy
-
-from .caches import host, stored
+from tests.jit.store.caches import host, stored
 
 ROOT = Path(__file__).parents[3]
 
@@ -28,7 +27,7 @@ def python(script: str, *arguments: object) -> subprocess.Popen[bytes]:
 def test_a_miss_imports_nothing_heavy(directory: Path) -> None:
     script = (
         "import sys\n"
-        "from stoffel.compiler.kernels.cache import open_cache\n"
+        "from stoffel.jit.store.kernel_cache import open_cache\n"
         "print(open_cache(sys.argv[1]).get('key'))\n"
         "print([name for name in ('llvmlite', 'json', 'platformdirs', 'pathlib') if name in sys.modules])\n"
     )
@@ -38,7 +37,7 @@ def test_a_miss_imports_nothing_heavy(directory: Path) -> None:
 
 WORKER = """
 import random, sys
-from stoffel.compiler.kernels.cache import Cache
+from stoffel.jit.store.kernel_cache import Cache
 
 directory, seed = sys.argv[1], int(sys.argv[2])
 chance = random.Random(seed)
@@ -71,7 +70,7 @@ def test_processes_that_write_read_and_clear_at_once_see_whole_entries_only(dire
 def test_processes_that_are_killed_while_they_write_leave_whole_entries_only(directory: Path) -> None:
     endless = (
         "import sys\n"
-        "from stoffel.compiler.kernels.cache import Cache\n"
+        "from stoffel.jit.store.kernel_cache import Cache\n"
         "cache = Cache(sys.argv[1], host=lambda: 'a host')\n"
         "cache.put('key', b'a' * 300_000, {})\n"
         "print('started', flush=True)\n"
@@ -95,7 +94,7 @@ def test_processes_that_are_killed_while_they_write_leave_whole_entries_only(dir
 
 
 def test_machine_code_that_one_process_built_another_loads_and_runs(directory: Path) -> None:
-    head = "import sys\nfrom stoffel.compiler.kernels.cache import Cache\ncache = Cache(sys.argv[1])\n"
+    head = "import sys\nfrom stoffel.jit.store.kernel_cache import Cache\ncache = Cache(sys.argv[1])\n"
     writer = head + (
         "from stoffel.compiler.kernels.codegen.llvm import build\n"
         "code = build('define i64 @answer(i64 %x) { %y = mul i64 %x, 6 ret i64 %y }')\n"

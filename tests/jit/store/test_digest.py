@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stoffel.compiler.kernels.digest import digest_of_files, sha256
+from stoffel.jit.store.digest import digest_of_files, sha256
 from tests.copies import PACKAGE, Copy
 
 
@@ -29,7 +29,7 @@ def test_openssl_is_not_loaded_for_it() -> None:
 def test_it_is_hashlibs_where_the_module_behind_it_has_another_name() -> None:
     program = (
         "import sys\nsys.modules['_sha2'] = sys.modules['_sha256'] = None\nimport hashlib\n"
-        "from stoffel.compiler.kernels.digest import sha256\nprint(sha256 is hashlib.sha256)"
+        "from stoffel.jit.store.digest import sha256\nprint(sha256 is hashlib.sha256)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"

@@ -1,0 +1,1 @@
+"""What is kept on disk between runs: machine code of kernels, notes of runs."""
