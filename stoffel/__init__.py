@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from stoffel.isa.program import Function, Instruction, Program
     from stoffel.isa.reader import load
     from stoffel.isa.scalars import I8, I16, I32, U8, U16, U32, U64
+    from stoffel.model.text import diagnostic, display
+    from stoffel.model.values import Array, Closure, Foreign, Object
     from stoffel.runtime.hooks import HookContext
-    from stoffel.runtime.text import diagnostic, display
-    from stoffel.runtime.values import Array, Closure, Foreign, Object
 
 I64 = int
 """I64 values are Python ints; the other widths have classes of their own."""
@@ -47,12 +47,12 @@ _HOMES = {
     "U64": "stoffel.isa.scalars",
     "ForeignContext": "stoffel.embedding.context",
     "HookContext": "stoffel.runtime.hooks",
-    "diagnostic": "stoffel.runtime.text",
-    "display": "stoffel.runtime.text",
-    "Array": "stoffel.runtime.values",
-    "Closure": "stoffel.runtime.values",
-    "Foreign": "stoffel.runtime.values",
-    "Object": "stoffel.runtime.values",
+    "diagnostic": "stoffel.model.text",
+    "display": "stoffel.model.text",
+    "Array": "stoffel.model.values",
+    "Closure": "stoffel.model.values",
+    "Foreign": "stoffel.model.values",
+    "Object": "stoffel.model.values",
     "VirtualMachine": "stoffel.embedding.vm",
     "events": "stoffel.runtime",
 }

@@ -122,8 +122,8 @@ def test_a_module_imports_only_what_its_layer_may(module: str) -> None:
     ("module", "line"),
     [
         ("stoffel.errors", "from stoffel.isa import table"),
-        ("stoffel.isa.program", "import stoffel.runtime.values"),
-        ("stoffel.isa.program", "def f():\n    from stoffel.runtime.values import Array"),
+        ("stoffel.isa.program", "import stoffel.model.values"),
+        ("stoffel.isa.program", "def f():\n    from stoffel.model.values import Array"),
         ("stoffel.isa.program", "from ..runtime import values"),
         ("stoffel.isa.program", "import stoffel"),
         ("stoffel.runtime.interpreter", "from stoffel.compiler import blocks"),
@@ -145,7 +145,7 @@ def test_a_forbidden_import_is_noticed(module: str, line: str) -> None:
         ("stoffel.isa.program", "from . import table"),
         ("stoffel.compiler.translate", "from stoffel.runtime import operations"),
         ("stoffel.embedding.engine", "from stoffel.compiler import blocks"),
-        ("stoffel.isa.program", "if TYPE_CHECKING:\n    from stoffel.runtime.values import Array"),
+        ("stoffel.isa.program", "if TYPE_CHECKING:\n    from stoffel.model.values import Array"),
         ("stoffel.errors", "import enum"),
     ],
 )

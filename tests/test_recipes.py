@@ -15,7 +15,8 @@ from stoffel.compiler.kernels.analysis import builtin_types as kernel_builtins
 from stoffel.compiler.kernels.codegen import builtins
 from stoffel.compiler.kernels.codegen import operations as kernel_operations
 from stoffel.isa import table
-from stoffel.runtime import operations, steps
+from stoffel.model import operations
+from stoffel.runtime import steps
 from stoffel.runtime.builtins import lists
 from tests.copies import Copy
 

@@ -22,7 +22,7 @@ from stoffel.embedding.vm import VirtualMachine
 from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.isa.table import Flow
 from stoffel.jit.kernels.marshalling import OPAQUE
-from stoffel.runtime.code import Code
+from stoffel.model.code import Code
 
 if TYPE_CHECKING:
     from stoffel.compiler.analysis.ir import TypedFunction

@@ -72,7 +72,7 @@ def _describe_function(function: Function) -> dict[str, Any]:
 
 def _count_constants(program: Program) -> dict[str, int]:
     """Return how many constants of each type the pool holds, by the name that the ``type`` builtin gives."""
-    from stoffel.runtime.values import type_name
+    from stoffel.model.values import type_name
 
     counts: dict[str, int] = {}
     for value in program.constants:

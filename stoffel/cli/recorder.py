@@ -13,12 +13,12 @@ from stoffel.embedding.vm import VirtualMachine
 from stoffel.errors import VMError
 from stoffel.jit.kernels.marshalling import code_of_value
 from stoffel.jit.policy.warmup import WarmUp
-from stoffel.runtime.code import NEVER, Code
+from stoffel.model.code import NEVER, Code
 
 if TYPE_CHECKING:
     from stoffel.isa.program import Program
+    from stoffel.model.values import Value
     from stoffel.runtime.frames import ActivationRecord
-    from stoffel.runtime.values import Value
 
 SECONDS: Final = 1.0
 """How long the program runs at most."""

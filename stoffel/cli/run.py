@@ -114,7 +114,7 @@ def run(parsed: Parsed) -> int:
     if collected is not None:
         _put_json(collected, result, None, _statistics(machine, options))
     else:
-        from stoffel.runtime.text import diagnostic
+        from stoffel.model.text import diagnostic
 
         report.put(diagnostic(result) + "\n")
         _complain_statistics(machine, options)
@@ -177,7 +177,7 @@ def _complain_statistics(machine: VirtualMachine, options: dict[str, str]) -> No
 def _put_json(collected: _Collected, result: Any, error: VMError | None, statistics: dict[str, Any] | None) -> None:
     import json
 
-    from stoffel.runtime.text import diagnostic
+    from stoffel.model.text import diagnostic
 
     found: dict[str, Any] = {
         "output": "".join(collected.pieces),

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from stoffel.embedding.vm import VirtualMachine
 from stoffel.errors import LoadError, VMError
+from stoffel.model.tables import entries
+from stoffel.model.text import diagnostic
+from stoffel.model.values import Array, Closure, Object
 from stoffel.runtime.events import AfterInstructionExecute, BeforeInstructionExecute
-from stoffel.runtime.tables import entries
-from stoffel.runtime.text import diagnostic
-from stoffel.runtime.values import Array, Closure, Object
 
 if TYPE_CHECKING:
     from stoffel.isa.program import Program

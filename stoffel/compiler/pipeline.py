@@ -31,7 +31,7 @@ from stoffel.compiler.emission.emitter import Emitter
 from stoffel.compiler.emission.global_names import CLOSURE_LOCAL, argument_name
 from stoffel.compiler.flow.decoding import SHAPES
 from stoffel.compiler.refusal import Refusal
-from stoffel.runtime.code import Code
+from stoffel.model.code import Code
 
 REGISTER_LIMIT: Final = 4096
 """Registers of a function that is translated; every one of them is described at every safepoint."""

@@ -26,8 +26,8 @@ from stoffel.compiler.emission.deopt_points import (
     Unit,
 )
 from stoffel.compiler.flow.blocks import END
-from stoffel.runtime.code import Code
-from stoffel.runtime.values import Value
+from stoffel.model.code import Code
+from stoffel.model.values import Value
 
 _WAYS: Final = {
     BEFORE: "before",

@@ -13,8 +13,8 @@ from stoffel.embedding import conversion
 from stoffel.embedding.context import ForeignContext
 from stoffel.errors import VMError
 from stoffel.isa.scalars import INTEGER_KINDS, FixedInteger
-from stoffel.runtime.foreign import CallbackError
-from stoffel.runtime.values import Array, Closure, Foreign, Object, Value, type_name
+from stoffel.model.foreign import CallbackError
+from stoffel.model.values import Array, Closure, Foreign, Object, Value, type_name
 
 Converter = Callable[[Value, str], Any]
 

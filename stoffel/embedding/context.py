@@ -10,9 +10,9 @@ from stoffel.embedding import conversion
 from stoffel.embedding.table_access import TableAccess
 from stoffel.errors import VMError
 from stoffel.isa.scalars import I64_MAX, INTEGER_KINDS
+from stoffel.model.foreign import CallbackError
+from stoffel.model.values import Array, Closure, Foreign, Object, Value
 from stoffel.runtime.builtins import local_storage
-from stoffel.runtime.foreign import CallbackError
-from stoffel.runtime.values import Array, Closure, Foreign, Object, Value
 
 if TYPE_CHECKING:
     from stoffel.embedding.vm import VirtualMachine

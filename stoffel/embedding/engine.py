@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from stoffel.runtime import interpreter
 
 if TYPE_CHECKING:
+    from stoffel.model.values import Value
     from stoffel.runtime.state import VMState
-    from stoffel.runtime.values import Value
 
 
 class Mode(NamedTuple):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from stoffel.embedding import conversion
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.scalars import U8
-from stoffel.runtime import tables
-from stoffel.runtime.values import Array, Object, Value, check_value
+from stoffel.model import tables
+from stoffel.model.values import Array, Object, Value, check_value
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState

@@ -12,16 +12,16 @@ from stoffel.embedding.engine import Engine
 from stoffel.embedding.table_access import TableAccess
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.program import Function, Program
+from stoffel.model.code import Code
+from stoffel.model.foreign import ForeignFunction
+from stoffel.model.values import Array, Closure, Foreign, Object, Value, check_value
 from stoffel.runtime import calls
 from stoffel.runtime.builtins import catalogue
-from stoffel.runtime.code import Code
-from stoffel.runtime.foreign import ForeignFunction
 from stoffel.runtime.foreign_objects import ForeignObjects
 from stoffel.runtime.frames import ActivationRecord
 from stoffel.runtime.hooks import Callback, Predicate
 from stoffel.runtime.output import open_sink
 from stoffel.runtime.state import VMState
-from stoffel.runtime.values import Array, Closure, Foreign, Object, Value, check_value
 
 Kind = TypeVar("Kind")
 

@@ -42,12 +42,12 @@ from stoffel.isa.program import Instruction
 from stoffel.isa.scalars import constant_key
 from stoffel.isa.table import Flow
 from stoffel.jit.statistics import Statistics
-from stoffel.runtime.code import NEVER, Code
-from stoffel.runtime.foreign import ForeignFunction
+from stoffel.model.code import NEVER, Code
+from stoffel.model.foreign import ForeignFunction
+from stoffel.model.operations import OPERATIONS, overflow
+from stoffel.model.values import Array, Closure, Object, Shape, TypedArray, Value
 from stoffel.runtime.frames import Captures
 from stoffel.runtime.interruptions import complete
-from stoffel.runtime.operations import OPERATIONS, overflow
-from stoffel.runtime.values import Array, Closure, Object, Shape, TypedArray, Value
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState

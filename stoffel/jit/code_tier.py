@@ -42,10 +42,10 @@ from stoffel.jit.host_stack import UNKNOWN, HostStack
 from stoffel.jit.kernels.outcomes import KernelLeft, Mismatch
 from stoffel.jit.policy import sampling_clock
 from stoffel.jit.statistics import Statistics
+from stoffel.model.code import NEVER, Code
+from stoffel.model.values import Closure, Value
 from stoffel.runtime.calls import find_in, leave, missing_upvalue
-from stoffel.runtime.code import NEVER, Code
 from stoffel.runtime.frames import ActivationRecord, Captures
-from stoffel.runtime.values import Closure, Value
 
 if TYPE_CHECKING:
     import os

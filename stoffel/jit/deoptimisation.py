@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from stoffel.compiler.analysis.layout import FRAME_PARAMETERS
 from stoffel.compiler.emission import global_names
 from stoffel.compiler.emission.deopt_points import Site, Unit, boxed, flag_at, value_at
+from stoffel.model.values import Closure, Value
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord, Captures
-from stoffel.runtime.values import Closure, Value
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState

@@ -6,7 +6,7 @@ import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
-from stoffel.runtime.code import NEVER
+from stoffel.model.code import NEVER
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from stoffel.compiler.emission.deopt_points import Unit
     from stoffel.compiler.refusal import Refusal
     from stoffel.jit.kernels.running import RunnableKernel
-    from stoffel.runtime.code import Code
+    from stoffel.model.code import Code
 
 
 class FunctionStatistics:

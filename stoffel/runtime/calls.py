@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stoffel.errors import ErrorKind, VMError
-from stoffel.runtime.code import LARGE_FRAME, Code
+from stoffel.model.code import LARGE_FRAME, Code
+from stoffel.model.foreign import ForeignFunction
+from stoffel.model.values import Closure, Value
 from stoffel.runtime.events import (
     AfterFunctionCall,
     BeforeFunctionCall,
@@ -13,9 +15,7 @@ from stoffel.runtime.events import (
     RegisterWrite,
     StackPop,
 )
-from stoffel.runtime.foreign import ForeignFunction
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
-from stoffel.runtime.values import Closure, Value
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState

@@ -13,9 +13,9 @@ from typing import Final
 
 from stoffel.errors import VMError
 from stoffel.isa.scalars import INTEGER_KINDS
-from stoffel.runtime import tables
-from stoffel.runtime.tables import ObjectStore
-from stoffel.runtime.values import Array, Object, Value, type_name
+from stoffel.model import tables
+from stoffel.model.tables import ObjectStore
+from stoffel.model.values import Array, Object, Value, type_name
 
 MAGIC: Final = b"STFLVAL1"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from stoffel.isa.program import Instruction
-from stoffel.runtime.values import Array, Object, Value
+from stoffel.model.values import Array, Object, Value
 
 
 class CallTarget(NamedTuple):

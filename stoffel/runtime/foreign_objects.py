@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from stoffel.errors import ErrorKind, VMError
-from stoffel.runtime.values import Foreign, Value
+from stoffel.model.values import Foreign, Value
 
 Kind = TypeVar("Kind")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from stoffel.runtime.values import Closure, Value
+from stoffel.model.values import Closure, Value
 
 if TYPE_CHECKING:
-    from stoffel.runtime.code import Code
+    from stoffel.model.code import Code
     from stoffel.runtime.state import VMState
 
 NO_UPVALUES: Final[list[tuple[str, Value]]] = []

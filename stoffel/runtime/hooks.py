@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from stoffel.errors import ErrorKind, VMError
+from stoffel.model.foreign import failure_text
+from stoffel.model.values import Value
 from stoffel.runtime.events import Event
-from stoffel.runtime.foreign import failure_text
 from stoffel.runtime.frames import ActivationRecord
-from stoffel.runtime.values import Value
 
 if TYPE_CHECKING:
     from stoffel.isa.program import Instruction

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from stoffel.errors import VMError
 from stoffel.isa.program import Instruction
 from stoffel.isa.table import Events, OperandKind
+from stoffel.model.values import Value
 from stoffel.runtime.calls import leave
 from stoffel.runtime.events import (
     AfterInstructionExecute,
@@ -20,7 +21,6 @@ from stoffel.runtime.events import (
     StackPush,
 )
 from stoffel.runtime.frames import ActivationRecord
-from stoffel.runtime.values import Value
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stoffel.errors import ErrorKind, VMError
-from stoffel.runtime.tables import ABSENT, field
-from stoffel.runtime.values import Object, Value, type_name
+from stoffel.model.tables import ABSENT, field
+from stoffel.model.values import Object, Value, type_name
 
 if TYPE_CHECKING:
-    from stoffel.runtime.code import Code
-    from stoffel.runtime.foreign import ForeignFunction
+    from stoffel.model.code import Code
+    from stoffel.model.foreign import ForeignFunction
     from stoffel.runtime.state import VMState
 
 

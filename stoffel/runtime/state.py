@@ -9,22 +9,22 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.errors import ErrorKind, VMError
-from stoffel.runtime.code import Code
-from stoffel.runtime.foreign import too_deep
+from stoffel.model.code import Code
+from stoffel.model.foreign import too_deep
+from stoffel.model.tables import ObjectStore
 from stoffel.runtime.hooks import HookContext, HookManager
 from stoffel.runtime.resolution import MethodRegistry
-from stoffel.runtime.tables import ObjectStore
 
 if TYPE_CHECKING:
     from stoffel.embedding.vm import VirtualMachine
     from stoffel.isa.program import Instruction
     from stoffel.jit.code_tier import CompiledTier
     from stoffel.jit.policy.warmup import WarmUp
+    from stoffel.model.foreign import ForeignFunction
+    from stoffel.model.values import Value
     from stoffel.runtime.events import Event
-    from stoffel.runtime.foreign import ForeignFunction
     from stoffel.runtime.foreign_objects import ForeignObjects
     from stoffel.runtime.frames import ActivationRecord
-    from stoffel.runtime.values import Value
 
 MAX_CALL_DEPTH: Final = 250_000
 """Activation records that a run may stack up unless the machine is told otherwise."""

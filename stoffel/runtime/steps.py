@@ -9,7 +9,7 @@ instruction's formula in the table says, and returns
   position is up to date.
 
 Every step has the same shape: read, compute, write, next. The operations of values are those of
-``stoffel.runtime.operations``; the I64 cases of the four commonest are written out before they are asked.
+``stoffel.model.operations``; the I64 cases of the four commonest are written out before they are asked.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any, Final
 from stoffel.errors import VMError
 from stoffel.isa.scalars import I64_MAX, I64_MIN
 from stoffel.isa.table import BY_NAME, ROWS, Flow, OperandKind, complete
+from stoffel.model.code import CONSTANTS, HEAT_OF_CALL, Code, Step
+from stoffel.model.operations import OPERATIONS, Operation
+from stoffel.model.values import Value
 from stoffel.runtime.calls import call_foreign, call_function, leave
-from stoffel.runtime.code import CONSTANTS, HEAT_OF_CALL, Code, Step
-from stoffel.runtime.operations import OPERATIONS, Operation
 from stoffel.runtime.resolution import resolve
-from stoffel.runtime.values import Value
 
 if TYPE_CHECKING:
     from stoffel.runtime.frames import ActivationRecord

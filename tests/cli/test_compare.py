@@ -13,8 +13,8 @@ from stoffel import VirtualMachine, assemble, notices
 from stoffel.cli import ways
 from stoffel.compiler.cpython import versions
 from stoffel.compiler.cpython.writer import Writer
+from stoffel.model.values import Closure
 from stoffel.runtime.storage import SQLiteStorage
-from stoffel.runtime.values import Closure
 from tests.cli.conftest import Outcome
 
 Stoffel = Callable[..., Outcome]

@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple
 
 from stoffel import VirtualMachine, VMError
 from stoffel.isa.program import Instruction
+from stoffel.model.values import Array, Closure, Object, value_of
 from stoffel.runtime.frames import ActivationRecord
-from stoffel.runtime.values import Array, Closure, Object, value_of
 from tests.limits import TimeUp, time_limit
 
 from .generators import Case

@@ -76,7 +76,7 @@ def test_a_run_that_does_not_end_is_reported_as_a_hang() -> None:
 
 def test_a_difference_is_reduced_to_what_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     from stoffel.jit import code_cache
-    from stoffel.runtime import operations
+    from stoffel.model import operations
 
     wrong = dict(operations.OPERATIONS, XOR=lambda left, right: left)
     monkeypatch.setattr(code_cache, "OPERATIONS", wrong)

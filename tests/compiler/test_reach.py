@@ -20,7 +20,7 @@ from stoffel.isa.program import Function, Instruction, Program
 from stoffel.isa.table import ROWS, OperandKind
 from stoffel.jit import code_tier
 from stoffel.jit.code_tier import REASONS, CompiledTier
-from stoffel.runtime.code import Code
+from stoffel.model.code import Code
 from stoffel.runtime.frames import Captures
 
 from .generators import make_case

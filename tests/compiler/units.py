@@ -15,7 +15,7 @@ from stoffel.compiler.emission.deopt_points import Unit
 from stoffel.compiler.flow import blocks
 from stoffel.compiler.flow.inlining import Splice
 from stoffel.isa.program import Function
-from stoffel.runtime.code import Code
+from stoffel.model.code import Code
 from tests.machines import loaded
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import stoffel
 from stoffel import I8, I64, U8, U64, ErrorKind, VirtualMachine, VMError
 from stoffel.embedding import conversion
-from stoffel.runtime.tables import dangling
+from stoffel.model.tables import dangling
 from tests.machines import failure, told
 
 SCALARS = (

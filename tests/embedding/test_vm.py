@@ -11,7 +11,7 @@ import pytest
 
 import stoffel
 from stoffel import Function, Instruction, VirtualMachine, VMError
-from stoffel.runtime.code import Code
+from stoffel.model.code import Code
 from tests.machines import failure, loaded, told
 from tests.runtime.conftest import Make
 

@@ -17,7 +17,7 @@ SUPPORT = "stoffel/compiler/kernels/codegen/support.py"
 RUN = "stoffel/jit/kernels/marshalling.py"
 KERNELS = "stoffel/jit/kernels/running.py"
 TIER = "stoffel/jit/kernels/tier.py"
-ELEMENTS = "stoffel/runtime/elements.py"
+ELEMENTS = "stoffel/model/elements.py"
 
 KERNEL_FAULTS: tuple[Fault, ...] = (
     Fault(

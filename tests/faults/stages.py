@@ -121,7 +121,7 @@ KERNELS: Final = (
     Stage(("tests/compiler/kernels", "-k", "not operations and not arrays and not differential and not cache")),
     Stage(("tests/compiler/kernels/codegen/test_operations.py",)),
     Stage(("tests/compiler/kernels/codegen/test_builtins.py",)),
-    Stage(("tests/runtime/test_elements.py", "tests/runtime/test_typed_arrays.py")),
+    Stage(("tests/model/test_elements.py", "tests/model/test_typed_arrays.py")),
     Stage(("tests/compiler/kernels",)),
 )
 """The same for a fault in kernels."""
@@ -135,5 +135,5 @@ def stages_of(file: str, tree: Path) -> list[Stage]:
     same_name = str(Path("tests", *source.parts[1:-1], f"test_{source.name}"))
     names = dict.fromkeys((same_name, *CLOSE.get(file, CLOSE.get(str(source.parent), ()))))
     close = tuple(name for name in names if (tree / name).exists())
-    of_kernels = "kernel" in file or file == "stoffel/runtime/elements.py"
+    of_kernels = "kernel" in file or file == "stoffel/model/elements.py"
     return [*([Stage(close, 200)] if close else []), *(KERNELS if of_kernels else CODE_OBJECTS), EVERYTHING]

@@ -24,7 +24,7 @@ from stoffel.isa.reader import load, read
 from stoffel.isa.scalars import constant_key
 from stoffel.isa.table import ROWS
 from stoffel.isa.writer import save, write
-from stoffel.runtime.values import Object
+from stoffel.model.values import Object
 from tests.isa.raw import RET0, code, file, function, i64, u16, u32
 from tests.strategies import programs
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stoffel.isa.scalars import INTEGER_KINDS, U8
+from stoffel.model.tables import ENUMERABLE, ObjectStore, entries, length, lookup, set_field, store
+from stoffel.model.values import Array, Closure, DanglingArray, DanglingObject, Foreign, Object
 from stoffel.runtime import codec
 from stoffel.runtime.codec import MAGIC, CodecError, decode, encode
-from stoffel.runtime.tables import ENUMERABLE, ObjectStore, entries, length, lookup, set_field, store
-from stoffel.runtime.values import Array, Closure, DanglingArray, DanglingObject, Foreign, Object
 
 BAD = "invalid persistent value data: "
 

@@ -33,9 +33,9 @@ from stoffel.compiler.analysis.facts import (
 from stoffel.compiler.analysis.ir import ARGUMENT, AROUND, PLACE, UPVALUE, Capture, FlowState, Node
 from stoffel.compiler.flow.inlining import Callee
 from stoffel.isa.scalars import I64_MAX
-from stoffel.runtime.code import Code
-from stoffel.runtime.foreign import ForeignFunction
-from stoffel.runtime.values import Array, Closure, Object, TypedArray, machine_values
+from stoffel.model.code import Code
+from stoffel.model.foreign import ForeignFunction
+from stoffel.model.values import Array, Closure, Object, TypedArray, machine_values
 
 if TYPE_CHECKING:
     from stoffel.compiler.analysis.inference import Inference

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from stoffel.compiler.analysis.facts import I64, NUMBERS, Fact
-from stoffel.runtime.code import Code
-from stoffel.runtime.foreign import ForeignFunction
+from stoffel.model.code import Code
+from stoffel.model.foreign import ForeignFunction
 
 if TYPE_CHECKING:
     from stoffel.compiler.flow.blocks import Graph

@@ -10,7 +10,7 @@ from types import NoneType
 from typing import Any, Final
 
 from stoffel.isa.scalars import INTEGER_KINDS, constant_key
-from stoffel.runtime.values import (
+from stoffel.model.values import (
     TYPE_NAMES,
     Array,
     Closure,

@@ -51,8 +51,8 @@ from stoffel.compiler.flow.decoding import (
 )
 from stoffel.compiler.refusal import NO_STATIC_SHAPE, Refusal
 from stoffel.errors import VMError
-from stoffel.runtime.code import Code
-from stoffel.runtime.operations import OPERATIONS
+from stoffel.model.code import Code
+from stoffel.model.operations import OPERATIONS
 
 if TYPE_CHECKING:
     from stoffel.compiler.analysis.environment import Environment, Feedback

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from stoffel.compiler.analysis.facts import CLOSURE, I64, PRIVATE, UNIT_FACT, of_constant, of_range, public
 from stoffel.compiler.analysis.ir import FLAG_BITS, FlowState, Node
 from stoffel.compiler.flow.inlining import Callee, Inlined
-from stoffel.runtime.values import Closure
+from stoffel.model.values import Closure
 
 if TYPE_CHECKING:
     from stoffel.compiler.analysis.inference import Inference

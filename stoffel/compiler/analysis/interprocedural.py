@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from stoffel.compiler.analysis.environment import Signature
 from stoffel.compiler.analysis.facts import IMPOSSIBLE, Fact, join, of_kinds, with_hint
-from stoffel.runtime.code import Code
+from stoffel.model.code import Code
 
 Key = tuple[Code, Signature]
 """A function and what calls of it are specialised on."""

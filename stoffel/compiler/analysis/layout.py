@@ -9,7 +9,7 @@ from stoffel.compiler.emission.global_names import ARGUMENTS_LOCAL, CLOSURE_LOCA
 from stoffel.compiler.flow.inlining import Splice
 from stoffel.isa.program import Instruction
 from stoffel.isa.table import ROWS, OperandKind
-from stoffel.runtime.code import Code
+from stoffel.model.code import Code
 
 _SLOTS: Final = {row.name: position for row in ROWS if (position := row.position(OperandKind.SLOT)) is not None}
 

@@ -17,7 +17,7 @@ from stoffel.compiler.emission.locations import FLAG_LOCAL
 if TYPE_CHECKING:
     from stoffel.compiler.emission.emitter import Emitter
     from stoffel.compiler.flow.inlining import Splice
-    from stoffel.runtime.values import Shape
+    from stoffel.model.values import Shape
 
 
 def records_of(typed: TypedBlock, splice: Splice) -> int:

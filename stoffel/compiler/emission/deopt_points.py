@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, final
 from stoffel.compiler.analysis.facts import CLASS, I64, KIND_RANGES, Fact
 from stoffel.compiler.analysis.ir import Layout
 from stoffel.compiler.emission.global_names import ARGUMENTS_LOCAL
-from stoffel.runtime.code import Code
-from stoffel.runtime.values import Value
+from stoffel.model.code import Code
+from stoffel.model.values import Value
 
 if TYPE_CHECKING:
     from stoffel.compiler.flow.inlining import Inlined, Splice

@@ -51,7 +51,7 @@ from stoffel.compiler.emission.selection import FORMS
 from stoffel.compiler.emission.stack_forwarding import passes_on
 from stoffel.compiler.emission.strip_mining import Ranges, stretch
 from stoffel.compiler.flow.blocks import END, Edge
-from stoffel.runtime.code import Code
+from stoffel.model.code import Code
 
 if TYPE_CHECKING:
     from stoffel.compiler.analysis.environment import Environment

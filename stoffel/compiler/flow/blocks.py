@@ -18,7 +18,7 @@ from stoffel.compiler.flow.decoding import CONSTANT, OPERATION, OTHER, SHAPES
 from stoffel.errors import VMError
 from stoffel.isa.program import Instruction
 from stoffel.isa.table import Flow
-from stoffel.runtime.operations import OPERATIONS
+from stoffel.model.operations import OPERATIONS
 
 if TYPE_CHECKING:
     from stoffel.compiler.flow.inlining import Splice

@@ -19,9 +19,9 @@ from stoffel.compiler.analysis.environment import LARGE
 from stoffel.compiler.flow.blocks import END, Block, Edge, Graph, build, simplified, split
 from stoffel.isa.program import Instruction
 from stoffel.isa.table import Flow, OperandKind
-from stoffel.runtime.code import LARGE_FRAME, Code
-from stoffel.runtime.foreign import ForeignFunction
-from stoffel.runtime.values import Shape
+from stoffel.model.code import LARGE_FRAME, Code
+from stoffel.model.foreign import ForeignFunction
+from stoffel.model.values import Shape
 
 if TYPE_CHECKING:
     from stoffel.compiler.analysis.environment import Environment

@@ -22,9 +22,9 @@ from stoffel.compiler.refusal import Refusal
 from stoffel.isa.scalars import constant_key
 from stoffel.isa.table import Flow
 from stoffel.jit.store.digest import digest_of_files, sha256
+from stoffel.model.code import Code
+from stoffel.model.foreign import ForeignFunction
 from stoffel.notices import say_once
-from stoffel.runtime.code import Code
-from stoffel.runtime.foreign import ForeignFunction
 
 if TYPE_CHECKING:
     from stoffel.compiler.kernels.codegen.llvm import Loaded

@@ -14,14 +14,14 @@ from stoffel.compiler.kernels.analysis.types import FIELD_LIMIT, SCALARS, fields
 from stoffel.compiler.kernels.codegen import buffer
 from stoffel.jit.kernels.memory import HEADERS, Memory
 from stoffel.jit.kernels.outcomes import Mismatch
-from stoffel.runtime import elements
+from stoffel.model import elements
+from stoffel.model.values import Array, Closure, Object, TypedArray, Value
 from stoffel.runtime.builtins.closures import replace
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
-from stoffel.runtime.values import Array, Closure, Object, TypedArray, Value
 
 if TYPE_CHECKING:
     from stoffel.jit.kernels.running import RunnableKernel
-    from stoffel.runtime.code import Code
+    from stoffel.model.code import Code
     from stoffel.runtime.state import VMState
 
 KINDS: Final = {scalar.name: cls for cls, scalar in SCALARS.items()}

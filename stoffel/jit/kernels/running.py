@@ -17,9 +17,9 @@ from stoffel.compiler.kernels.codegen import buffer
 from stoffel.jit.kernels.marshalling import Run, RunnableSite
 from stoffel.jit.kernels.memory import NOT_RUN, Memory
 from stoffel.jit.kernels.outcomes import KernelLeft, Mismatch
+from stoffel.model.values import Value
 from stoffel.runtime.frames import ActivationRecord
 from stoffel.runtime.interruptions import complete
-from stoffel.runtime.values import Value
 
 if TYPE_CHECKING:
     from stoffel.compiler.kernels.codegen.llvm import Loaded

@@ -24,9 +24,9 @@ from stoffel.jit.kernels.marshalling import KINDS, OPAQUE, RunnableSite, code_of
 from stoffel.jit.kernels.memory import VALUE_LIMIT
 from stoffel.jit.kernels.outcomes import KernelLeft, Mismatch
 from stoffel.jit.kernels.running import Kernels, RunnableKernel
-from stoffel.runtime.code import Code
+from stoffel.model.code import Code
+from stoffel.model.values import Array, Closure, TypedArray, Value
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
-from stoffel.runtime.values import Array, Closure, TypedArray, Value
 
 if TYPE_CHECKING:
     from stoffel.jit.code_tier import CompiledTier

@@ -14,9 +14,9 @@ from typing import Final, NamedTuple, TypeAlias
 from stoffel.isa.program import Instruction
 from stoffel.isa.table import Flow, OperandKind, Place
 from stoffel.jit.policy.recursion_forecast import SEEN, Recursion
-from stoffel.runtime.code import Code
+from stoffel.model.code import Code
+from stoffel.model.values import Value
 from stoffel.runtime.frames import ActivationRecord
-from stoffel.runtime.values import Value
 
 WATCHED: Final = 4
 """Records that are looked at, from the oldest: loops of a program's main function go on for longest."""

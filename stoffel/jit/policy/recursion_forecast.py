@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from stoffel.isa.table import Flow
-from stoffel.runtime.code import Code
+from stoffel.model.code import Code
 from stoffel.runtime.frames import ActivationRecord
 
 SEEN: Final = 48

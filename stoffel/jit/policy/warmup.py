@@ -6,7 +6,7 @@ from time import thread_time
 from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.jit.statistics import Statistics
-from stoffel.runtime.code import HEAT_OF_CALL, NEVER, Code
+from stoffel.model.code import HEAT_OF_CALL, NEVER, Code
 
 if TYPE_CHECKING:
     import os
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from stoffel.jit.code_tier import CompiledTier
     from stoffel.jit.policy.loop_forecast import Forecast
     from stoffel.jit.policy.run_history import Outcome
+    from stoffel.model.values import Value
     from stoffel.runtime.frames import ActivationRecord
     from stoffel.runtime.state import VMState
-    from stoffel.runtime.values import Value
 
 HEAT_OF_LOADING: Final = 160_000
 """Interpreted instructions, of all functions together, after which the translator is loaded; sooner if it is known

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.scalars import INTEGER_KINDS
-from stoffel.runtime import tables
+from stoffel.model import tables
+from stoffel.model.foreign import CallbackError
+from stoffel.model.tables import ABSENT
+from stoffel.model.values import Array, Object, Value, type_name
 from stoffel.runtime.builtins import arguments as args
 from stoffel.runtime.builtins.registry import Family
 from stoffel.runtime.events import ArrayElementRead, ArrayElementWrite, ObjectFieldRead, ObjectFieldWrite
-from stoffel.runtime.foreign import CallbackError
-from stoffel.runtime.tables import ABSENT
-from stoffel.runtime.values import Array, Object, Value, type_name
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from stoffel.isa.scalars import I64_MAX, INTEGER_KINDS
-from stoffel.runtime import tables
-from stoffel.runtime.foreign import CallbackError
-from stoffel.runtime.values import Array, Value
+from stoffel.model import tables
+from stoffel.model.foreign import CallbackError
+from stoffel.model.values import Array, Value
 
 FIRST_ARRAY = "First argument must be an array"
 SECOND_ARRAY = "Second argument must be an array"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from stoffel.isa.scalars import U8
-from stoffel.runtime import tables
+from stoffel.model import tables
+from stoffel.model.foreign import CallbackError
+from stoffel.model.values import Array, Value
 from stoffel.runtime.builtins.registry import Family
-from stoffel.runtime.foreign import CallbackError
-from stoffel.runtime.values import Array, Value
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState

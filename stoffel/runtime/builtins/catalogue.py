@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from stoffel.model.foreign import ForeignFunction
 from stoffel.runtime.builtins import (
     access,
     byte_arrays,
@@ -16,7 +17,6 @@ from stoffel.runtime.builtins import (
     printing,
     sorting,
 )
-from stoffel.runtime.foreign import ForeignFunction
 
 STANDARD_LIBRARY: Final[tuple[ForeignFunction, ...]] = (
     *access.FAMILY.functions,

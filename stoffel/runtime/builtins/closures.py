@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stoffel.errors import VMError
+from stoffel.model.foreign import CallbackError
+from stoffel.model.values import Closure, Value, type_name
 from stoffel.runtime.builtins.registry import Family
 from stoffel.runtime.calls import enter_closure, find_upvalue
 from stoffel.runtime.events import ClosureCreated, UpvalueRead, UpvalueWrite
-from stoffel.runtime.foreign import CallbackError
-from stoffel.runtime.values import Closure, Value, type_name
 
 if TYPE_CHECKING:
     from stoffel.runtime.frames import ActivationRecord

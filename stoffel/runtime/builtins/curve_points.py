@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stoffel.model.foreign import CallbackError
+from stoffel.model.values import Array, Value
 from stoffel.runtime.builtins.byte_arrays import from_bytes, to_bytes
 from stoffel.runtime.builtins.registry import Family
-from stoffel.runtime.foreign import CallbackError
-from stoffel.runtime.values import Array, Value
 
 if TYPE_CHECKING:
     from stoffel.runtime.curves import Curve

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from stoffel.runtime import tables
+from stoffel.model import tables
+from stoffel.model.foreign import CallbackError
+from stoffel.model.values import Array, Value, same, type_name
 from stoffel.runtime.builtins import arguments as args
 from stoffel.runtime.builtins.registry import Family
-from stoffel.runtime.foreign import CallbackError
-from stoffel.runtime.values import Array, Value, same, type_name
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stoffel.errors import ErrorKind, VMError
+from stoffel.model.values import Value
 from stoffel.runtime.builtins.byte_arrays import to_bytes
 from stoffel.runtime.builtins.registry import Family
-from stoffel.runtime.values import Value
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.scalars import U8, U16, U32, U64
+from stoffel.model.foreign import CallbackError
+from stoffel.model.values import Array, Value
 from stoffel.runtime.builtins import arguments as args
 from stoffel.runtime.builtins.byte_arrays import from_bytes
 from stoffel.runtime.builtins.registry import Family
-from stoffel.runtime.foreign import CallbackError
-from stoffel.runtime.values import Array, Value
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stoffel.model.foreign import CallbackError
+from stoffel.model.text import display
+from stoffel.model.values import Value, type_name
 from stoffel.runtime.builtins.registry import Family
-from stoffel.runtime.foreign import CallbackError
-from stoffel.runtime.text import display
-from stoffel.runtime.values import Value, type_name
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState

@@ -1,7 +1,7 @@
 """How a builtin is declared: a plain Python function with its name and arity.
 
 A builtin is a foreign function of the machine's own. Its function receives the machine's state and the arguments, and
-returns a value. It fails by raising :class:`~stoffel.runtime.foreign.CallbackError` with a plain text, or lets the
+returns a value. It fails by raising :class:`~stoffel.model.foreign.CallbackError` with a plain text, or lets the
 VMError of a machine service pass; the caller adds ``Foreign function NAME failed:``.
 """
 
@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from stoffel.runtime.foreign import CallbackError, ForeignFunction
-from stoffel.runtime.values import Value
+from stoffel.model.foreign import CallbackError, ForeignFunction
+from stoffel.model.values import Value
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState

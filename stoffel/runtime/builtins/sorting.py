@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from stoffel.isa.scalars import INTEGER_KINDS
-from stoffel.runtime import tables
+from stoffel.model import tables
+from stoffel.model.foreign import CallbackError
+from stoffel.model.values import Array, TypedArray, Value, type_name
 from stoffel.runtime.builtins import arguments as args
 from stoffel.runtime.builtins.registry import Family
-from stoffel.runtime.foreign import CallbackError
-from stoffel.runtime.values import Array, TypedArray, Value, type_name
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState

@@ -12,8 +12,8 @@ from stoffel.compiler.analysis.operation_forms import OPERATION_FORMS, Forms, na
 from stoffel.errors import VMError
 from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.isa.table import ROWS, complete
-from stoffel.runtime.operations import OPERATIONS
-from stoffel.runtime.values import Array, Object
+from stoffel.model.operations import OPERATIONS
+from stoffel.model.values import Array, Object
 
 OPERANDS = {row.operation: len(row.operands) - 1 for row in ROWS if row.operation and row.operation != "CMP"}
 VALUES: list[Any] = [

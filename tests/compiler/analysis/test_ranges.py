@@ -10,7 +10,7 @@ from stoffel import I8, U8
 from stoffel.compiler.analysis.facts import BIT, KIND_RANGES, Fact, of_constant, of_range
 from stoffel.compiler.analysis.ranges import checks, interval, possible_orders, refine
 from stoffel.errors import VMError
-from stoffel.runtime.operations import OPERATIONS
+from stoffel.model.operations import OPERATIONS
 
 KIND = BIT[I8]
 BOUNDS = list(combinations_with_replacement((-9, -4, -1, 0, 1, 3, 8), 2))

@@ -9,7 +9,7 @@ import pytest
 import stoffel
 from stoffel.compiler.flow.blocks import END, Graph
 from stoffel.isa.table import OperandKind
-from stoffel.runtime.operations import OPERATIONS
+from stoffel.model.operations import OPERATIONS
 from tests.compiler.units import graph
 from tests.machines import loaded
 

@@ -11,7 +11,7 @@ from stoffel.compiler.flow import inlining
 from stoffel.compiler.flow.blocks import END
 from stoffel.compiler.flow.inlining import Splice
 from stoffel.compiler.pipeline import spliced_layout
-from stoffel.runtime.code import Code
+from stoffel.model.code import Code
 from tests.machines import loaded
 
 INNER = """

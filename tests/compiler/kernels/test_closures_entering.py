@@ -8,7 +8,7 @@ import pytest
 
 import stoffel
 from stoffel import VirtualMachine
-from stoffel.runtime.values import Closure
+from stoffel.model.values import Closure
 from tests.compiler.generators import Case
 from tests.compiler.kernels.codegen.test_builtins import HOOKS
 from tests.compiler.oracle import ALWAYS, KERNELS, compare

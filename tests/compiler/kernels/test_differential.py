@@ -20,7 +20,7 @@ from stoffel.compiler.kernels.analysis.types import type_of_code
 from stoffel.compiler.kernels.codegen import builtins, operations
 from stoffel.compiler.kernels.codegen.lowering import _ACTIONS
 from stoffel.compiler.refusal import Refusal
-from stoffel.runtime import elements
+from stoffel.model import elements
 from tests.compiler.generators.numeric import make_numeric_case
 from tests.compiler.generators.numeric_closures import make_closure_case
 from tests.compiler.minimising import minimised

@@ -11,9 +11,9 @@ from stoffel import VirtualMachine
 from stoffel.jit.policy import loop_forecast, warmup
 from stoffel.jit.policy.loop_forecast import Forecast
 from stoffel.jit.policy.warmup import WarmUp
-from stoffel.runtime.code import Code
+from stoffel.model.code import Code
+from stoffel.model.values import Value
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
-from stoffel.runtime.values import Value
 from tests.machines import SUM, loaded
 
 COUNTER = "LDI r1, 1\nround:\nCMP r0, r2\nJMPGT out\nADD r0, r0, r1\nJMP round\nout:\nRET r0"

@@ -9,7 +9,7 @@ from stoffel.compiler.analysis.environment import INSTRUCTIONS_PER_MISS, LARGE, 
 from stoffel.jit import code_tier
 from stoffel.jit.policy import loop_forecast, sampling_clock, warmup
 from stoffel.jit.policy.warmup import WarmUp
-from stoffel.runtime.code import HEAT_OF_CALL, NEVER
+from stoffel.model.code import HEAT_OF_CALL, NEVER
 from tests.machines import loaded
 
 LOOP = """

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from stoffel.errors import VMError
+from stoffel.model.foreign import CallbackError
+from stoffel.model.tables import ObjectStore, elements, store
 from stoffel.runtime.builtins.catalogue import MPC_BUILTINS, STANDARD_LIBRARY
-from stoffel.runtime.foreign import CallbackError
-from stoffel.runtime.tables import ObjectStore, elements, store
 
 
 class Library:

@@ -2,8 +2,8 @@ import pytest
 
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.scalars import I8, I64_MAX, U8, U64
+from stoffel.model.values import Closure, DanglingArray, DanglingObject, Foreign, Object
 from stoffel.runtime.events import ArrayElementRead, ArrayElementWrite, ObjectFieldRead, ObjectFieldWrite
-from stoffel.runtime.values import Closure, DanglingArray, DanglingObject, Foreign, Object
 
 
 def test_tables_are_numbered_by_one_counter_from_one(library):

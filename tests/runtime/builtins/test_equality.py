@@ -1,8 +1,8 @@
 import pytest
 
 from stoffel.isa.scalars import I8, U8, U64
+from stoffel.model.values import Closure, Foreign
 from stoffel.runtime.builtins.equality import deep_equal
-from stoffel.runtime.values import Closure, Foreign
 
 NAN = float("nan")
 

@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stoffel.isa.scalars import I8, I64_MAX, I64_MIN, U8, U64
-from stoffel.runtime.tables import ENUMERABLE
-from stoffel.runtime.values import SparseArray
+from stoffel.model.tables import ENUMERABLE
+from stoffel.model.values import SparseArray
 from tests.runtime.builtins.library import Library
 
 HUGE = 10**12

@@ -2,8 +2,8 @@ import pytest
 
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.scalars import U8, U16
+from stoffel.model.values import Closure, DanglingArray, Foreign
 from stoffel.runtime.storage import SQLiteStorage
-from stoffel.runtime.values import Closure, DanglingArray, Foreign
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import pytest
 
 from stoffel.errors import VMError
 from stoffel.isa.scalars import INTEGER_KINDS
-from stoffel.runtime import tables
-from stoffel.runtime.elements import specialise
-from stoffel.runtime.foreign import CallbackError
-from stoffel.runtime.text import diagnostic
-from stoffel.runtime.values import Array, Object
+from stoffel.model import tables
+from stoffel.model.elements import specialise
+from stoffel.model.foreign import CallbackError
+from stoffel.model.text import diagnostic
+from stoffel.model.values import Array, Object
 from tests.runtime.builtins.library import Library
 from tests.runtime.builtins.model import BOUNDS, I64_MAX, UNIT, Model, ModelError
 

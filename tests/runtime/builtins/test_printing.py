@@ -2,7 +2,7 @@ import pytest
 
 from stoffel.errors import VMError
 from stoffel.isa.scalars import U8
-from stoffel.runtime.values import Closure, DanglingArray, Foreign
+from stoffel.model.values import Closure, DanglingArray, Foreign
 
 
 def test_print_joins_display_forms_with_one_space(library):

@@ -22,7 +22,7 @@ from stoffel.compiler.kernels.analysis.types import (
     words,
 )
 from stoffel.isa.scalars import INTEGER_KINDS
-from stoffel.runtime.values import TYPE_NAMES, Array, Closure, Object
+from stoffel.model.values import TYPE_NAMES, Array, Closure, Object
 
 Arguments = tuple[Type, ...]
 Result = Type | str

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from stoffel.compiler.kernels.analysis.ir import Action, Instance, Variant, leave
 from stoffel.compiler.kernels.analysis.types import UNIT, Cell, ClosureOf, Known, Mixed, Type, Variants, join, words
-from stoffel.runtime.code import Code
+from stoffel.model.code import Code
 
 if TYPE_CHECKING:
     from stoffel.compiler.kernels.analysis.inference import Flowing

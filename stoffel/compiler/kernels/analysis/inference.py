@@ -38,9 +38,9 @@ from stoffel.compiler.kernels.codegen import operations
 from stoffel.compiler.refusal import NO_STATIC_SHAPE, Refusal, TooLarge
 from stoffel.errors import VMError
 from stoffel.isa.scalars import INTEGER_KINDS
-from stoffel.runtime.code import Code
-from stoffel.runtime.foreign import ForeignFunction
-from stoffel.runtime.operations import OPERATIONS
+from stoffel.model.code import Code
+from stoffel.model.foreign import ForeignFunction
+from stoffel.model.operations import OPERATIONS
 
 if TYPE_CHECKING:
     from stoffel.compiler.analysis.environment import Environment

@@ -10,7 +10,7 @@ from stoffel.compiler.kernels.analysis.types import UNIT, Cell, Type, VariantKey
 
 if TYPE_CHECKING:
     from stoffel.compiler.analysis.ir import Layout
-    from stoffel.runtime.code import Code
+    from stoffel.model.code import Code
 
 TAKING: Final = frozenset({"call", "builtin", "create_closure", "get_upvalue", "set_upvalue"})
 """Forms of actions that take the argument stack."""

@@ -9,9 +9,9 @@ import pytest
 
 from stoffel.errors import VMError
 from stoffel.isa.scalars import I8, I16, I32, I64_MAX, I64_MIN, INTEGER_KINDS, U8, U16, U32, U64
-from stoffel.runtime import elements, tables
-from stoffel.runtime.elements import FORMATS, specialise, typed
-from stoffel.runtime.values import Array, DanglingArray, Object, SparseArray, TypedArray, key_of, same, type_name
+from stoffel.model import elements, tables
+from stoffel.model.elements import FORMATS, specialise, typed
+from stoffel.model.values import Array, DanglingArray, Object, SparseArray, TypedArray, key_of, same, type_name
 
 NAN_WITH_PAYLOAD = struct.unpack("<d", struct.pack("<Q", 0xFFF8_0000_0000_0123))[0]
 FLOATS = [0.0, -0.0, 1.5, 5e-324, 1.7976931348623157e308, float("inf"), float("-inf"), NAN_WITH_PAYLOAD]

@@ -6,8 +6,8 @@ from typing import Final
 
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.scalars import INTEGER_KINDS
-from stoffel.runtime import tables
-from stoffel.runtime.values import Array, Closure, Foreign, Object, Value, value_of
+from stoffel.model import tables
+from stoffel.model.values import Array, Closure, Foreign, Object, Value, value_of
 
 DISPLAY_DEPTH: Final = 3
 """Levels of tables that the display form expands."""

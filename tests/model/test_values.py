@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.scalars import I8, I64_MAX, I64_MIN, INTEGER_KINDS, U8, U64
-from stoffel.runtime.tables import ObjectStore
-from stoffel.runtime.values import Closure, Foreign, check_value, key_of, same, type_name, value_of
+from stoffel.model.tables import ObjectStore
+from stoffel.model.values import Closure, Foreign, check_value, key_of, same, type_name, value_of
 
 STORE = ObjectStore()
 TABLES = [STORE.create_array(), STORE.create_array(), STORE.create_object(), STORE.create_object()]

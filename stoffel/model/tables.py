@@ -13,8 +13,8 @@ from typing import Final
 
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.scalars import I64_MAX
-from stoffel.runtime import elements as typed_storage
-from stoffel.runtime.values import (
+from stoffel.model import elements as typed_storage
+from stoffel.model.values import (
     Array,
     DanglingArray,
     DanglingObject,

@@ -14,9 +14,9 @@ from typing import Final, NoReturn
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.scalars import I64_MAX, I64_MIN, INTEGER_KINDS
 from stoffel.isa.table import OPERATION_NAMES, complete
-from stoffel.runtime.tables import field
-from stoffel.runtime.text import diagnostic
-from stoffel.runtime.values import Object, Value
+from stoffel.model.tables import field
+from stoffel.model.text import diagnostic
+from stoffel.model.values import Object, Value
 
 Operation = Callable[..., Value]
 

@@ -99,7 +99,7 @@ class TypedArray(Array):
     languages", 2013). To programs and hosts it is the array that it was: asking for ``items`` gives it its list back
     and makes it an ordinary :class:`Array`. So code that knows nothing of typed storage is right, and compiled code,
     which takes that attribute for the check of an array without gaps, needs no other way. Everything else that there
-    is to typed storage is in :mod:`stoffel.runtime.elements`.
+    is to typed storage is in :mod:`stoffel.model.elements`.
     """
 
     if TYPE_CHECKING:

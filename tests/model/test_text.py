@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from stoffel.errors import VMError
 from stoffel.isa.scalars import INTEGER_KINDS, U8
-from stoffel.runtime import tables
-from stoffel.runtime.tables import ObjectStore
-from stoffel.runtime.text import diagnostic, display, float_text
-from stoffel.runtime.values import Closure, DanglingArray, DanglingObject, Foreign
+from stoffel.model import tables
+from stoffel.model.tables import ObjectStore
+from stoffel.model.text import diagnostic, display, float_text
+from stoffel.model.values import Closure, DanglingArray, DanglingObject, Foreign
 
 
 @pytest.fixture

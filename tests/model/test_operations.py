@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.scalars import I8, I16, I32, INTEGER_KINDS, U8, U16, U32, U64, constant_key
-from stoffel.runtime.operations import OPERATIONS
-from stoffel.runtime.tables import ObjectStore
-from stoffel.runtime.text import diagnostic
-from stoffel.runtime.values import Closure, Foreign
+from stoffel.model.operations import OPERATIONS
+from stoffel.model.tables import ObjectStore
+from stoffel.model.text import diagnostic
+from stoffel.model.values import Closure, Foreign
 from tests.machines import told
 
 STORE = ObjectStore()

@@ -12,11 +12,11 @@ from stoffel import VirtualMachine, VMError
 from stoffel.compiler import pipeline
 from stoffel.compiler.refusal import Refusal
 from stoffel.isa.scalars import I8, I64_MAX, U8, U64
-from stoffel.runtime import elements, tables
+from stoffel.model import elements, tables
+from stoffel.model.foreign import CallbackError, ForeignFunction
+from stoffel.model.values import Array, Object, TypedArray, value_of
 from stoffel.runtime.builtins import equality, lists
 from stoffel.runtime.builtins.catalogue import MPC_BUILTINS, STANDARD_LIBRARY
-from stoffel.runtime.foreign import CallbackError, ForeignFunction
-from stoffel.runtime.values import Array, Object, TypedArray, value_of
 from tests.compiler import oracle
 from tests.compiler.generators import make_case
 from tests.machines import loaded

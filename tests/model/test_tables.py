@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.scalars import I8, I64_MAX, U8
-from stoffel.runtime import tables
-from stoffel.runtime.foreign import CallbackError
-from stoffel.runtime.text import display
-from stoffel.runtime.values import Array, Closure, DanglingArray, DanglingObject, SparseArray
+from stoffel.model import tables
+from stoffel.model.foreign import CallbackError
+from stoffel.model.text import display
+from stoffel.model.values import Array, Closure, DanglingArray, DanglingObject, SparseArray
 from tests.runtime.builtins.library import Library
 
 INTEGERS = (int, I8, U8)

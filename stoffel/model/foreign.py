@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
 from stoffel.errors import ErrorKind, VMError
-from stoffel.runtime.values import Value
+from stoffel.model.values import Value
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState

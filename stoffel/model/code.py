@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, final
 from stoffel.isa.program import Function, Instruction, interning_key
 from stoffel.isa.table import ROWS, OperandKind
 from stoffel.isa.verify import verify
-from stoffel.runtime import tables
-from stoffel.runtime.values import Array, Closure, Key, Object, Value, check_value, key_of
+from stoffel.model import tables
+from stoffel.model.values import Array, Closure, Key, Object, Value, check_value, key_of
 
 if TYPE_CHECKING:
     from stoffel.compiler.analysis.ir import Layout

@@ -12,7 +12,7 @@ from operator import countOf
 from typing import Any, Final
 
 from stoffel.isa.scalars import INTEGER_KINDS, U64
-from stoffel.runtime.values import Array, TypedArray, Value, machine_values
+from stoffel.model.values import Array, TypedArray, Value, machine_values
 
 FORMATS: Final[dict[type, str]] = {
     **dict.fromkeys(INTEGER_KINDS, "q"),
