@@ -10,7 +10,7 @@ from stoffel.runtime.builtins.byte_arrays import from_bytes, to_bytes
 from stoffel.runtime.builtins.registry import Family
 
 if TYPE_CHECKING:
-    from stoffel.runtime.curves import Curve
+    from stoffel.runtime.builtins.curves import Curve
     from stoffel.runtime.state import VMState
 
 FAMILY = Family()
@@ -22,7 +22,7 @@ _ELEMENT = "2 arguments: field element (byte array), curve_name"
 def _curve(name: Value) -> Curve:
     if type(name) is not str:
         raise CallbackError("curve_name must be a string")
-    from stoffel.runtime.curves import CURVES
+    from stoffel.runtime.builtins.curves import CURVES
 
     normalised = name.strip().lower()
     if normalised not in CURVES:
@@ -85,7 +85,7 @@ def point_to_sec1(state: VMState, point: Value, curve_name: Value) -> Array:
 def hash_to_g1(state: VMState, message: Value) -> Array:
     """Return the point of BLS12-381's group G1 that a message hashes to, compressed (48 bytes)."""
     data = to_bytes(message)
-    from stoffel.runtime.bls12_381 import hash_to_g1 as hashed
+    from stoffel.runtime.builtins.bls12_381 import hash_to_g1 as hashed
 
     return from_bytes(state, hashed(data))
 

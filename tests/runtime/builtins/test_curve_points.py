@@ -1,7 +1,7 @@
 import pytest
 
 from stoffel.isa.scalars import U8
-from stoffel.runtime.curves import CURVES
+from stoffel.runtime.builtins.curves import CURVES
 
 
 def octets(library, data):

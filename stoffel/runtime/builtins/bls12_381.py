@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Final
 
-from stoffel.runtime.curves import BLS12_381
+from stoffel.runtime.builtins.curves import BLS12_381
 
 P: Final = BLS12_381.modulus
 

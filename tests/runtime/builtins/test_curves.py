@@ -1,7 +1,7 @@
 import pytest
 
-from stoffel.runtime.bls12_381 import compress, hash_to_curve, hash_to_g1
-from stoffel.runtime.curves import CURVES
+from stoffel.runtime.builtins.bls12_381 import compress, hash_to_curve, hash_to_g1
+from stoffel.runtime.builtins.curves import CURVES
 
 # Generators, from the curves' standards.
 BASE = {
