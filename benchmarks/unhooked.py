@@ -1,6 +1,6 @@
 """The interpreter without its hook checks, made from its source: what the checks cost is the difference in time.
 
-:func:`install` changes how modules of ``stoffel.runtime`` are imported from then on: in their source every read of an
+:func:`install` changes how modules of the machine are imported from then on: in their source every read of an
 attribute ``attention`` (asks a run to look at the hooks at its next safepoint) or ``hooked`` (the run produces events)
 becomes the constant False, and the bytecode compiler drops what depends on it. Nothing else differs, and a change of
 the interpreter needs no change here.
@@ -18,7 +18,7 @@ from typing import Final
 CHECKED: Final = frozenset({"attention", "hooked"})
 """Attributes whose reads are the hook checks."""
 
-PACKAGE: Final = "stoffel.runtime."
+PACKAGES: Final = ("stoffel.model.", "stoffel.runtime.", "stoffel.jit.", "stoffel.embedding.")
 
 
 class RemoveChecks(ast.NodeTransformer):
@@ -54,7 +54,7 @@ class Finder:
         name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """Return the spec of a module of the package with our loader in it, None for other modules."""
-        if not name.startswith(PACKAGE):
+        if not name.startswith(PACKAGES):
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
         if spec is not None and isinstance(spec.loader, importlib.machinery.SourceFileLoader):
@@ -64,6 +64,6 @@ class Finder:
 
 def install() -> None:
     """Change imports from now on. Raises RuntimeError if the interpreter has been imported already."""
-    if any(name.startswith(PACKAGE) for name in sys.modules):
+    if any(name.startswith(PACKAGES) for name in sys.modules):
         raise RuntimeError("the interpreter has been imported already, with its hook checks")
     sys.meta_path.insert(0, Finder)

@@ -8,15 +8,20 @@ import signal
 import tempfile
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from stoffel import VirtualMachine
 from stoffel.compiler.cpython.verifier import check_unit
 from stoffel.compiler.emission.deopt_points import Unit
+from stoffel.compiler.flow import inlining
 from stoffel.jit import code_cache
 from stoffel.jit.code_cache import Units
 from stoffel.jit.policy import sampling_clock
+from tests.machines import Make, loaded
+from tests.ways import WAYS
 
 # A suite that was started in the background by a shell without job control ignores Ctrl-C, and so would the processes
 # that the tests start and interrupt.
@@ -58,3 +63,19 @@ def refuse_unsafe(unit: Unit) -> None:
 @pytest.fixture(autouse=True, scope="session")
 def _every_unit_is_checked() -> None:
     Units.inspect = staticmethod(refuse_unsafe)
+
+
+@pytest.fixture(params=WAYS, ids=lambda way: way.name)
+def machine(request: pytest.FixtureRequest) -> Make:
+    """Return a function that makes a machine, with the functions of an assembly text if one is given."""
+
+    def make(text: str = "", **options: Any) -> VirtualMachine:
+        return loaded(request.param.machine(**options), text)
+
+    return make
+
+
+@pytest.fixture
+def nothing_inlined(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every call be one, however small the function is."""
+    monkeypatch.setattr(inlining, "MOST", 0)

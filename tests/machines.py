@@ -14,6 +14,9 @@ import stoffel
 from stoffel import VirtualMachine, VMError
 from stoffel.jit.code_tier import CompiledTier
 
+Make = Callable[..., VirtualMachine]
+"""Makes a machine in one way of running, with the functions of an assembly text if one is given."""
+
 SUM = """\
 function sum(n)
     LDI r1, 0

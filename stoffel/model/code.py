@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, final
 
 from stoffel.isa.program import Function, Instruction, interning_key
 from stoffel.isa.table import ROWS, OperandKind
@@ -65,6 +65,8 @@ class Code:
     """The bound instructions."""
     counted: list[Step]
     """The same with back-edges that count, for machines that compile."""
+    bind: ClassVar[Callable[[Code, bool], list[Step]]]
+    """Binds the instructions of a function, with back-edges that count or without; ``runtime.steps`` gives it."""
 
     def __init__(self, function: Function, *, keep_source: bool = True) -> None:
         """Bind *function*; raises VMError (kind Function or Runtime) if it does not verify.
@@ -90,9 +92,7 @@ class Code:
         # Reached only while the slot is empty: the first call binds, later ones read the slot directly.
         if name not in ("steps", "counted"):
             raise AttributeError(name)
-        from stoffel.runtime.steps import bind
-
-        steps = bind(self, counting=name == "counted")
+        steps = Code.bind(self, name == "counted")
         setattr(self, name, steps)
         return steps
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from stoffel.errors import VMError
 from stoffel.isa.program import Instruction
 from stoffel.isa.table import Events, OperandKind
+from stoffel.model.code import Code
 from stoffel.model.values import Value
 from stoffel.runtime.calls import leave
 from stoffel.runtime.events import (
@@ -21,9 +22,12 @@ from stoffel.runtime.events import (
     StackPush,
 )
 from stoffel.runtime.frames import ActivationRecord
+from stoffel.runtime.steps import bind
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
+
+Code.bind = staticmethod(bind)
 
 
 def run(state: VMState) -> Value:

@@ -302,7 +302,7 @@ BINDERS: Final[dict[str, Bind]] = complete(
 """For every instruction the function that makes its step from its operands."""
 
 
-def bind(code: Code, *, counting: bool = False) -> list[Step]:
+def bind(code: Code, counting: bool) -> list[Step]:
     """Return the steps of *code*; equal instructions share one step. If *counting*, back-edges add to the heat."""
     labels = code.function.labels
     shared: dict[Any, Step] = {}

@@ -10,8 +10,7 @@ import pytest
 
 import stoffel
 from stoffel import I8, I16, I32, U8, U16, U32, U64, Array, Closure, Foreign, ForeignContext, Object
-from tests.machines import failure, told
-from tests.runtime.conftest import Make
+from tests.machines import Make, failure, told
 
 
 def taking(annotation: Any) -> tuple[Callable[..., None], list[Any]]:

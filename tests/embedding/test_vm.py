@@ -12,8 +12,7 @@ import pytest
 import stoffel
 from stoffel import Function, Instruction, VirtualMachine, VMError
 from stoffel.model.code import Code
-from tests.machines import failure, loaded, told
-from tests.runtime.conftest import Make
+from tests.machines import Make, failure, loaded, told
 
 ADD = "function add(a, b)\n ADD r0, r0, r1\nend"
 

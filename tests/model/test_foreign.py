@@ -9,8 +9,7 @@ import pytest
 
 import stoffel
 from stoffel import U8, U64, Closure, Foreign, ForeignContext, VirtualMachine, VMError
-from tests.machines import failure, told
-from tests.runtime.conftest import Make
+from tests.machines import Make, failure, told
 
 
 def with_foreign(vm: VirtualMachine, function: Callable[[ForeignContext], Any], name: str = "F") -> VirtualMachine:

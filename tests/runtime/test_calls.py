@@ -7,8 +7,7 @@ import pytest
 import stoffel
 from stoffel import Function, Instruction
 from stoffel.runtime.events import BeforeInstructionExecute, StackPop
-from tests.machines import failure, told
-from tests.runtime.conftest import Make
+from tests.machines import Make, failure, told
 
 
 def test_a_call_takes_the_whole_stack_first_pushed_first(machine: Make) -> None:

@@ -7,8 +7,7 @@ import pytest
 import stoffel
 from stoffel import Closure, Function, Instruction
 from stoffel.runtime.events import AfterFunctionCall, BeforeFunctionCall
-from tests.machines import failure, told
-from tests.runtime.conftest import Make
+from tests.machines import Make, failure, told
 
 COUNTER = """
 function add(amount)

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from stoffel import Closure, Function, HookContext, Instruction, events
-from tests.machines import failure
-from tests.runtime.conftest import Make
+from tests.machines import Make, failure
 from tests.runtime.tracing import CALL_ID, described, inner, trace
 
 # The worked traces ---------------------------------------------------------------------------------------------------

@@ -10,8 +10,7 @@ import pytest
 
 import stoffel
 from stoffel import HookContext, VirtualMachine, events
-from tests.machines import failure
-from tests.runtime.conftest import Make
+from tests.machines import Make, failure
 from tests.runtime.tracing import described
 
 

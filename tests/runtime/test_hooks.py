@@ -9,8 +9,7 @@ import pytest
 
 from stoffel import Function, HookContext, Instruction, events
 from stoffel.runtime.hooks import HookManager
-from tests.machines import failure, told
-from tests.runtime.conftest import Make
+from tests.machines import Make, failure, told
 from tests.runtime.tracing import CALL_ID, ignore
 
 # Registration, order, control ----------------------------------------------------------------------------------------

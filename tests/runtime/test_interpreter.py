@@ -9,8 +9,7 @@ import pytest
 import stoffel
 from stoffel import Function, Instruction, VirtualMachine
 from stoffel.runtime.events import BeforeInstructionExecute
-from tests.machines import failure, told
-from tests.runtime.conftest import Make
+from tests.machines import Make, failure, told
 
 # Registration --------------------------------------------------------------------------------------------------------
 

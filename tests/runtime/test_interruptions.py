@@ -231,7 +231,7 @@ def test_an_interruption_around_a_kernel_leaves_tables_as_the_interpreter_has_th
     machine = loaded(VirtualMachine(jit="kernels"), TABLES)
     machine.state.tier.every = every
     Tables(machine).fill()
-    modules = ("kernels.py", "kernel_run.py", "elements.py", "values.py")
+    modules = ("running.py", "marshalling.py", "elements.py", "values.py")
     counting = Signal(None, modules)
     assert completes(Tables(machine).fill, counting)
     interrupted = 0
@@ -266,12 +266,12 @@ def test_units_are_forgotten_altogether_or_not_at_all() -> None:
     for _ in range(2):  # Python 3.13 has events of opcodes from the second time on
         _, units, forget = compiled()
         before = known(units)
-        assert completes(forget, Signal(None, ("units.py",)))
+        assert completes(forget, Signal(None, ("code_cache.py",)))
         after = known(units)
     found = []
     for at in count(1):
         machine, units, forget = compiled()
-        if completes(forget, Signal(at, ("units.py",))):
+        if completes(forget, Signal(at, ("code_cache.py",))):
             break
         found.append(known(units))
         assert machine.execute("main", 1) == expected

@@ -14,8 +14,7 @@ import pytest
 import stoffel
 from stoffel import Closure, Function, Instruction, VirtualMachine
 from stoffel.runtime import calls
-from tests.machines import failure, told
-from tests.runtime.conftest import Make
+from tests.machines import Make, failure, told
 
 DOWN = """
 function down(n)

@@ -6,8 +6,7 @@ import pytest
 
 from stoffel import ForeignContext, Function, Instruction, VirtualMachine
 from stoffel.runtime.events import AfterFunctionCall, BeforeFunctionCall, StackPop
-from tests.machines import failure, told
-from tests.runtime.conftest import Make
+from tests.machines import Make, failure, told
 
 
 def calling(vm: VirtualMachine, name: str) -> VirtualMachine:

@@ -9,8 +9,7 @@ from typing import Any
 
 from stoffel import ForeignContext, VirtualMachine
 from stoffel.runtime.events import BeforeInstructionExecute
-from tests.machines import failure
-from tests.runtime.conftest import Make
+from tests.machines import Make, failure
 
 THREADS = 8
 

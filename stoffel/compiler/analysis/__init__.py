@@ -1,1 +1,1 @@
-"""What is known about a function before any code of it is written: the inner representation, types, ranges, liveness."""
+"""What is known about a function before its code is written: the inner representation, types, ranges, liveness."""

@@ -144,7 +144,7 @@ class FlowState:
 class Node:
     """One VM instruction with everything decided.
 
-    ``form`` says how it is written out (see ``stoffel.compiler.emission.selection``), ``target`` the place it defines (-1 for
+    ``form`` says how it is written out (see ``emission.selection``), ``target`` the place it defines (-1 for
     none), ``sources`` the places it reads, with ``facts`` about them after the guards, ``guards`` the kinds to be
     checked first as ``(source position, kind)``, ``result`` the fact about what it defines. ``detail`` is the form's
     own. ``publishes`` are the source places whose closures, so far held by registers only, are held elsewhere

@@ -3,7 +3,7 @@
 A loop is counted if its only way back ends with the one increment in the loop of a register that the comparison at its
 head tests against a value which the loop does not change. The Python local of the counter then holds what the range
 gave last; where the VM's register has been incremented already it is that plus the step (a :class:`Sum`), which nothing
-has to compute unless somebody looks. A range may be a part of the loop only, see ``stoffel.compiler.emission.strip_mining``.
+has to compute unless somebody looks. A range may be a part of the loop only, see ``emission.strip_mining``.
 """
 
 from __future__ import annotations

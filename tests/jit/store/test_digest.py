@@ -21,7 +21,7 @@ def test_it_is_the_standard_librarys() -> None:
 
 
 def test_openssl_is_not_loaded_for_it() -> None:
-    program = "import sys\nfrom stoffel.compiler.kernels import cache\nprint('_hashlib' in sys.modules)"
+    program = "import sys\nfrom stoffel.jit.store import kernel_cache\nprint('_hashlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 
