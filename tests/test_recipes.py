@@ -111,7 +111,7 @@ def test_an_instruction_with_a_row_and_a_meaning_runs_in_every_tier(copy: Copy) 
     path = program(copy, LOOP.format(body=MINIMUM))
     assert_every_way_gives(copy, SUM_OF_MINIMA, path, ROUNDS)
     out, err = kernels(copy, path, ROUNDS)
-    assert (out, "MIN of int64 and int64 at instruction 4 in a loop" in err) == (f"{SUM_OF_MINIMA}\n", True), err
+    assert (out, "MIN of int64 and int64 in a loop at instruction 4" in err) == (f"{SUM_OF_MINIMA}\n", True), err
     assert operation_name("MIN") in copy.stoffel("explain", path, "main", ROUNDS, "--bytecode")[1]
 
 
@@ -217,7 +217,7 @@ def test_a_builtin_with_a_function_runs_in_every_tier(copy: Copy) -> None:
     path = program(copy, LOOP.format(body=CLAMP))
     assert_every_way_gives(copy, SUM_OF_CLAMPED, path, ROUNDS)
     out, err = kernels(copy, path, ROUNDS)
-    assert (out, "call of 'clamp' at instruction" in err) == (f"{SUM_OF_CLAMPED}\n", True), err
+    assert (out, "call of 'clamp' in a loop at instruction" in err) == (f"{SUM_OF_CLAMPED}\n", True), err
 
 
 def test_a_builtin_added_by_all_steps_runs_in_every_tier_and_in_a_kernel(copy: Copy) -> None:

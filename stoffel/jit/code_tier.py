@@ -37,7 +37,7 @@ from stoffel.compiler.refusal import Refusal
 from stoffel.errors import VMError
 from stoffel.isa.table import OperandKind
 from stoffel.jit.code_cache import Units
-from stoffel.jit.deoptimisation import captured_by, is_of, private_closures, records_of, variable_at
+from stoffel.jit.deoptimisation import REASONS, captured_by, is_of, private_closures, records_of, variable_at
 from stoffel.jit.host_stack import UNKNOWN, HostStack
 from stoffel.jit.kernels.outcomes import KernelLeft, Mismatch
 from stoffel.jit.policy import sampling_clock
@@ -63,18 +63,6 @@ HANDOVERS: Final = 3
 
 POLLS: Final = frozenset({AFTER, TAKEN, NEXT, ENTRY, LOOP})
 """Ways of leaving that follow a poll for attention."""
-
-REASONS: Final = {
-    BEFORE: "a guess failed",
-    BOUNDS: "a guess failed",
-    AFTER: "hooks or records changed in a foreign call",
-    TAKEN: "attention at a loop",
-    NEXT: "attention at a loop",
-    LOOP: "attention at a loop",
-    ENTRY: "attention at function entry",
-    DEPTH: "call depth",
-    HANDOVER: "an instruction that the interpreter executes",
-}
 
 
 class Left(BaseException):

@@ -4,16 +4,45 @@ from __future__ import annotations
 
 import sys
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.compiler.analysis.layout import FRAME_PARAMETERS
 from stoffel.compiler.emission import global_names
-from stoffel.compiler.emission.deopt_points import Site, Unit, boxed, flag_at, value_at
+from stoffel.compiler.emission.deopt_points import (
+    AFTER,
+    BEFORE,
+    BOUNDS,
+    DEPTH,
+    ENTRY,
+    HANDOVER,
+    LOOP,
+    NEXT,
+    TAKEN,
+    Site,
+    Unit,
+    boxed,
+    flag_at,
+    value_at,
+)
 from stoffel.model.values import Closure, Value
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord, Captures
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
+
+
+REASONS: Final = {
+    BEFORE: "a guess failed",
+    BOUNDS: "a guess failed",
+    AFTER: "hooks or records changed in a foreign call",
+    TAKEN: "attention at a loop",
+    NEXT: "attention at a loop",
+    LOOP: "attention at a loop",
+    ENTRY: "attention at function entry",
+    DEPTH: "call depth",
+    HANDOVER: "an instruction that the interpreter executes",
+}
+"""Why compiled code is left, by the kind of exit."""
 
 
 def records_of(state: VMState, unit: Unit, site: Site, frame: FrameType) -> list[ActivationRecord]:
