@@ -9,7 +9,8 @@ import pytest
 import stoffel
 from stoffel import I32, VirtualMachine
 from stoffel.compiler.emission.deopt_points import HANDOVER
-from stoffel.jit.code_tier import REASONS, CompiledTier
+from stoffel.jit.code_tier import CompiledTier
+from stoffel.jit.deoptimisation import REASONS
 from stoffel.runtime.frames import Captures
 from tests.compiler.generators import Case
 from tests.compiler.kernels.programs import expanded

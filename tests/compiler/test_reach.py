@@ -19,7 +19,8 @@ from stoffel.compiler.emission.global_names import CLOSURE_LOCAL, STRETCH
 from stoffel.isa.program import Function, Instruction, Program
 from stoffel.isa.table import ROWS, OperandKind
 from stoffel.jit import code_tier
-from stoffel.jit.code_tier import REASONS, CompiledTier
+from stoffel.jit.code_tier import CompiledTier
+from stoffel.jit.deoptimisation import REASONS
 from stoffel.model.code import Code
 from stoffel.runtime.frames import Captures
 

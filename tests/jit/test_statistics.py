@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stoffel import VirtualMachine
-from stoffel.jit.code_tier import REASONS
+from stoffel.jit.deoptimisation import REASONS
 from stoffel.jit.statistics import Statistics
 from tests.compiler.generators import make_case
 from tests.compiler.oracle import COMPILED, Way, run
