@@ -55,6 +55,7 @@ class WarmUp:
         self._step = self._limit // LOOKS
         self._heat = 0
         self._next_look = self._step
+        self._forecasts = True
         self._forecast: Forecast | None = None
         self._remember: Callable[[], Outcome | None] | None = None
 
@@ -147,10 +148,14 @@ class WarmUp:
                 return tier
             if known is not None:
                 self._limit *= PATIENCE
+                # A run that is over sooner than a forecast counts on is what such a note is about.
+                self._forecasts = False
         if self._heat >= self._limit:
             return self.load()
         # The longer a run has been looked at, the less another look tells.
         self._next_look = min(self._heat + max(self._step, self._heat // SELDOM), self._limit)
+        if not self._forecasts:
+            return None
         if self._forecast is None:
             from stoffel.jit.policy.loop_forecast import Forecast
 

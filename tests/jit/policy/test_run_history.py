@@ -159,6 +159,33 @@ def test_where_it_did_not_pay_it_is_waited_longer(monkeypatch: pytest.MonkeyPatc
     assert isinstance(machine.state.tier, CompiledTier)
 
 
+SEARCH = """\
+function search(end, found)
+    LDI r2, 0
+    LDI r3, 1
+loop:
+    ADD r2, r2, r3
+    CMP r2, r1
+    JMPEQ done
+    CMP r2, r0
+    JMPLT loop
+done:
+    RET r2
+end
+"""
+"""A loop that ends long before its counter says."""
+
+
+def test_no_forecast_overrules_that_it_did_not_pay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warmup, "HEAT_OF_LOADING", 3000)
+    for known, tier in ((None, CompiledTier), (Outcome(paid=False), WarmUp)):
+        machine = loaded(VirtualMachine(jit="no-kernels"), SEARCH)
+        assert isinstance(machine.state.tier, WarmUp)
+        machine.state.tier.recall(lambda known=known: known)  # type: ignore[misc]
+        assert machine.execute("search", 10**6, 500) == 500
+        assert isinstance(machine.state.tier, tier)
+
+
 def test_a_run_in_which_nothing_was_compiled_has_no_outcome() -> None:
     machine = loaded(VirtualMachine(jit="auto"), SUM)
     machine.execute("sum", 3)
