@@ -19,7 +19,7 @@ from stoffel.compiler.emission.deopt_points import Unit
 from stoffel.compiler.flow import inlining
 from stoffel.jit import code_cache
 from stoffel.jit.code_cache import Units
-from stoffel.jit.policy import sampling_clock
+from stoffel.jit.policy import thresholds
 from tests.machines import Make, loaded
 from tests.ways import WAYS
 
@@ -47,7 +47,7 @@ settings.load_profile("untimed")
 
 
 # No test depends on how long something takes: kernels are made where a mode makes them at once, or a test samples.
-sampling_clock.TICKS = ()
+thresholds.TICKS = ()
 
 # Loops of a few rounds are to be counted in several stretches.
 code_cache.STRETCH = 5

@@ -181,7 +181,7 @@ def test_a_start_loads_nothing_heavy(code: str, words: tuple[str, ...]) -> None:
 def test_a_run_that_is_soon_over_does_not_ask_what_is_worth_compiling() -> None:
     code = "import sys; from stoffel.cli.main import main; main(sys.argv[1:])"
     loaded = loaded_by(code, "run", "--jit", str(ROOT / "examples" / "hello.stfasm"))
-    late = {"stoffel.jit.policy.loop_forecast", "stoffel.jit.policy.run_history", "stoffel.jit.code_tier"}
+    late = {"stoffel.jit.policy.run_history", "stoffel.jit.code_tier"}
     assert loaded & late == set()
     assert late < loaded_by(code, "run", "--jit", str(ROOT / "examples" / "queens.stfasm"))
 

@@ -41,6 +41,7 @@ from stoffel.compiler.refusal import TOO_DEEP, Refusal
 from stoffel.isa.program import Instruction
 from stoffel.isa.scalars import constant_key
 from stoffel.isa.table import Flow
+from stoffel.jit.policy import thresholds
 from stoffel.jit.statistics import Statistics
 from stoffel.model.code import NEVER, Code
 from stoffel.model.foreign import ForeignFunction
@@ -51,9 +52,6 @@ from stoffel.runtime.interruptions import complete
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
-
-VARIANTS: Final = 12
-"""Units of one function for calls with different kinds of arguments, or for entries into loops; no more are made."""
 
 STRETCH: Final = 2048
 """Rounds that a loop counts before it looks for attention, which takes as long as a few of them."""
@@ -288,7 +286,7 @@ class Units:
             self._is_loaded = True
 
     def _translate(self, code: Code, translate: Callable[[str], Unit]) -> Unit | None:
-        if code in self.refusals or self._variants.get(code, 0) >= VARIANTS:
+        if code in self.refusals or self._variants.get(code, 0) >= thresholds.UNITS_OF_A_FUNCTION:
             return None
         self._variants[code] = self._variants.get(code, 0) + 1
         filename = listing_name(code.name)

@@ -40,7 +40,7 @@ from stoffel.jit.code_cache import Units
 from stoffel.jit.deoptimisation import REASONS, captured_by, is_of, private_closures, records_of, variable_at
 from stoffel.jit.host_stack import UNKNOWN, HostStack
 from stoffel.jit.kernels.outcomes import KernelLeft, Mismatch
-from stoffel.jit.policy import sampling_clock
+from stoffel.jit.policy import sampling_clock, thresholds
 from stoffel.jit.statistics import Statistics
 from stoffel.model.code import NEVER, Code
 from stoffel.model.values import Closure, Value
@@ -53,13 +53,6 @@ if TYPE_CHECKING:
     from stoffel.jit.kernels.tier import KernelTier
     from stoffel.jit.policy.run_history import Outcome
     from stoffel.runtime.state import VMState
-
-HEAT_PER_INSTRUCTION: Final = 150
-"""Interpreted instructions, for each of its own, after which a function is translated."""
-WAITS: Final = 2000
-"""Calls and loops that are not translated yet where a kernel of the last run may come first, and contain them."""
-HANDOVERS: Final = 3
-"""Times that a unit may be left at an instruction that only the interpreter executes before it is given up."""
 
 POLLS: Final = frozenset({AFTER, TAKEN, NEXT, ENTRY, LOOP})
 """Ways of leaving that follow a poll for attention."""
@@ -122,7 +115,7 @@ class CompiledTier:
         self._override: list[ActivationRecord] | None = None
         if kernels == "eager":
             self._load_kernels()
-        elif kernels and sampling_clock.TICKS:
+        elif kernels and thresholds.TICKS:
             sampling_clock.Clock(self).start()
 
     # Kernels
@@ -174,7 +167,7 @@ class CompiledTier:
                 self._load_kernels()
             assert self.kernels is not None
             self.kernels.recall(outcome.kernels)
-            self._waits = WAITS
+            self._waits = thresholds.WAITS
 
     # Attention and suspension
 
@@ -426,7 +419,7 @@ class CompiledTier:
         """Return whether *code* has run for long enough to be translated, and have its loops ask when it has."""
         if code.hot == NEVER and code not in self.units.refusals:
             size = len(code.function.instructions)
-            code.hot = int(self.threshold * HEAT_PER_INSTRUCTION * size)
+            code.hot = int(self.threshold * thresholds.HEAT_PER_INSTRUCTION * size)
         return code.heat >= code.hot
 
     def _is_waiting(self) -> bool:
@@ -446,7 +439,7 @@ class CompiledTier:
         if code.heat < self._again.get(code, 0):
             code.hot = self._again[code]
             return False
-        self._again[code] = code.heat + HEAT_PER_INSTRUCTION * size
+        self._again[code] = code.heat + thresholds.HEAT_PER_INSTRUCTION * size
         return True
 
     # Leaving
@@ -501,7 +494,7 @@ class CompiledTier:
     def _handed_over(self, unit: Unit, line: Line) -> None:
         code, index = unit.position(line.index)
         count = self._handovers[code] = self._handovers.get(code, 0) + 1
-        if count >= HANDOVERS:
+        if count >= thresholds.HANDOVERS:
             sentence = f"{self.units.instructions_of(code)[index]} is executed by the interpreter only"
             self.units.refuse(code, Refusal(sentence, code.name, index))
 

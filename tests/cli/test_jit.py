@@ -15,7 +15,7 @@ from stoffel.cli.run import learning
 from stoffel.cli.tiers import signature_text, statistics_lines
 from stoffel.compiler.cpython import versions
 from stoffel.embedding.engine import MODES
-from stoffel.jit.policy import run_history, warmup
+from stoffel.jit.policy import thresholds
 from stoffel.jit.policy.run_history import notes
 from tests.cli.conftest import Outcome
 from tests.machines import SUM_BY_CALL, loaded
@@ -111,7 +111,7 @@ def test_calls_are_counted_if_that_is_asked_for(stoffel: Stoffel, program: Write
 def test_a_run_whose_calls_are_counted_leaves_no_note_for_the_next(
     stoffel: Stoffel, total: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(warmup, "HEAT_OF_LOADING", 100)
+    monkeypatch.setattr(thresholds, "HEAT_OF_LOADING", 100)
     command = ("run", total, "--jit", "--cache", tmp_path / "cache", "1000")
     stoffel(*command, "--count-calls")
     assert notes(str(tmp_path / "cache")) == []
@@ -212,8 +212,8 @@ def test_a_later_run_does_not_wait_until_it_is_known_that_compiling_pays(
     assert "code object" not in stoffel(*command).err
     assert notes(str(tmp_path / "cache")) == []
     with monkeypatch.context() as patch:
-        patch.setattr(warmup, "HEAT_OF_LOADING", 100)
-        patch.setattr(run_history, "SPEED_UP", 1e6)
+        patch.setattr(thresholds, "HEAT_OF_LOADING", 100)
+        patch.setattr(thresholds, "SPEED_UP", 1e6)
         assert "code object" in stoffel(*command).err
     assert len(notes(str(tmp_path / "cache"))) == 1
     assert "code object" in stoffel(*command).err

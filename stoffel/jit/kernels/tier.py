@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from stoffel.compiler.analysis.environment import Signature
 from stoffel.compiler.analysis.facts import PRIVATE, RAW, Fact, is_raw, kind_of_class
@@ -24,6 +24,7 @@ from stoffel.jit.kernels.marshalling import KINDS, OPAQUE, RunnableSite, code_of
 from stoffel.jit.kernels.memory import VALUE_LIMIT
 from stoffel.jit.kernels.outcomes import KernelLeft, Mismatch
 from stoffel.jit.kernels.running import Kernels, RunnableKernel
+from stoffel.jit.policy import thresholds
 from stoffel.model.code import Code
 from stoffel.model.values import Array, Closure, TypedArray, Value
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
@@ -31,21 +32,6 @@ from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
 if TYPE_CHECKING:
     from stoffel.jit.code_tier import CompiledTier
     from stoffel.jit.store.kernel_cache import Cache
-
-TICKS_BEFORE_BUILDING: Final = 1
-"""Samples after which only kernels that are in the cache are used."""
-TICKS_BEFORE_LARGE: Final = 3
-"""Samples after which those with more than MODERATE instructions are made too, which takes LLVM a second or so."""
-VARIANTS: Final = 4
-"""Kernels of one function, or one entry, for different element types of arrays."""
-LEAST_WORK: Final = 400
-"""VM instructions in each run below which entering a kernel costs more than it saves."""
-LEAST_WORK_IF_EAGER: Final = 30
-"""The same where kernels are made at any price: below it a program could come to a standstill."""
-TRIAL: Final = 64
-"""Runs between looking whether a kernel does so much."""
-MISMATCHES: Final = 16
-"""Times that a kernel may be given values of other types before it is given up."""
 
 
 class Candidate:
@@ -139,12 +125,12 @@ class KernelTier:
         self._collect()
         if not ticks:
             return
-        if ticks > TICKS_BEFORE_BUILDING and not self.may_build:
+        if ticks > thresholds.TICKS_BEFORE_BUILDING and not self.may_build:
             self.may_build = True
             # What the cache did not have has not been tried.
             self._wanted.clear()
             self._wanted_heads.clear()
-        if ticks > TICKS_BEFORE_LARGE:
+        if ticks > thresholds.TICKS_BEFORE_LARGE:
             self._most = INSTRUCTION_LIMIT
             for candidate in self._too_large:
                 candidate.refusal = None
@@ -255,11 +241,15 @@ class KernelTier:
             try:
                 result = self.kernels.run(kernel, values, room, outer)
             except Mismatch:
-                if kernel.mismatches >= MISMATCHES * (1 + kernel.entries):
+                if kernel.mismatches >= thresholds.MISMATCHES * (1 + kernel.entries):
                     self._drop(candidate, kernel, code, "it is called with arrays of other types too often")
                 continue
-            least = LEAST_WORK_IF_EAGER if self.eager else LEAST_WORK
-            if kernel.entries % TRIAL == 0 and kernel.work < kernel.entries * least and not self.kernels.every:
+            least = thresholds.LEAST_WORK_IF_EAGER if self.eager else thresholds.LEAST_WORK
+            if (
+                kernel.entries % thresholds.TRIAL == 0
+                and kernel.work < kernel.entries * least
+                and not self.kernels.every
+            ):
                 average = max(kernel.work // kernel.entries, 0)
                 self._drop(candidate, kernel, code, f"its runs are too short: {average} instructions on average")
             return result
@@ -354,7 +344,11 @@ class KernelTier:
         self, candidate: Candidate, code: Code, entry: int | None, values: Sequence[Value]
     ) -> RunnableKernel | None:
         """Make a kernel for such values, at once if that is asked for, else have it made beside the run."""
-        if candidate.refusal is not None or candidate.job is not None or len(candidate.kernels) >= VARIANTS:
+        if (
+            candidate.refusal is not None
+            or candidate.job is not None
+            or len(candidate.kernels) >= thresholds.KERNELS_OF_AN_ENTRY
+        ):
             return None
         if not self._is_wanted(code, entry):
             return None

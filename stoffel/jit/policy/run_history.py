@@ -14,6 +14,7 @@ from time import thread_time
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
 
+from stoffel.jit.policy import thresholds
 from stoffel.jit.store import files
 
 if TYPE_CHECKING:
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
 
 SLOTS: Final = 4096
 SUFFIX: Final = ".history"
-SPEED_UP: Final = 8
-"""How much faster than the interpreter code objects are taken to be where it is asked whether they have paid."""
-LONG_ENOUGH: Final = 0.4
-"""Seconds of compiled code after which a kernel that is wanted from the start is made in time to be of use."""
 _FIRST_LINE: Final = "stoffel history 1"
 _MOST_BYTES: Final = 1 << 16
 _MOST_KERNELS: Final = 64
@@ -56,9 +53,9 @@ def outcome_of(tier: CompiledTier | WarmUp, began: float) -> Outcome | None:
     interpreted = max(before - began, 0.0)
     compiled = thread_time() - max(began, after) - compiling
     kernels = () if tier.kernels is None else tier.kernels.chosen()
-    if tier.kernels is not None and compiled > LONG_ENOUGH:
+    if tier.kernels is not None and compiled > thresholds.LONG_ENOUGH:
         kernels = tuple(dict.fromkeys((*kernels, *tier.kernels.missed())))
-    paid = interpreted + SPEED_UP * compiled > after - before + compiling
+    paid = interpreted + thresholds.SPEED_UP * compiled > after - before + compiling
     return Outcome(paid or bool(kernels), kernels)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import thread_time
 from typing import TYPE_CHECKING, Any, Final
 
+from stoffel.jit.policy import thresholds
 from stoffel.jit.statistics import Statistics
 from stoffel.model.code import HEAT_OF_CALL, NEVER, Code
 
@@ -13,27 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stoffel.jit.code_tier import CompiledTier
-    from stoffel.jit.policy.loop_forecast import Forecast
     from stoffel.jit.policy.run_history import Outcome
     from stoffel.model.values import Value
     from stoffel.runtime.frames import ActivationRecord
     from stoffel.runtime.state import VMState
-
-HEAT_OF_LOADING: Final = 160_000
-"""Interpreted instructions, of all functions together, after which the translator is loaded; sooner if it is known
-that a run comes to as many.
-
-Who waits for as long as loading takes loses at most as much again. This is about half of that, because what has run for
-a while mostly goes on for longer; a run that is repeated knows better (``stoffel.jit.policy.run_history``). ``python -m
-benchmarks --sections instructions`` tells what an instruction takes, ``python -X importtime -m stoffel run FILE
---jit=always`` what loading does.
-"""
-PATIENCE: Final = 4
-"""Factor on that for a run that is known not to be worth it."""
-LOOKS: Final = 32
-"""Times that a loop is looked at before it alone has run for so long."""
-SELDOM: Final = 4
-"""Part of the heat so far that must come before the next look at all of them, if that is more."""
 
 
 class WarmUp:
@@ -51,12 +35,10 @@ class WarmUp:
         self.cache = cache
         self.statistics = Statistics()
         self._counted: list[Code] = []
-        self._limit = int(threshold * HEAT_OF_LOADING)
-        self._step = self._limit // LOOKS
+        self._limit = int(threshold * thresholds.HEAT_OF_LOADING)
+        self._step = min(self._limit, thresholds.HEAT_OF_RECALL)
         self._heat = 0
         self._next_look = self._step
-        self._forecasts = True
-        self._forecast: Forecast | None = None
         self._remember: Callable[[], Outcome | None] | None = None
 
     def load(self) -> CompiledTier:
@@ -139,7 +121,7 @@ class WarmUp:
         return tier is not None and tier.enter(frame)
 
     def _consider(self) -> CompiledTier | None:
-        """Load the compiled tier and return it if the program has run for long enough, or will for sure."""
+        """Load the compiled tier and return it if the program has run for long enough, or has paid for it before."""
         if self._remember is not None:
             known, self._remember = self._remember(), None
             if known is not None and known.paid:
@@ -147,25 +129,9 @@ class WarmUp:
                 tier.prepare(known)
                 return tier
             if known is not None:
-                self._limit *= PATIENCE
-                # A run that is over sooner than a forecast counts on is what such a note is about.
-                self._forecasts = False
-        if self._heat >= self._limit:
-            return self.load()
-        # The longer a run has been looked at, the less another look tells.
-        self._next_look = min(self._heat + max(self._step, self._heat // SELDOM), self._limit)
-        if not self._forecasts:
-            return None
-        if self._forecast is None:
-            from stoffel.jit.policy.loop_forecast import Forecast
-
-            self._forecast = Forecast()
-        code = self._forecast.look(self._heat, self.state.records, self.state.base, self._limit - self._heat)
-        if code is None:
-            return None
-        tier = self.load()
-        code.hot = code.heat
-        return tier
+                self._limit *= thresholds.PATIENCE
+        self._next_look = self._limit
+        return self.load() if self._heat >= self._limit else None
 
     def _count_loops(self, code: Code) -> None:
         """Have the loops of *code* noticed now and then: their heat is added to that of the calls."""

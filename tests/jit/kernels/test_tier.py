@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stoffel import VirtualMachine
-from stoffel.jit.kernels.tier import LEAST_WORK_IF_EAGER, MISMATCHES, TRIAL
+from stoffel.jit.policy.thresholds import LEAST_WORK_IF_EAGER, MISMATCHES, TRIAL
 from tests.compiler.kernels.programs import expanded
 from tests.machines import loaded
 

@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 
 from stoffel import VirtualMachine
-from stoffel.jit import code_tier
 from stoffel.jit.code_tier import CompiledTier
-from stoffel.jit.policy import run_history, warmup
-from stoffel.jit.policy.loop_forecast import Forecast
-from stoffel.jit.policy.run_history import LONG_ENOUGH, History, Outcome, forget, notes, outcome_of
-from stoffel.jit.policy.warmup import LOOKS, PATIENCE, WarmUp
+from stoffel.jit.policy import run_history, thresholds
+from stoffel.jit.policy.run_history import History, Outcome, forget, notes, outcome_of
+from stoffel.jit.policy.thresholds import HEAT_OF_RECALL, LONG_ENOUGH, PATIENCE
+from stoffel.jit.policy.warmup import WarmUp
 from stoffel.jit.statistics import Statistics
 from tests.machines import SUM, SUM_BY_CALL, loaded, sampler
 
@@ -130,26 +129,23 @@ def test_notes_can_be_forgotten_and_other_files_stay(tmp_path: Path) -> None:
 # What a machine makes of it
 
 
-def test_where_it_paid_the_translator_is_there_after_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(warmup, "HEAT_OF_LOADING", 100 * LOOKS)
-    monkeypatch.setattr(Forecast, "look", lambda *arguments: None)
+def test_where_it_paid_the_translator_is_there_after_a_moment() -> None:
     machine = loaded(VirtualMachine(jit="no-kernels"), SUM)
     assert isinstance(machine.state.tier, WarmUp)
     asked = []
     machine.state.tier.recall(lambda: asked.append(machine.state.tier) or Outcome(paid=True))
     machine.execute("sum", 10)
     assert asked == []
-    machine.execute("sum", 200)
+    machine.execute("sum", HEAT_OF_RECALL)
     (tier,) = asked
     assert isinstance(tier, WarmUp)
-    assert tier._heat < 2 * 100 + 200
+    assert tier._heat < 2 * HEAT_OF_RECALL
     assert isinstance(machine.state.tier, CompiledTier)
-    machine.execute("sum", 1000)
-    assert machine.jit_statistics()["functions"]["sum"]["units"] == 1
+    assert machine.jit_statistics()["functions"]["sum"]["loop_entries"] == 1
 
 
 def test_where_it_did_not_pay_it_is_waited_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(warmup, "HEAT_OF_LOADING", 3000)
+    monkeypatch.setattr(thresholds, "HEAT_OF_LOADING", 3000)
     machine = loaded(VirtualMachine(jit="no-kernels"), SUM)
     assert isinstance(machine.state.tier, WarmUp)
     machine.state.tier.recall(lambda: Outcome(paid=False))
@@ -157,33 +153,6 @@ def test_where_it_did_not_pay_it_is_waited_longer(monkeypatch: pytest.MonkeyPatc
     assert isinstance(machine.state.tier, WarmUp)
     machine.execute("sum", 3000)
     assert isinstance(machine.state.tier, CompiledTier)
-
-
-SEARCH = """\
-function search(end, found)
-    LDI r2, 0
-    LDI r3, 1
-loop:
-    ADD r2, r2, r3
-    CMP r2, r1
-    JMPEQ done
-    CMP r2, r0
-    JMPLT loop
-done:
-    RET r2
-end
-"""
-"""A loop that ends long before its counter says."""
-
-
-def test_no_forecast_overrules_that_it_did_not_pay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(warmup, "HEAT_OF_LOADING", 3000)
-    for known, tier in ((None, CompiledTier), (Outcome(paid=False), WarmUp)):
-        machine = loaded(VirtualMachine(jit="no-kernels"), SEARCH)
-        assert isinstance(machine.state.tier, WarmUp)
-        machine.state.tier.recall(lambda known=known: known)  # type: ignore[misc]
-        assert machine.execute("search", 10**6, 500) == 500
-        assert isinstance(machine.state.tier, tier)
 
 
 def test_a_run_in_which_nothing_was_compiled_has_no_outcome() -> None:
@@ -263,7 +232,7 @@ def test_what_such_a_kernel_contains_is_not_translated_before_it(tmp_path: Path)
 
 
 def test_waiting_for_such_a_kernel_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(code_tier, "WAITS", 10)
+    monkeypatch.setattr(thresholds, "WAITS", 10)
     machine = loaded(VirtualMachine(jit="always", cache="off"), SUM_BY_CALL)
     tier = machine.state.tier
     assert isinstance(tier, CompiledTier)

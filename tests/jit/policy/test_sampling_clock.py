@@ -13,9 +13,10 @@ import pytest
 from stoffel import VirtualMachine
 from stoffel.compiler.kernels import MODERATE
 from stoffel.jit.code_tier import CompiledTier
-from stoffel.jit.kernels.tier import TICKS_BEFORE_LARGE
-from stoffel.jit.policy import sampling_clock
-from stoffel.jit.policy.sampling_clock import LONGEST_REST, LOOKS, Clock
+from stoffel.jit.policy import thresholds
+from stoffel.jit.policy.sampling_clock import Clock
+from stoffel.jit.policy.thresholds import LONGEST_REST, TICKS_BEFORE_LARGE
+from stoffel.jit.policy.thresholds import LOOKS_BETWEEN_TICKS as LOOKS
 from stoffel.jit.store import files
 from tests.machines import SUM_BY_CALL, loaded, sampler
 
@@ -51,7 +52,7 @@ def clock_of(tier: Tier, rests: list[float]) -> Clock:
 
 
 def test_the_clock_ticks_after_each_interval_of_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampling_clock, "TICKS", (0.4, 0.8))
+    monkeypatch.setattr(thresholds, "TICKS", (0.4, 0.8))
     rests: list[float] = []
     tier = Tier([True] * (3 * LOOKS))
     clock_of(tier, rests).run()
@@ -60,21 +61,21 @@ def test_the_clock_ticks_after_each_interval_of_work(monkeypatch: pytest.MonkeyP
 
 
 def test_time_in_which_nothing_runs_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampling_clock, "TICKS", (0.4,))
+    monkeypatch.setattr(thresholds, "TICKS", (0.4,))
     tier = Tier([True] * (LOOKS - 1) + [False] * 50)
     clock_of(tier, []).run()
     assert tier.ticks == []
 
 
 def test_an_idle_machine_is_looked_at_less_and_less(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampling_clock, "TICKS", (0.4,))
+    monkeypatch.setattr(thresholds, "TICKS", (0.4,))
     rests: list[float] = []
     clock_of(Tier([False] * (LOOKS + 6) + [True, True]), rests).run()
     assert rests == [0.1] * (LOOKS + 1) + [0.2, 0.4, 0.8, LONGEST_REST, LONGEST_REST, LONGEST_REST, 0.1, 0.1]
 
 
 def test_pauses_between_short_runs_put_a_tick_off_by_no_more_than_they_take(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampling_clock, "TICKS", (0.4,))
+    monkeypatch.setattr(thresholds, "TICKS", (0.4,))
     rests: list[float] = []
     tier = Tier([False, False, True] * LOOKS)
     clock_of(tier, rests).run()
@@ -82,7 +83,7 @@ def test_pauses_between_short_runs_put_a_tick_off_by_no_more_than_they_take(monk
 
 
 def test_the_clock_of_a_machine_that_is_gone_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampling_clock, "TICKS", (0.4,))
+    monkeypatch.setattr(thresholds, "TICKS", (0.4,))
     clock = Clock(Tier([]))  # type: ignore[arg-type]  # nobody else holds it
     clock.wait = lambda seconds: False  # type: ignore[method-assign, assignment, misc]
     clock.run()
@@ -97,7 +98,7 @@ def kernels_of_sum(machine: VirtualMachine) -> list[dict[str, Any]]:
 @pytest.fixture
 def sampled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str, int | None], VirtualMachine]:
     """Return what calls a function until a kernel from *entry* has run, on a machine of its own with one cache."""
-    monkeypatch.setattr(sampling_clock, "TICKS", (0.001,))
+    monkeypatch.setattr(thresholds, "TICKS", (0.001,))
 
     def run(function: str, entry: int | None) -> VirtualMachine:
         machine = loaded(VirtualMachine(jit="always", cache=tmp_path), SUM_BY_CALL)

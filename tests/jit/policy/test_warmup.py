@@ -6,8 +6,7 @@ import pytest
 
 from stoffel import Function, Instruction, Program, VirtualMachine
 from stoffel.compiler.analysis.environment import INSTRUCTIONS_PER_MISS, LARGE, Feedback
-from stoffel.jit import code_tier
-from stoffel.jit.policy import loop_forecast, sampling_clock, warmup
+from stoffel.jit.policy import thresholds
 from stoffel.jit.policy.warmup import WarmUp
 from stoffel.model.code import HEAT_OF_CALL, NEVER
 from tests.machines import loaded
@@ -33,7 +32,7 @@ def units(machine: VirtualMachine, name: str) -> int:
 
 def test_a_short_run_does_not_load_the_translator() -> None:
     machine = loaded(VirtualMachine(jit="no-kernels"), LOOP)
-    machine.execute("main", warmup.HEAT_OF_LOADING // 3 - 100)
+    machine.execute("main", thresholds.HEAT_OF_LOADING // 3 - 100)
     assert isinstance(machine.state.tier, WarmUp)
     machine.execute("main", 200)
     assert not isinstance(machine.state.tier, WarmUp)
@@ -41,9 +40,8 @@ def test_a_short_run_does_not_load_the_translator() -> None:
 
 def test_once_it_is_loaded_the_length_of_a_function_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     """What made the translator worth loading may be too long to be worth translating."""
-    monkeypatch.setattr(warmup, "HEAT_OF_LOADING", 300)
-    monkeypatch.setattr(code_tier, "HEAT_PER_INSTRUCTION", 1000)
-    monkeypatch.setattr(loop_forecast, "LARGEST", 0)
+    monkeypatch.setattr(thresholds, "HEAT_OF_LOADING", 300)
+    monkeypatch.setattr(thresholds, "HEAT_PER_INSTRUCTION", 1000)
     machine = loaded(VirtualMachine(jit="no-kernels"), LOOP)
     machine.execute("main", 200)
     assert not isinstance(machine.state.tier, WarmUp)
@@ -89,7 +87,7 @@ def test_a_long_function_that_is_left_is_not_translated_again_at_once() -> None:
 
 
 def test_a_long_function_that_goes_on_long_enough_is_translated_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(code_tier, "HEAT_PER_INSTRUCTION", 0)
+    monkeypatch.setattr(thresholds, "HEAT_PER_INSTRUCTION", 0)
     machine = VirtualMachine(jit="always")
     machine.load(long_program(20))
     assert machine.state.tier is not None
@@ -118,7 +116,7 @@ def test_functions_that_were_not_called_have_no_heat_to_be_hot_at() -> None:
 @pytest.mark.parametrize("caller", ["CALL f", "CALL call_closure"])
 def test_what_small_functions_do_together_loads_the_translator(caller: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """No function has run for long, but the program has."""
-    monkeypatch.setattr(warmup, "HEAT_OF_LOADING", 5000)
+    monkeypatch.setattr(thresholds, "HEAT_OF_LOADING", 5000)
     create = "PUSHARG r2\nCALL create_closure\nMOV r3, r0" if "closure" in caller else "NOP"
     function = "PUSHARG r3\n" if "closure" in caller else ""
     machine = loaded(
@@ -149,9 +147,8 @@ def test_calls_count_for_several_instructions() -> None:
 def test_a_loop_in_progress_is_entered_although_a_call_has_loaded_the_translator(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sampling_clock, "TICKS", ())
-    monkeypatch.setattr(loop_forecast, "LARGEST", 0)
-    monkeypatch.setattr(warmup, "HEAT_OF_LOADING", 3000)
+    monkeypatch.setattr(thresholds, "TICKS", ())
+    monkeypatch.setattr(thresholds, "HEAT_OF_LOADING", 3000)
     machine = loaded(
         VirtualMachine(jit="no-kernels"),
         "function main(n)\nLDI r1, 0\nLDI r2, 1\nMOV r3, r0\nagain:\nCALL f\nADD r1, r1, r2\nCMP r1, r3\nJMPLT again\n"

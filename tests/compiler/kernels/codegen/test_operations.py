@@ -16,7 +16,7 @@ from stoffel import VirtualMachine, VMError
 from stoffel.isa.program import Function, Instruction, Program
 from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.isa.table import ROWS, OperandKind
-from stoffel.jit.kernels import tier
+from stoffel.jit.policy import thresholds
 from tests.compiler.kernels.programs import alike_in_a_process, counting
 from tests.edges import BOOLS, FLOATS, edges
 from tests.machines import loaded
@@ -77,7 +77,7 @@ def interpreter() -> VirtualMachine:
 
 @pytest.fixture(autouse=True)
 def _no_kernel_is_dropped(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(tier, "LEAST_WORK_IF_EAGER", 0)
+    monkeypatch.setattr(thresholds, "LEAST_WORK_IF_EAGER", 0)
     return
 
 

@@ -1,0 +1,78 @@
+"""All constants by which the tiers are chosen, each with its reason and the command that measures it.
+
+*Heat* counts interpreted instructions; a call counts for ``HEAT_OF_CALL`` more (``stoffel.model.code``).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Loading the translator
+
+HEAT_OF_LOADING: Final = 160_000
+"""Heat of all functions together at which the translator is loaded.
+
+Who waits for as long as loading and a first translation take loses at most as much again. ``python -m benchmarks
+--sections instructions`` tells what an instruction takes, ``python -X importtime -m stoffel run FILE --jit=always``
+what loading does, ``python -m benchmarks --sections whole`` what comes of both.
+"""
+HEAT_OF_RECALL: Final = 5000
+"""Heat at which a run asks what the last one came to: opening the note takes as long as 2000 instructions, which a
+program that is soon over need not spend (``python -X importtime -m stoffel run FILE --jit``)."""
+PATIENCE: Final = 4
+"""Factor on ``HEAT_OF_LOADING`` for a run that is known to be too short: four times as long is another run.
+Measured by the second and later runs of ``python -m benchmarks --sections whole --quick``."""
+SPEED_UP: Final = 8
+"""How much faster than the interpreter code objects are taken to be where it is asked whether they have paid: the
+geometric mean of ``interpreter/no-kernels`` of ``python -m benchmarks --sections comparison``."""
+
+# Translating a function
+
+HEAT_PER_INSTRUCTION: Final = 150
+"""Heat, for each of its own instructions, at which a function is translated: as long as translating takes (``python -m
+benchmarks --sections instructions,translation``)."""
+UNITS_OF_A_FUNCTION: Final = 12
+"""Units of one function for calls with different kinds of arguments, or for entries into loops; no more are made. What
+has so many kinds gains nothing by one more; what a unit takes is told by ``stoffel run --stats``."""
+HANDOVERS: Final = 3
+"""Times that a unit may be left at an instruction that only the interpreter executes before it is given up: leaving
+takes as long as some hundred instructions (``python -m benchmarks --sections deoptimisation``)."""
+WAITS: Final = 2000
+"""Calls and loops that are not translated yet where a kernel of the last run may come first, and contain them: some
+milliseconds (``python -m benchmarks --sections instructions``), in which a kernel of the cache is loaded."""
+
+# Sampling for kernels
+
+TICKS: tuple[float, ...] = (0.2, 0.5, 0.8, 1.2, 2.4, 5.0, 10.0)
+"""Seconds of work between the samples, the last again and again: for programs that come to their hot part late. Empty
+for none: then kernels are made only where they are made at once, and nothing depends on the time that a run takes.
+The first two are what making a kernel takes (``python -m benchmarks --sections kernels``)."""
+LOOKS_BETWEEN_TICKS: Final = 4
+"""Times, between two samples, that the clock looks whether the machine is at work: so much of an interval may be
+counted wrongly."""
+LONGEST_REST: Final = 1.0
+"""Seconds between two looks, at most, at a machine that is idle for longer than so many looks: a process that does
+nothing else uses no time that ``time`` shows."""
+TICKS_BEFORE_BUILDING: Final = 1
+"""Samples after which only kernels that are in the cache are used."""
+TICKS_BEFORE_LARGE: Final = 3
+"""Samples after which those with more than ``MODERATE`` instructions are made too, which takes LLVM a second or so
+(``stoffel run --stats --jit=kernels`` tells what it took)."""
+LONG_ENOUGH: Final = 0.4
+"""Seconds of compiled code after which a kernel that is wanted from the start is made in time to be of use: making
+takes half of that (``python -m benchmarks --sections kernels``)."""
+
+# Keeping kernels
+
+KERNELS_OF_AN_ENTRY: Final = 4
+"""Kernels of one function, or one entry, for different element types of arrays."""
+LEAST_WORK: Final = 400
+"""VM instructions in each run below which entering a kernel costs more than it saves: entering takes some
+microseconds, code objects that long for 400 (``python -m benchmarks --sections comparison``)."""
+LEAST_WORK_IF_EAGER: Final = 30
+"""The same where kernels are made at any price: below it a program could come to a standstill."""
+TRIAL: Final = 64
+"""Runs between looking whether a kernel does so much."""
+MISMATCHES: Final = 16
+"""Times that a kernel may be given values of other types before it is given up: a mismatch takes as long as entering,
+and saves nothing."""
