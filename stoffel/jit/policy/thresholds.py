@@ -9,7 +9,7 @@ from typing import Final
 
 # Loading the translator
 
-HEAT_OF_LOADING: Final = 160_000
+HEAT_OF_LOADING: Final = 20_000
 """Heat of all functions together at which the translator is loaded.
 
 Who waits for as long as loading and a first translation take loses at most as much again. ``python -m benchmarks
@@ -19,7 +19,7 @@ what loading does, ``python -m benchmarks --sections whole`` what comes of both.
 HEAT_OF_RECALL: Final = 5000
 """Heat at which a run asks what the last one came to: opening the note takes as long as 2000 instructions, which a
 program that is soon over need not spend (``python -X importtime -m stoffel run FILE --jit``)."""
-PATIENCE: Final = 4
+PATIENCE: Final = 32
 """Factor on ``HEAT_OF_LOADING`` for a run that is known to be too short: four times as long is another run.
 Measured by the second and later runs of ``python -m benchmarks --sections whole --quick``."""
 SPEED_UP: Final = 8
