@@ -41,7 +41,10 @@ _NAME_SHIFT: Final = {
     "LOAD_GLOBAL": 1,
     "LOAD_ATTR": 0 if sys.version_info < (3, 12) else 1,
     "LOAD_SUPER_ATTR": 2,
+    "IMPORT_NAME": 0 if sys.version_info < (3, 15) else 2,
 }
+_ITERATOR: Final = 1 if sys.version_info < (3, 15) else 2
+"""Values that an iterator is on the evaluation stack."""
 _UNSUPPORTED: Final = frozenset({"LOAD_FAST_AND_CLEAR"})
 """Instructions whose effect on locals is not followed; the translator never writes them."""
 _RESUMABLE: Final = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
@@ -58,6 +61,8 @@ _POPS: Final[dict[str, Callable[[int], int]]] = {
     # In 3.11 the arguments count as gone after PRECALL.
     "CALL": lambda argument: 2 if sys.version_info < (3, 12) else argument + 2,
     "RERAISE": lambda argument: argument + 1,
+    **dict.fromkeys(("FOR_ITER", "POP_ITER"), lambda _: _ITERATOR),
+    "END_FOR": lambda _: 2 if sys.version_info[:2] == (3, 12) else 1,
 }
 """How many values must be on the evaluation stack; for other instructions the net effect alone is looked at."""
 
@@ -318,11 +323,10 @@ class Analysis:
 
 def _locals_of(name: str, argument: int) -> tuple[tuple[int, str], ...]:
     """Return the locals that an instruction touches, in order, and how."""
-    if name in ("LOAD_FAST_LOAD_FAST", "STORE_FAST_STORE_FAST", "STORE_FAST_LOAD_FAST"):
-        first = "load" if name.startswith("LOAD") else "store"
-        second = "load" if name.endswith("LOAD_FAST") else "store"
-        return (argument >> 4, first), (argument & 15, second)
-    if name in ("LOAD_FAST", "LOAD_CLOSURE") or name.endswith("DEREF"):
+    first, _, second = name.replace("_BORROW", "").partition("_FAST_")
+    if second in ("LOAD_FAST", "STORE_FAST"):
+        return (argument >> 4, first.lower()), (argument & 15, second.partition("_")[0].lower())
+    if name in ("LOAD_FAST", "LOAD_FAST_BORROW", "LOAD_CLOSURE") or name.endswith("DEREF"):
         # The DEREF instructions look whether the cell is empty, not whether there is one.
         return ((argument, "load"),)
     if name == "DELETE_FAST":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-KNOWN_VERSIONS: Final = ((3, 11), (3, 12), (3, 13))
+KNOWN_VERSIONS: Final = ((3, 11), (3, 12), (3, 13), (3, 14), (3, 15))
 
 
 def why_not() -> str | None:

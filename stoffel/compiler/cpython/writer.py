@@ -26,13 +26,16 @@ _IN_CELLS: Final = (int, float, bool, type)
 Label: TypeAlias = int
 """A target of jumps, to be placed once."""
 
-_OLD: Final = sys.version_info < (3, 12)
+_VERSION: Final = sys.version_info[:2]
+_OLD: Final = _VERSION < (3, 12)
 """True for CPython 3.11, which has PRECALL, LOAD_METHOD and jumps with a direction in their names."""
+_ITERATOR: Final = 1 if _VERSION < (3, 15) else 2
+"""Places on the evaluation stack that an iterator takes: since 3.15 one may be a sequence and an index."""
 
-_COMPARE_SHIFT: Final = 0 if _OLD else 4 if sys.version_info < (3, 13) else 5
+_COMPARE_SHIFT: Final = 0 if _OLD else 4 if _VERSION < (3, 13) else 5
 _COMPARE_BITS: Final = (0, 0, 0, 0, 0, 0) if _OLD else (2, 10, 8, 7, 4, 12)
 """For specialised comparisons since 3.12: 1 unordered, 2 less, 4 greater, 8 equal (CPython's compile.c)."""
-_COMPARE_BOOL: Final = 16 if sys.version_info >= (3, 13) else 0
+_COMPARE_BOOL: Final = 16 if _VERSION >= (3, 13) else 0
 """Since 3.13 a comparison must be told that its result is to be a bool."""
 _COMPARE: Final = {
     operator: index << _COMPARE_SHIFT | bits | _COMPARE_BOOL
@@ -53,6 +56,8 @@ _BINARY: Final = {
     "XOR": 12,
 }
 """Arguments of BINARY_OP (CPython's opcode.h)."""
+_SUBSCRIPT: Final = 26
+"""The same for a subscript since 3.14, which has no instruction of its own for it."""
 OPERATORS: Final = frozenset(_BINARY)
 """What :meth:`Writer.binary` takes."""
 
@@ -348,7 +353,10 @@ class Writer:
 
     def subscript(self) -> None:
         """Pop container and key, push the item."""
-        self._add(-1, "BINARY_SUBSCR")
+        if _VERSION < (3, 14):
+            self._add(-1, "BINARY_SUBSCR")
+        else:
+            self._add(-1, "BINARY_OP", _SUBSCRIPT)
 
     def store_subscript(self) -> None:
         """Pop value, container and key (the top), and store."""
@@ -397,17 +405,23 @@ class Writer:
 
     def if_true(self, label: Label) -> None:
         """Pop a Bool, jump forwards if it is true."""
-        self._jump(-1, _IF_TRUE, label)
+        self._jump_if(_IF_TRUE, label)
 
     def if_false(self, label: Label) -> None:
         """Pop a Bool, jump forwards if it is false."""
-        self._jump(-1, _IF_FALSE, label)
+        self._jump_if(_IF_FALSE, label)
+
+    def _jump_if(self, name: str, label: Label) -> None:
+        self._jump(-1, name, label)
+        if _VERSION >= (3, 14):
+            # Costs nothing: the jump steps over it, unless sys.monitoring asks for events of branches.
+            self._add(0, "NOT_TAKEN")
 
     # Iteration
 
     def get_iterator(self) -> None:
         """Replace an iterable by an iterator over it."""
-        self._add(0, "GET_ITER")
+        self._add(_ITERATOR - 1, "GET_ITER")
 
     def next_or(self, label: Label) -> None:
         """Push the next item of the iterator on top, or jump forwards to *label*, which ``place_exhausted`` places."""
@@ -416,10 +430,12 @@ class Writer:
     def place_exhausted(self, label: Label) -> None:
         """Put *label* here, and take the exhausted iterator off."""
         self.place(label)
+        # From 3.12 on, specialised forms of FOR_ITER jump over END_FOR, and expect it there.
         if not _OLD:
-            # Specialised forms of FOR_ITER jump over END_FOR, and expect it there.
-            self._add(-2 if sys.version_info < (3, 13) else -1, "END_FOR")
-        if sys.version_info >= (3, 13):
+            self._add(-2 if _VERSION < (3, 13) else -1, "END_FOR")
+        if _VERSION >= (3, 14):
+            self._add(-_ITERATOR, "POP_ITER")
+        elif _VERSION >= (3, 13):
             self.pop()
 
     def give_back(self) -> None:

@@ -110,8 +110,8 @@ def code(*instructions: str | tuple[str, int], stack: int = 4, table: bytes = b"
         print(7)
         b = c = 0  # noqa: F841 - the names are what is wanted
 
-    raw = bytearray([dis.opmap["RESUME"], 0])
-    for item in instructions:
+    raw = bytearray()
+    for item in ("RESUME", *instructions):
         name, argument = (item, 0) if isinstance(item, str) else item
         raw += bytes([dis.opmap[name], argument]) + bytes(2 * width(name))
     return template.__code__.replace(co_code=bytes(raw), co_stacksize=stack, co_exceptiontable=table)
@@ -125,8 +125,13 @@ def cells(*instructions: str | tuple[str, int]) -> CodeType:
 IF_TRUE = "POP_JUMP_FORWARD_IF_TRUE" if sys.version_info < (3, 12) else "POP_JUMP_IF_TRUE"
 A, B = ("LOAD_FAST", 0), ("LOAD_FAST", 1)
 NONE = ("LOAD_CONST", 0)
-RANGE = bytes([128 | 1, 2, 3, 0])
-"""Exception table: the two units after RESUME go to the fourth unit, with an empty stack."""
+FIRST = 1 + width("RESUME")
+"""The unit after RESUME."""
+
+
+def table(size: int, target: int, last: int = 0) -> bytes:
+    """Return an exception table: so many units after RESUME go to one further on, with nothing kept on the stack."""
+    return bytes([128 | FIRST, size, FIRST + target, last])
 
 
 def test_plain_function_is_accepted() -> None:
@@ -161,14 +166,14 @@ def test_plain_function_is_accepted() -> None:
         (cells(("COPY_FREE_VARS", 1), ("LOAD_DEREF", 0), "RETURN_VALUE"), "has no cell 0"),
         (cells(("COPY_FREE_VARS", 2), NONE, "RETURN_VALUE"), "copies 2 of 1 cells"),
         (code(NONE, "RETURN_VALUE", table=bytes([1, 2, 3, 0])), "no entry where one must begin"),
-        (code(NONE, "RETURN_VALUE", table=bytes([128 | 1, 2])), "middle of an entry"),
-        (code(NONE, "RETURN_VALUE", table=bytes([128 | 1, 9, 2, 0])), "empty or out of order"),
-        (code(NONE, "RETURN_VALUE", table=bytes([128 | 1, 0, 2, 0])), "empty or out of order"),
-        (code(NONE, "RETURN_VALUE", table=bytes([128 | 1, 1, 9, 0])), "target 18 is not the start"),
-        (code(NONE, "RETURN_VALUE", table=RANGE[:2] + bytes([1, 4])), "wants 2 values"),
-        (code(NONE, "RETURN_VALUE", "RETURN_VALUE", table=RANGE[:3] + bytes([0])), ""),
+        (code(NONE, "RETURN_VALUE", table=bytes([128 | FIRST, 2])), "middle of an entry"),
+        (code(NONE, "RETURN_VALUE", table=table(9, 1)), "empty or out of order"),
+        (code(NONE, "RETURN_VALUE", table=table(0, 1)), "empty or out of order"),
+        (code(NONE, "RETURN_VALUE", table=table(1, 8)), f"target {2 * FIRST + 16} is not the start"),
+        (code(NONE, "RETURN_VALUE", table=table(2, 0, 4)), "wants 2 values"),
+        (code(NONE, "RETURN_VALUE", "RETURN_VALUE", table=table(2, 2)), ""),
         (
-            code(NONE, ("STORE_FAST", 1), B, "RETURN_VALUE", B, "RETURN_VALUE", table=bytes([128 | 1, 2, 5, 0])),
+            code(NONE, ("STORE_FAST", 1), B, "RETURN_VALUE", B, "RETURN_VALUE", table=table(2, 4)),
             "may be unassigned: b",
         ),
     ],
