@@ -43,11 +43,10 @@ def run(parsed: Parsed) -> int:
     for name in (entry, only):
         if name is not None and not _is_known(program, name, len(words) - 1 if name == entry and words[1:] else None):
             return status.FAILED
-    from stoffel.compiler.cpython.versions import why_not
+    from stoffel.compiler.cpython.versions import is_cpython, why_not
 
-    reason = why_not()
-    if reason is not None:
-        report.complain(f"stoffel: nothing is compiled: {reason}")
+    if not is_cpython():
+        report.complain(f"stoffel: nothing is compiled: {why_not()}")
         return status.FAILED
     try:
         found, outcome = _explanations(program, entry, arguments if words[1:] else None, options)

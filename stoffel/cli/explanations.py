@@ -12,6 +12,7 @@ from stoffel.compiler import pipeline
 from stoffel.compiler.analysis import liveness
 from stoffel.compiler.analysis.facts import ANY, CLASS, UNIT, UNIT_FACT, of_kinds
 from stoffel.compiler.analysis.layout import layout_of
+from stoffel.compiler.cpython.versions import why_not
 from stoffel.compiler.kernels.analysis.inference import Family
 from stoffel.compiler.kernels.analysis.ir import Action, Instance
 from stoffel.compiler.kernels.analysis.types import SCALARS, type_of_code
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 KERNEL: Final = "kernel"
 LOOPS: Final = "code object, loops as kernels"
+ONLY_LOOPS: Final = "interpreter, loops as kernels"
 CODE_OBJECT: Final = "code object"
 INTERPRETER: Final = "interpreter"
 
@@ -89,9 +91,10 @@ class Explanation(NamedTuple):
         """The fastest tier that is open to the function."""
         if self.call.kernel is not None:
             return KERNEL
+        loops = any(loop.kernel is not None for loop in self.loops)
         if self.unit is None:
-            return INTERPRETER
-        return LOOPS if any(loop.kernel is not None for loop in self.loops) else CODE_OBJECT
+            return ONLY_LOOPS if loops and why_not() is not None else INTERPRETER
+        return LOOPS if loops else CODE_OBJECT
 
     @property
     def inlined(self) -> tuple[tuple[str, Place], ...]:
@@ -183,10 +186,14 @@ class Explainer:
         captured = code.upvalue_names or None
         facts = [UNIT_FACT if kind == UNIT else of_kinds(kind) for kind in kinds]
         try:
-            unit = pipeline.translate_call(code, facts, captured, self.units, f"<{code.name}>")
-            return unit, pipeline.infer_call(code, facts, captured, self.units), None
-        except Refusal as refusal:
-            return None, None, refusal
+            reason = why_not()
+            unit = None
+            if reason is None:
+                unit = pipeline.translate_call(code, facts, captured, self.units, f"<{code.name}>")
+            refusal = None if reason is None else Refusal(reason)
+            return unit, pipeline.infer_call(code, facts, captured, self.units), refusal
+        except Refusal as found:
+            return None, None, found
         except RecursionError:
             return None, None, Refusal(TOO_DEEP, code.name)
 

@@ -259,15 +259,16 @@ def run(
 
 def load_translator() -> None:
     """Load what the first translation and the first kernel would load, so that no way is charged for it."""
-    from stoffel.compiler.cpython.versions import why_not
+    from stoffel.compiler.cpython.versions import is_cpython, why_not
     from stoffel.compiler.cpython.writer import Writer
     from stoffel.compiler.kernels.codegen import llvm
 
-    if why_not() is None:
+    if is_cpython():
         import stoffel.jit.code_tier  # noqa: F401 - loaded for the others
 
-        Writer("loading", "<loading>", [])
         llvm.why_not()
+    if why_not() is None:
+        Writer("loading", "<loading>", [])
 
 
 def observe(way: Way, inputs: Inputs, traces: tuple[str, ...], reference: Outcome | None) -> Outcome:

@@ -55,21 +55,24 @@ class Engine:
     def attach(self, state: VMState) -> None:
         """Give *state* the compiled tier that the mode asks for.
 
-        On a Python whose bytecode the translator does not know everything runs in the interpreter, which is said once.
+        On a CPython whose bytecode the translator does not know there are kernels only, on another Python nothing is
+        compiled; either is said once.
         """
         if self.mode == "off":
             return
-        from stoffel.compiler.cpython.versions import why_not
+        from stoffel.compiler.cpython.versions import is_cpython, why_not
 
+        mode = MODES[self.mode]
         reason = why_not()
         if reason is not None:
             from stoffel.notices import say_once
 
-            say_once(f"nothing is compiled: {reason}")
-            return
+            only_kernels = mode.kernels and is_cpython()
+            say_once(f"{'nothing but kernels' if only_kernels else 'nothing'} is compiled: {reason}")
+            if not only_kernels:
+                return
         from stoffel.jit.policy.warmup import WarmUp
 
-        mode = MODES[self.mode]
         tier = WarmUp(state, mode.threshold, mode.kernels, self.cache)
         state.tier = tier if mode.threshold else tier.load()
 

@@ -32,6 +32,7 @@ from stoffel.compiler.analysis.facts import (
 )
 from stoffel.compiler.analysis.interprocedural import Key, Solver
 from stoffel.compiler.cpython.listings import listing_name, register_listing
+from stoffel.compiler.cpython.versions import why_not
 from stoffel.compiler.cpython.writer import function_of
 from stoffel.compiler.emission import global_names
 from stoffel.compiler.emission.deopt_points import Unit
@@ -65,8 +66,9 @@ class Units:
 
     ``calls`` and ``entries`` map what was asked for to the Python function that runs it, None if there is none;
     ``by_code`` finds the unit of a code object; ``kernel_for`` says what
-    stands for the unit of some calls, if anything does; ``refusals`` says for each function left to the
-    interpreter why it is. *hand_over* is called like a unit where there is none, and must leave compiled code.
+    stands for the unit of some calls, if anything does; ``refusals`` says for each function left to the interpreter why
+    it is; ``writable`` is False on a Python for which no unit can be written. *hand_over* is called like a unit where
+    there is none, and must leave compiled code.
     """
 
     inspect: ClassVar[Callable[[Unit], None] | None] = None
@@ -79,6 +81,7 @@ class Units:
         self.calls: dict[CallKey, Callable[..., Value] | None] = {}
         self.entries: dict[tuple[Any, ...], Callable[..., Value] | None] = {}
         self.refusals: dict[Code, Refusal] = {}
+        self.writable = why_not() is None
         self.kernel_for: Callable[[Code, Signature], Callable[..., Value] | None] = _no_kernel
         self._hand_over = hand_over
         self._functions: dict[str, Callable[..., Value]] = {}

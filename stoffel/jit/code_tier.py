@@ -110,6 +110,7 @@ class CompiledTier:
         self._fresh = True
         self._handovers: dict[Code, int] = {}
         self._again: dict[Code, int] = {}
+        self._rests: dict[Code, int] = {}
         self._boundary: FrameType | None = None
         self._stack = HostStack(state)
         self._override: list[ActivationRecord] | None = None
@@ -259,7 +260,7 @@ class CompiledTier:
                 return self.state.attention
         function = self.units.calls.get(key)
         if function is None:
-            if key in self.units.calls:
+            if key in self.units.calls or not self.units.writable:
                 return None
             callee.heat += len(callee.function.instructions)
             if not self.is_hot(callee) or self._is_waiting():
@@ -316,6 +317,7 @@ class CompiledTier:
                 pass
             else:
                 self._waits = 0
+                self._rests.pop(code, None)
                 if type(outcome) is KernelLeft:
                     self.state.records.pop()
                     self._take_over(outcome)
@@ -323,6 +325,11 @@ class CompiledTier:
                     return False
                 leave(frame, outcome)
                 return True
+        if not self.units.writable:
+            rest = self._rests.get(code, len(code.function.instructions))
+            self._rests[code] = min(2 * rest, thresholds.HEAT_BETWEEN_ASKING)
+            code.hot = code.heat + rest
+            return False
         private = [type(value) is Closure and any(value is item for item in privates) for value in values]
         key = code, entry, frame.flag, captured_by(frame), (*map(type, values), *private)
         function = self.units.entries.get(key)

@@ -315,14 +315,14 @@ def test_bad_files_are_told_as_by_run(stoffel: Stoffel, program: Write, tmp_path
         assert outcome.status == 3
 
 
-def test_on_an_unknown_python_the_ways_agree_in_the_interpreter_and_the_reason_is_told_once(
+def test_on_an_unknown_python_the_ways_agree_and_the_reason_is_told_once(
     stoffel: Stoffel, loop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(versions, "KNOWN_VERSIONS", ((3, 1),))
     monkeypatch.setattr(notices, "_said", set())
     status, out, err = stoffel("compare", loop, "10")
     assert (status, err.count("\n")) == (0, 1)
-    assert err.startswith("stoffel: nothing is compiled: ")
+    assert err.startswith("stoffel: nothing but kernels is compiled: ")
     assert out.endswith("all 8 ways agree\n")
 
 

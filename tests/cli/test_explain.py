@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from stoffel import notices
 from stoffel.cli import machine_listings
 from stoffel.cli.recorder import record
 from stoffel.compiler.cpython import versions
@@ -347,15 +348,27 @@ def test_bad_files_are_told_as_by_run(stoffel: Stoffel, program: Write, tmp_path
         assert stoffel("explain", path) == stoffel("run", path)
 
 
-def test_on_an_unknown_python_nothing_can_be_explained(
+def test_on_an_unknown_python_kernels_are_explained_and_why_there_is_nothing_else(
     stoffel: Stoffel, typed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    known = stoffel("explain", typed).out
     monkeypatch.setattr(versions, "KNOWN_VERSIONS", ((3, 1),))
+    monkeypatch.setattr(notices, "_said", set())
+    status, out, err = stoffel("explain", typed)
+    assert (status, err.count("\n")) == (0, 1)
+    assert err.startswith("stoffel: nothing but kernels is compiled: ")
+    told = [line for line in out.splitlines() if "no code object: the translator knows" not in line]
+    assert len(told) < len(out.splitlines())
+    assert told == known.replace("tier: code object", "tier: interpreter").splitlines()
+
+
+def test_on_another_implementation_nothing_can_be_explained(
+    stoffel: Stoffel, typed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(versions, "is_cpython", lambda: False)
     status, out, err = stoffel("explain", typed)
     assert (status, out) == (1, "")
-    assert err.startswith(
-        "stoffel: nothing is compiled: the translator knows the bytecode of CPython 3.1, and this is 3."
-    )
+    assert err.startswith("stoffel: nothing is compiled: the translator writes CPython bytecode, and this is ")
 
 
 def test_what_is_inlined_is_told_with_its_call(stoffel: Stoffel, program: Write) -> None:

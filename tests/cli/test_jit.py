@@ -280,15 +280,23 @@ def test_every_mode_of_the_engine_can_be_asked_for_and_is_explained(
     assert f"  {mode:<10}  {MODES[mode].summary}\n" in stoffel("run", "--help").out
 
 
-def test_on_an_unknown_python_everything_runs_and_one_sentence_says_why_nothing_is_compiled(
-    stoffel: Stoffel, total: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("mode", "what", "first"),
+    [
+        ("no-kernels", "nothing", "compiled tier: no-kernels, but this Python is not one that it knows"),
+        ("kernels", "nothing but kernels", "compiled tier: kernels"),
+    ],
+)
+def test_on_an_unknown_python_everything_runs_and_one_sentence_says_what_is_not_compiled(
+    mode: str, what: str, first: str, stoffel: Stoffel, total: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(versions, "KNOWN_VERSIONS", ((3, 1), (3, 2)))
     monkeypatch.setattr(notices, "_said", set())
-    status, out, err = stoffel("run", total, "--jit=always", "--stats", "10")
+    status, out, err = stoffel("run", total, f"--jit={mode}", f"--cache={tmp_path}", "--stats", "10")
     lines = err.splitlines()
-    assert (status, out, len(lines)) == (0, "45\n", 2)
+    assert (status, out) == (0, "45\n")
     assert lines[0].startswith(
-        "stoffel: nothing is compiled: the translator knows the bytecode of CPython 3.1, 3.2, and this is 3."
+        f"stoffel: {what} is compiled: the translator knows the bytecode of CPython 3.1, 3.2, and this is 3."
     )
-    assert lines[1] == "compiled tier: always, but this Python is not one that it knows"
+    assert lines[1] == first
+    assert any("1 kernel ready" in line for line in lines) is (mode == "kernels")

@@ -41,6 +41,10 @@ WAITS: Final = 2000
 """Calls and loops that are not translated yet where a kernel of the last run may come first, and contain them: some
 milliseconds (``python -m benchmarks --sections instructions``), in which a kernel of the cache is loaded."""
 
+HEAT_BETWEEN_ASKING: Final = 20_000
+"""Heat, at most, for which loops without a kernel go on before they are asked again, where there are no units either:
+asking takes as long as a hundred instructions (``python -m benchmarks --sections instructions``)."""
+
 # Sampling for kernels
 
 TICKS: tuple[float, ...] = (0.2, 0.5, 0.8, 1.2, 2.4, 5.0, 10.0)

@@ -18,8 +18,7 @@ from typing import Any
 
 import pytest
 
-from stoffel import VirtualMachine, VMError, notices
-from stoffel.compiler.cpython import versions, writer
+from stoffel import VirtualMachine, VMError
 from stoffel.compiler.cpython.listings import listing_name, register_listing
 from stoffel.compiler.emission.deopt_points import Line
 from tests.compiler.units import layout
@@ -333,45 +332,6 @@ def test_a_sampler_sees_the_vm_function_that_runs(machine: VirtualMachine) -> No
         stop.set()
         thread.join()
     assert {"main", "ratio", "sum"} <= names
-
-
-@pytest.fixture
-def unknown_python(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the translator know other versions of CPython only."""
-    monkeypatch.setattr(versions, "KNOWN_VERSIONS", ((3, 1), (3, 2)))
-    monkeypatch.setattr(notices, "_said", set())
-
-
-def test_on_an_unknown_python_everything_runs_in_the_interpreter_and_one_sentence_says_so(
-    unknown_python: None, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for _ in range(3):
-        machine = loaded(VirtualMachine(jit="always"), PROGRAM)
-        assert machine.execute("main", 5) == 1
-        assert machine.state.tier is None
-        assert machine.jit_statistics() == {"mode": "always"}
-    version = ".".join(map(str, sys.version_info[:2]))
-    assert capsys.readouterr().err == (
-        f"stoffel: nothing is compiled: the translator knows the bytecode of CPython 3.1, 3.2, and this is {version}\n"
-    )
-
-
-def test_on_an_unknown_python_nothing_is_ever_assembled(unknown_python: None) -> None:
-    with pytest.raises(RuntimeError, match="the translator knows the bytecode of CPython"):
-        writer.Writer("f", "<f>", [])
-
-
-def test_on_another_implementation_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Implementation:
-        name = "pypy"
-
-    monkeypatch.setattr(sys, "implementation", Implementation)
-    assert versions.why_not() == "the translator writes CPython bytecode, and this is pypy"
-
-
-def test_on_a_python_to_come_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "version_info", (3, 14, 0, "final", 0))
-    assert versions.why_not() == "the translator knows the bytecode of CPython 3.11, 3.12, 3.13, and this is 3.14"
 
 
 def test_errors_of_the_interpreter_have_no_frames_of_compiled_code() -> None:

@@ -319,10 +319,11 @@ def test_this_python_is_known_if_it_is_cpython_of_a_known_version() -> None:
     assert versions.why_not() is None
 
 
-@pytest.mark.parametrize("version", [(3, 10, 0), (3, 14, 0), (4, 0, 0)])
+@pytest.mark.parametrize("version", [(3, 10, 0), (3, 16, 0), (4, 0, 0)])
 def test_on_another_version_nothing_is_written(monkeypatch: pytest.MonkeyPatch, version: tuple[int, ...]) -> None:
     monkeypatch.setattr(versions, "sys", SimpleNamespace(implementation=sys.implementation, version_info=version))
-    reason = f"the translator knows the bytecode of CPython 3.11, 3.12, 3.13, and this is {version[0]}.{version[1]}"
+    known = "3.11, 3.12, 3.13, 3.14, 3.15"
+    reason = f"the translator knows the bytecode of CPython {known}, and this is {version[0]}.{version[1]}"
     assert versions.why_not() == reason
     with pytest.raises(RuntimeError, match=reason):
         Writer("f", "<f>", [])
@@ -335,5 +336,14 @@ def test_on_another_implementation_nothing_is_written(monkeypatch: pytest.Monkey
         SimpleNamespace(implementation=SimpleNamespace(name="pypy"), version_info=sys.version_info),
     )
     assert versions.why_not() == "the translator writes CPython bytecode, and this is pypy"
+    assert not versions.is_cpython()
     with pytest.raises(RuntimeError, match="this is pypy"):
+        Writer("f", "<f>", [])
+
+
+def test_where_threads_run_at_the_same_time_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "version", "3.14.0 free-threading build (main, Oct  7 2025, 00:00:00) [GCC 15]")
+    assert str(versions.why_not()).endswith("this CPython is built without the global lock")
+    assert versions.is_cpython()
+    with pytest.raises(RuntimeError, match="without the global lock"):
         Writer("f", "<f>", [])
