@@ -247,8 +247,8 @@ def test_exceptions_of_plain_functions_become_failures(machine: Make) -> None:
     vm = machine()
     vm.register_foreign_function("invert", invert)
     error = failure(vm.execute, "invert", 0.0)
-    assert told(error) == ("ForeignFunction", "Foreign function invert failed: float division by zero")
     assert isinstance(error.__cause__, ZeroDivisionError)
+    assert told(error) == ("ForeignFunction", f"Foreign function invert failed: {error.__cause__}")
 
 
 def test_signatures_that_vm_code_cannot_satisfy_are_refused_at_registration(machine: Make) -> None:
