@@ -30,7 +30,7 @@ _VERSION: Final = sys.version_info[:2]
 _OLD: Final = _VERSION < (3, 12)
 """True for CPython 3.11, which has PRECALL, LOAD_METHOD and jumps with a direction in their names."""
 _ITERATOR: Final = 1 if _VERSION < (3, 15) else 2
-"""Places on the evaluation stack that an iterator takes: since 3.15 one may be a sequence and an index."""
+"""Places on the evaluation stack that a loop's iterator takes: since 3.15 it may be a sequence and an index."""
 
 _COMPARE_SHIFT: Final = 0 if _OLD else 4 if _VERSION < (3, 13) else 5
 _COMPARE_BITS: Final = (0, 0, 0, 0, 0, 0) if _OLD else (2, 10, 8, 7, 4, 12)
@@ -420,12 +420,27 @@ class Writer:
     # Iteration
 
     def get_iterator(self) -> None:
-        """Replace an iterable by an iterator over it."""
+        """Replace a range by an iterator over it."""
         self._add(_ITERATOR - 1, "GET_ITER")
+        if _ITERATOR == 2:
+            # The other half is for sequences, which need no iterator.
+            self.pop()
 
     def next_or(self, label: Label) -> None:
-        """Push the next item of the iterator on top, or jump forwards to *label*, which ``place_exhausted`` places."""
+        """Push the next item of the iterator on top, or jump forwards to *label*, which ``place_exhausted`` places.
+
+        Once the item is taken, :meth:`drop_iterator` comes next.
+        """
+        if _ITERATOR == 2:
+            self._add(1, "PUSH_NULL")
         self._jump(1, "FOR_ITER", label, reached=-1 if _OLD else 1)
+
+    def drop_iterator(self) -> None:
+        """Take off the iterator that ``next_or`` has asked."""
+        if _ITERATOR == 2:
+            self._add(-2, "POP_ITER")
+        else:
+            self.pop()
 
     def place_exhausted(self, label: Label) -> None:
         """Put *label* here, and take the exhausted iterator off."""

@@ -281,7 +281,7 @@ def count(emitter: Emitter, typed: TypedBlock, loop: Counted, following: int) ->
     writer.load(iterator_name(head))
     writer.next_or(exhausted)
     writer.store(name)
-    writer.pop()
+    writer.drop_iterator()
 
     def order() -> Order:
         left, right = (spots.spot(place) for place in compare.sources)

@@ -186,6 +186,38 @@ def test_jumps_go_forwards_and_backwards() -> None:
     assert run(write, {"n": 100}) == 5050
 
 
+def test_an_iterator_that_is_kept_in_a_local_gives_its_items_and_goes() -> None:
+    def write(writer: Writer) -> None:
+        top, end = writer.label(), writer.label()
+        writer.begin_call("range")
+        writer.load("n")
+        writer.end_call(1)
+        writer.get_iterator()
+        writer.store("numbers")
+        writer.constant(0)
+        writer.store("sum")
+        writer.place(top)
+        writer.load("numbers")
+        writer.next_or(end)
+        writer.store("number")
+        writer.drop_iterator()
+        writer.load("sum")
+        writer.load("number")
+        writer.binary("ADD")
+        writer.store("sum")
+        writer.jump_back(top)
+        writer.place_exhausted(end)
+        assert writer.depth == 0
+        writer.load("sum")
+        writer.load("numbers")
+        writer.new_tuple(2)
+        writer.give_back()
+
+    total, numbers = run(write, {"n": 100}, range=range)
+    assert total == 4950
+    assert list(numbers) == []
+
+
 def test_code_that_nothing_reaches_is_not_written() -> None:
     writer = Writer("f", "<f>", ["a"])
     writer.load("a")
