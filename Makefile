@@ -1,8 +1,8 @@
-# One command for everything. A fresh machine needs make and Python 3.11, 3.12 or 3.13; the rest goes into .venv.
+# One command for everything. A fresh machine needs make and a Python from 3.11 to 3.15; the rest goes into .venv.
 #
 #   make demo    run a program made by the StoffelLang compiler, and show what is in it
 #   make test    the tests            make lint, make types    ruff, mypy
-#   make ci      what CI does: every Python here, from nothing
+#   make ci      what CI does: every Python, from nothing (as root on Debian those missing are fetched)
 #   make fuzz    100 000 damaged program files        make bench    benchmarks
 #   make fuzz-tiers FUZZ_COUNT=1000000    generated programs in every tier
 #   make conformance    the reference's cases in every way of running, kernels left at safepoints too
@@ -18,12 +18,12 @@ PYTEST_ARGS ?= -n auto
 FUZZ_COUNT ?= 100000
 DEMO := examples/life.stflb
 
-SUPPORTED := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+SUPPORTED := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 15))
 
 # An environment that is there stays in use, unless PYTHON names another version.
 HAVE := $(patsubst $(STAMP)-%-installed,%,$(firstword $(wildcard $(STAMP)-*-installed)))
 ifeq ($(origin PYTHON),undefined)
-  PYTHON := $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
+  PYTHON := $(shell for name in python3.14 python3.13 python3.12 python3.11 python3.15 python3 python; do \
       if $$name -c '$(SUPPORTED)' >/dev/null 2>&1; then echo $$name; break; fi; done)
   VERSION := $(HAVE)
 endif
@@ -41,10 +41,10 @@ help:
 
 # A plain path entry (compat mode) keeps setuptools' import hook, which costs milliseconds, out of every start.
 $(INSTALLED): pyproject.toml
-	@test -n '$(VERSION)' || { echo 'make: no usable Python found. Stoffel needs Python 3.11, 3.12 or 3.13 with its venv' \
+	@test -n '$(VERSION)' || { echo 'make: no usable Python found. Stoffel needs a Python from 3.11 to 3.15 with its venv' \
 	    'module (Debian: apt install python3-venv), or name one: make demo PYTHON=/path/to/python3.11' >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	    { echo 'make: $(PYTHON) is Python $(VERSION); Stoffel needs 3.11, 3.12 or 3.13' >&2; exit 1; }
+	    { echo 'make: $(PYTHON) is Python $(VERSION); Stoffel needs 3.11 or newer' >&2; exit 1; }
 	test '$(HAVE)' = '$(VERSION)' || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable .
 	@$(BIN)/python -m compileall -q stoffel
