@@ -79,5 +79,9 @@ def units(text: str, entry: str = "main", arguments: Sequence[Any] = ()) -> dict
 
 
 def opcodes(unit: Unit) -> list[str]:
-    """Return the names of the instructions of a unit."""
-    return [instruction.name for instruction in decode(unit.code)]
+    """Return the names of the instructions of a unit; one that stands for two loads or stores of locals is two."""
+    names = []
+    for instruction in decode(unit.code):
+        first, found, second = instruction.name.replace("_BORROW", "").partition("_FAST_")
+        names += [f"{first}_FAST", second] if found and "_FAST" in second else [instruction.name.replace("_BORROW", "")]
+    return names

@@ -67,6 +67,26 @@ _POPS: Final[dict[str, Callable[[int], int]]] = {
 """How many values must be on the evaluation stack; for other instructions the net effect alone is looked at."""
 
 
+_KEEPS: Final = frozenset(
+    {
+        "LOAD_FAST",
+        "LOAD_FAST_LOAD_FAST",
+        "LOAD_FAST_BORROW",
+        "LOAD_FAST_BORROW_LOAD_FAST_BORROW",
+        "LOAD_CONST",
+        "LOAD_DEREF",
+    }
+)
+"""Instructions that leave locals, and what is on the stack, as they are."""
+_TAKES: Final = frozenset(
+    {
+        *("BINARY_OP", "COMPARE_OP", "IS_OP", "CONTAINS_OP", "UNARY_INVERT", "UNARY_NOT", "STORE_SUBSCR", "STORE_ATTR"),
+        *("LOAD_ATTR", "BUILD_LIST", "BUILD_TUPLE", "CALL", "POP_JUMP_IF_TRUE", "POP_JUMP_IF_FALSE", "RETURN_VALUE"),
+    }
+)
+"""Instructions that have, of what they take off the stack, nothing later but by a reference of their own."""
+
+
 class Instruction(NamedTuple):
     """One instruction: ``offset`` is that of its first EXTENDED_ARG, ``at`` its own, ``end`` that of what follows."""
 
@@ -177,6 +197,8 @@ class Analysis:
             self.faults.append("there are no instructions")
         if not self.faults:
             self._flow()
+        if not self.faults:
+            self._check_borrowed()
 
     def _check_ranges(self) -> None:
         size = len(self.code.co_code)
@@ -240,6 +262,27 @@ class Analysis:
             index = self._waiting.pop()
             while index >= 0:
                 index = self._step(index, targets)
+
+    def _check_borrowed(self) -> None:
+        """Look that what is borrowed from a local is taken off again while the local keeps it for certain.
+
+        That is so if on the way there is nothing but loads, and instructions that take off what was loaded later.
+        """
+        for start, lowest in self.depths.items():
+            first = self.instructions[start]
+            if "BORROW" not in first.name:
+                continue
+            index, top = start, lowest + first.name.count("BORROW")
+            while True:
+                index += 1
+                _, _, _, name, code, argument = self.instructions[index]
+                takes = name in _TAKES and not (name == "LOAD_ATTR" and argument & 1)
+                if takes and top - _taken(name, argument) <= lowest:
+                    break
+                if code in _JUMP or not (takes or name in _KEEPS):
+                    self.faults.append(f"{first.name} at {first.at} lends what {name} may find gone")
+                    break
+                top += dis.stack_effect(code, argument if code >= dis.HAVE_ARGUMENT else None)
 
     def _reach(self, index: int, assigned: int, depth: int) -> bool:
         """Note that the instruction at *index* can run in this state; return whether it has to be looked at (again)."""
@@ -333,6 +376,12 @@ def _locals_of(name: str, argument: int) -> tuple[tuple[int, str], ...]:
         return ((argument, "delete"),)
     # STORE_FAST and MAKE_CELL assign; LOAD_FAST_CHECK looks before it reads.
     return ((argument, "store"),)
+
+
+def _taken(name: str, argument: int) -> int:
+    """Return how many values an instruction takes off the stack; those that are not listed are jumps on a Bool."""
+    pops = _POPS.get(name)
+    return 1 if pops is None else pops(argument)
 
 
 def check(code: CodeType) -> list[str]:

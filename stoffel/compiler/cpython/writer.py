@@ -19,7 +19,30 @@ if TYPE_CHECKING:
     from stoffel.compiler.cpython.assembler import Attempt, Jump, Position
 
 _LOAD_CONST: Final = opmap.get("LOAD_CONST")
-_LOAD_FAST: Final = opmap.get("LOAD_FAST")
+_LOADED: Final = {
+    opmap[name]: name.count("LOAD_FAST")
+    for name in (
+        "LOAD_FAST",
+        "LOAD_FAST_LOAD_FAST",
+        "LOAD_FAST_BORROW",
+        "LOAD_FAST_BORROW_LOAD_FAST_BORROW",
+    )
+    if name in opmap
+}
+"""How many locals the instructions push that do nothing else."""
+_BORROWED: Final = {
+    opmap[name]: opmap[name.replace("LOAD_FAST", "LOAD_FAST_BORROW")]
+    for name in ("LOAD_FAST", "LOAD_FAST_LOAD_FAST")
+    if "LOAD_FAST_BORROW" in opmap
+}
+"""Since 3.14: what to write instead where the local keeps its value until it is taken off, and so can lend it."""
+_OWNED: Final = {borrowed: owned for owned, borrowed in _BORROWED.items()}
+_PAIRS: Final = {
+    (opmap[first], second): f"{first}_{second}"
+    for first, second in (("LOAD_FAST", "LOAD_FAST"), ("STORE_FAST", "LOAD_FAST"), ("STORE_FAST", "STORE_FAST"))
+    if f"{first}_{second}" in opmap
+}
+"""What CPython has one instruction for since 3.13, if both locals are among the first 16."""
 _IN_CELLS: Final = (int, float, bool, type)
 """Types of constants that may be in cells."""
 
@@ -120,6 +143,7 @@ class Writer:
         self._locals: dict[str, int] = {}
         self._loads: dict[str, bytes] = {}
         self._stores: dict[str, bytes] = {}
+        self._single = self._boundary = -1
         self._constant_loads: dict[int, bytes] = {}
         self._integers: dict[int, int] = {}
         for argument in arguments:
@@ -176,6 +200,53 @@ class Writer:
         if ends:
             self._depth = None
 
+    def _use(self, count: int, effect: int, name: str, argument: int | None = None) -> None:
+        """Write an instruction that takes the *count* values on top of the stack, and takes them off."""
+        if _BORROWED:
+            self._borrow(count)
+        self._add(effect, name, argument)
+
+    def _borrow(self, count: int) -> None:
+        """Have up to *count* values on top, which the next instruction takes off, borrowed from locals.
+
+        That is safe for those that have just been loaded: nothing between stores a local, or is jumped from.
+        """
+        code = self._code
+        at = len(code) - 2
+        while count > 0 and at >= 0:
+            pushed = _LOADED.get(code[at])
+            if pushed is not None and pushed <= count:
+                code[at] = _BORROWED.get(code[at], code[at])
+                count -= pushed
+            elif code[at] == _LOAD_CONST:
+                count -= 1
+            else:
+                return
+            at -= 2
+
+    def _fast(self, effect: int, kind: str, name: str, piece: bytes) -> None:
+        """Write a load or a store of a local, in one instruction with the one before if there is one for both."""
+        if not _PAIRS:
+            self._write(effect, piece)
+            return
+        code = self._code
+        end = len(code)
+        number = self._locals[name]
+        if number > 15:
+            self._write(effect, piece)
+        elif (
+            self._single == end
+            and self._boundary != end
+            and self.line == self._written_line
+            and ((pair := _PAIRS.get((code[end - 2], kind))) is not None)
+        ):
+            first = code[end - 1]
+            del code[end - 2 :]
+            self._write(effect, self._assembled(pair, first << 4 | number))
+        else:
+            self._write(effect, piece)
+            self._single = len(code)
+
     def _new_local(self, name: str) -> None:
         number = self._locals[name] = len(self._locals)
         self._loads[name] = self._assembled("LOAD_FAST", number)
@@ -203,7 +274,7 @@ class Writer:
 
     def place(self, label: Label) -> None:
         """Put *label* here."""
-        self._labels[label] = len(self._code)
+        self._labels[label] = self.position
         known = self._depths[label]
         if self._depth is None:
             # What is reached from below only, by a jump backwards, is reached with an empty stack.
@@ -215,8 +286,9 @@ class Writer:
 
     @property
     def position(self) -> Position:
-        """Where the next instruction comes."""
-        return len(self._code)
+        """Where the next instruction comes; that it begins there is certain from now on."""
+        self._boundary = len(self._code)
+        return self._boundary
 
     @property
     def depth(self) -> int:
@@ -238,8 +310,8 @@ class Writer:
             if code[at] == _LOAD_CONST:
                 value = self._constants[code[at + 1]]
                 return Load(since, at, depth, value) if type(value) in _IN_CELLS else None
-            if code[at] == _LOAD_FAST:
-                depth += 1
+            if code[at] in _LOADED:
+                depth += _LOADED[code[at]]
                 at += 2
             elif code.startswith(self._load_class, at):
                 at += len(self._load_class)
@@ -266,16 +338,19 @@ class Writer:
         if self._cleanup is None or self._reraise is None:
             self._cleanup, self._reraise = self.label(), self.label()
         self.place(empty)
-        began = len(self._code)
+        began = self.position
         self._add(1, "PUSH_EXC_INFO")
         self.begin_call(function)
         self._add(1, "COPY", 3)
         self.end_call(1)
         self.if_false(self._reraise)
-        self._attempts.append((began, len(self._code), self._cleanup, 1, True))
+        self._attempts.append((began, self.position, self._cleanup, 1, True))
         self.pop()
         self._add(-1, "POP_EXCEPT")
-        self._write(load.depth, bytes(self._code[load.since : load.position]))
+        again = self._code[load.since : load.position]
+        # A jump comes before the values are taken off.
+        again[::2] = bytes(_OWNED.get(code, code) for code in again[::2])
+        self._write(load.depth, bytes(again))
         self.constant(load.value)
         self.jump_back(go_on)
 
@@ -290,13 +365,13 @@ class Writer:
         """Push a local; what stores it may be written later."""
         if name not in self._loads:
             self._new_local(name)
-        self._write(1, self._loads[name])
+        self._fast(1, "LOAD_FAST", name, self._loads[name])
 
     def store(self, name: str) -> None:
         """Pop into a local."""
         if name not in self._stores:
             self._new_local(name)
-        self._write(-1, self._stores[name])
+        self._fast(-1, "STORE_FAST", name, self._stores[name])
 
     def constant(self, value: Any) -> None:
         """Push a constant."""
@@ -308,7 +383,7 @@ class Writer:
 
     def attribute(self, name: str) -> None:
         """Replace the top by its attribute."""
-        self._add(0, "LOAD_ATTR", self._name_number(name) << (0 if _OLD else 1))
+        self._use(1, 0, "LOAD_ATTR", self._name_number(name) << (0 if _OLD else 1))
 
     def duplicate(self) -> None:
         """Push the top once more."""
@@ -329,27 +404,27 @@ class Writer:
 
     def binary(self, operator: str) -> None:
         """Pop two operands, push the result; *operator* is an instruction's name or ``/ // %``."""
-        self._add(-1, "BINARY_OP", _BINARY[operator])
+        self._use(2, -1, "BINARY_OP", _BINARY[operator])
 
     def compare(self, operator: str) -> None:
         """Pop two operands, push the Bool result of ``< <= == != > >=``."""
-        self._add(-1, "COMPARE_OP", _COMPARE[operator])
+        self._use(2, -1, "COMPARE_OP", _COMPARE[operator])
 
     def identical(self, *, inverted: bool = False) -> None:
         """Pop two operands, push whether they are (not) the same object."""
-        self._add(-1, "IS_OP", int(inverted))
+        self._use(2, -1, "IS_OP", int(inverted))
 
     def contains(self) -> None:
         """Pop item and container (the top), push whether the item is in it."""
-        self._add(-1, "CONTAINS_OP", 0)
+        self._use(2, -1, "CONTAINS_OP", 0)
 
     def complement(self) -> None:
         """Replace an int by its bitwise complement."""
-        self._add(0, "UNARY_INVERT")
+        self._use(1, 0, "UNARY_INVERT")
 
     def negate_bool(self) -> None:
         """Replace a Bool by its negation."""
-        self._add(0, "UNARY_NOT")
+        self._use(1, 0, "UNARY_NOT")
 
     def subscript(self) -> None:
         """Pop container and key, push the item."""
@@ -360,19 +435,19 @@ class Writer:
 
     def store_subscript(self) -> None:
         """Pop value, container and key (the top), and store."""
-        self._add(-3, "STORE_SUBSCR")
+        self._use(3, -3, "STORE_SUBSCR")
 
     def new_list(self, count: int) -> None:
         """Pop *count* values, push a list of them."""
-        self._add(1 - count, "BUILD_LIST", count)
+        self._use(count, 1 - count, "BUILD_LIST", count)
 
     def store_attribute(self, name: str) -> None:
         """Pop a value and an object (the top), set the object's attribute."""
-        self._add(-2, "STORE_ATTR", self._name_number(name))
+        self._use(2, -2, "STORE_ATTR", self._name_number(name))
 
     def new_tuple(self, count: int) -> None:
         """Pop *count* values, push a tuple of them."""
-        self._add(1 - count, "BUILD_TUPLE", count)
+        self._use(count, 1 - count, "BUILD_TUPLE", count)
 
     # Calls
 
@@ -391,7 +466,7 @@ class Writer:
         """Call with the *count* arguments on top, push the result."""
         if _OLD:
             self._add(0, "PRECALL", count)
-        self._add(-1 - count, "CALL", count)
+        self._use(count, -1 - count, "CALL", count)
 
     # Control
 
@@ -412,6 +487,8 @@ class Writer:
         self._jump_if(_IF_FALSE, label)
 
     def _jump_if(self, name: str, label: Label) -> None:
+        if _BORROWED:
+            self._borrow(1)
         self._jump(-1, name, label)
         if _VERSION >= (3, 14):
             # Costs nothing: the jump steps over it, unless sys.monitoring asks for events of branches.
@@ -455,7 +532,7 @@ class Writer:
 
     def give_back(self) -> None:
         """Return the top."""
-        self._add(-1, "RETURN_VALUE")
+        self._use(1, -1, "RETURN_VALUE")
         self._depth = None
 
     # Exceptions
@@ -465,7 +542,7 @@ class Writer:
         assert not self._depth, "a handler would lose what is on the evaluation stack"
         if self._handler is None:
             self._handler = self.label()
-        self._try = len(self._code)
+        self._try = self.position
 
     def end_try(self) -> None:
         """End what :meth:`begin_try` began."""
@@ -474,7 +551,7 @@ class Writer:
         began = self._try
         if self._attempts and self._attempts[-1][1] == began:
             began = self._attempts.pop()[0]
-        self._attempts.append((began, len(self._code), self._handler, 0, False))
+        self._attempts.append((began, self.position, self._handler, 0, False))
         self._try = None
 
     def finish_handler(self, function: str) -> None:

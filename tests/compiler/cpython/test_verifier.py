@@ -76,9 +76,14 @@ def codes_of(code: CodeType) -> Iterator[CodeType]:
 def is_ours(fault: str) -> bool:
     """Return whether a complaint is about more than CPython's own code may do.
 
-    CPython 3.11 reads locals that may be unassigned (it looks); newer ones save locals around comprehensions.
+    CPython 3.11 reads locals that may be unassigned (it looks); newer ones save locals around comprehensions, and prove
+    by more than looking at single instructions that a local lends its value for long enough.
     """
-    return "LOAD_FAST_AND_CLEAR" not in fault and not ("unassigned" in fault and sys.version_info < (3, 12))
+    return (
+        "LOAD_FAST_AND_CLEAR" not in fault
+        and " lends " not in fault
+        and not ("unassigned" in fault and sys.version_info < (3, 12))
+    )
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -125,6 +130,7 @@ def cells(*instructions: str | tuple[str, int]) -> CodeType:
 IF_TRUE = "POP_JUMP_FORWARD_IF_TRUE" if sys.version_info < (3, 12) else "POP_JUMP_IF_TRUE"
 A, B = ("LOAD_FAST", 0), ("LOAD_FAST", 1)
 NONE = ("LOAD_CONST", 0)
+LENT = ("LOAD_FAST_BORROW", 0)
 FIRST = 1 + width("RESUME")
 """The unit after RESUME."""
 
@@ -184,6 +190,28 @@ def test_corruption_is_refused(broken: CodeType, sentence: str) -> None:
         assert any(sentence in fault for fault in faults), faults
     else:
         assert faults == []
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="every value that is loaded owns a reference")
+@pytest.mark.parametrize(
+    ("instructions", "safe"),
+    [
+        ((LENT, "RETURN_VALUE"), True),
+        ((LENT, NONE, ("IS_OP", 0), "RETURN_VALUE"), True),
+        ((("LOAD_FAST_BORROW_LOAD_FAST_BORROW", 0), ("BINARY_OP", 0), "RETURN_VALUE"), True),
+        ((NONE, LENT, ("STORE_FAST", 1), "RETURN_VALUE"), False),
+        ((LENT, NONE, ("STORE_FAST", 0), "RETURN_VALUE"), False),
+        ((LENT, ("DELETE_FAST", 0), "RETURN_VALUE"), False),
+        ((LENT, ("COPY", 1), ("IS_OP", 0), "RETURN_VALUE"), False),
+        ((LENT, ("LOAD_ATTR", 1), ("CALL", 0), "RETURN_VALUE"), False),
+        ((LENT, ("JUMP_FORWARD", 0), "RETURN_VALUE"), False),
+        ((LENT, A, (IF_TRUE, 0), "RETURN_VALUE"), False),
+    ],
+)
+def test_what_is_borrowed_is_taken_off_while_the_local_keeps_it(instructions: tuple[Any, ...], safe: bool) -> None:
+    faults = check(code(*instructions))
+    assert (faults == []) is safe
+    assert all("LOAD_FAST_BORROW at" in fault and " lends " in fault for fault in faults)
 
 
 def test_unknown_bytes_are_refused() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from stoffel.compiler.cpython import versions
-from stoffel.compiler.cpython.verifier import check
+from stoffel.compiler.cpython.verifier import check, decode
 from stoffel.compiler.cpython.writer import Writer
 
 
@@ -309,6 +309,92 @@ def test_tries_side_by_side_share_one_handler() -> None:
             function(a, b)
     assert [str(error) for error in seen] == ["'int' object has no attribute 'missing'"] * 2
     assert function(full, full) is full
+
+
+# Locals: two in one instruction, and lent
+
+
+def names_in(code: CodeType) -> list[str]:
+    return [item.name for item in decode(code)]
+
+
+def test_two_locals_are_loaded_and_stored_by_one_instruction_where_there_is_one() -> None:
+    def write(writer: Writer) -> None:
+        for name in ("a", "b"):
+            writer.load(name)
+        for name in ("c", "d"):
+            writer.store(name)
+        for name in ("c", "d"):
+            writer.load(name)
+        writer.binary("SUB")
+        writer.give_back()
+
+    assert run(write, {"a": 3, "b": 10}) == 7
+    pairs = sum(name.count("_FAST") == 2 for name in names_in(made(write, "a", "b")))
+    singles = sum(name.count("_FAST") == 1 for name in names_in(made(write, "a", "b")))
+    assert (pairs, singles) == ((3, 0) if sys.version_info >= (3, 13) else (0, 6))
+
+
+@pytest.mark.parametrize("between", ["label", "line", "position", "try", "none"])
+def test_two_instructions_stay_apart_where_something_begins_at_the_second(between: str) -> None:
+    def write(writer: Writer) -> None:
+        label = writer.label()
+        writer.load("a")
+        writer.if_true(label)
+        writer.load("b")
+        writer.store("a")
+        if between == "label":
+            writer.place(label)
+        elif between == "line":
+            writer.line += 1
+        elif between == "position":
+            assert writer.position
+        elif between == "try":
+            writer.begin_try()
+        writer.load("a")
+        writer.attribute("real")
+        if between == "try":
+            writer.end_try()
+        if between != "label":
+            writer.give_back()
+            writer.place(label)
+            writer.load("b")
+        writer.give_back()
+        writer.finish_handler("note")
+
+    apart = "STORE_FAST" in names_in(made(write, "a", "b"))
+    assert apart is (between != "none" or sys.version_info < (3, 13))
+    assert run(write, {"a": 0, "b": 5}, note=print) == 5
+
+
+def test_locals_beyond_the_first_sixteen_are_loaded_one_by_one() -> None:
+    names = [f"a{number}" for number in range(300)]
+
+    def write(writer: Writer) -> None:
+        for number in (14, 15, 16, 17, 298, 299):
+            writer.load(names[number])
+        writer.new_tuple(6)
+        writer.give_back()
+
+    assert run(write, dict(zip(names, range(300), strict=True))) == (14, 15, 16, 17, 298, 299)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="every value that is loaded owns a reference")
+def test_a_local_lends_its_value_only_where_nothing_can_change_it_meanwhile() -> None:
+    def lent(*steps: tuple[Any, ...]) -> list[str]:
+        return [name for name in names_in(made(expression(*steps), "a", "b")) if "LOAD_FAST" in name]
+
+    both = "LOAD_FAST_BORROW_LOAD_FAST_BORROW"
+    assert lent(("load", "a"), ("load", "b"), ("binary", "ADD")) == [both]
+    assert lent(("load", "a"), ("constant", 1), ("compare", "<")) == ["LOAD_FAST_BORROW"]
+    assert lent(("load", "a"), ("load", "b"), ("attribute", "x"), ("binary", "ADD")) == ["LOAD_FAST_LOAD_FAST"]
+    stored = lent(("load", "a"), ("constant", 1), ("store", "a"), ("load", "a"), ("binary", "ADD"))
+    assert stored == ["LOAD_FAST", "STORE_FAST_LOAD_FAST"]
+    assert lent(("load", "a"), ("duplicate",), ("binary", "ADD")) == ["LOAD_FAST"]
+    assert lent(("load", "a"), ("begin_method", "f"), ("load", "b"), ("end_call", 1)) == [
+        "LOAD_FAST",
+        "LOAD_FAST_BORROW",
+    ]
 
 
 # The code object as a whole
