@@ -185,12 +185,12 @@ class Explainer:
         assert self.units is not None
         captured = code.upvalue_names or None
         facts = [UNIT_FACT if kind == UNIT else of_kinds(kind) for kind in kinds]
+        reason = why_not()
+        refusal = None if reason is None else Refusal(reason)
+        unit = None
         try:
-            reason = why_not()
-            unit = None
-            if reason is None:
+            if refusal is None:
                 unit = pipeline.translate_call(code, facts, captured, self.units, f"<{code.name}>")
-            refusal = None if reason is None else Refusal(reason)
             return unit, pipeline.infer_call(code, facts, captured, self.units), refusal
         except Refusal as found:
             return None, None, found

@@ -431,7 +431,7 @@ class Writer:
         if _VERSION < (3, 14):
             self._add(-1, "BINARY_SUBSCR")
         else:
-            self._add(-1, "BINARY_OP", _SUBSCRIPT)
+            self._use(2, -1, "BINARY_OP", _SUBSCRIPT)
 
     def store_subscript(self) -> None:
         """Pop value, container and key (the top), and store."""

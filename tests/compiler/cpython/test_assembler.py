@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from bytecode import Bytecode
-from stoffel.compiler.safepoints import Unit
-from stoffel.runtime.units import Units
 
 import stoffel
 from stoffel.compiler.cpython.verifier import Instruction, check, decode, exception_table
 from stoffel.compiler.cpython.writer import Writer
+from stoffel.compiler.emission.deopt_points import Unit
+from stoffel.jit.code_cache import Units
 
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAMS = sorted((ROOT / "benchmarks" / "programs").glob("*.O0.stflb"))
