@@ -11,11 +11,11 @@ from __future__ import annotations
 import dis
 import inspect
 import opcode
-import sys
 from collections.abc import Callable
 from types import CodeType
 from typing import Any, Final, NamedTuple
 
+from stoffel.compiler.cpython.opcodes import ITERATOR, VERSION
 from stoffel.compiler.emission.deopt_points import BEFORE, DURING, LOOP, Held, Length, Order, Site, Sum, Unit
 from stoffel.compiler.emission.global_names import LEAVE
 
@@ -23,7 +23,7 @@ _EXTENDED: Final = dis.opmap["EXTENDED_ARG"]
 _CACHES: Final[dict[int, int]] = {
     code: (
         opcode._inline_cache_entries[code]  # type: ignore[attr-defined]
-        if sys.version_info < (3, 13)
+        if VERSION < (3, 13)
         else opcode._inline_cache_entries.get(name, 0)  # type: ignore[attr-defined]
     )
     for name, code in dis.opmap.items()
@@ -39,12 +39,10 @@ _ENDS: Final = frozenset({"RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERA
 _GOES: Final = frozenset({"JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT"})
 _NAME_SHIFT: Final = {
     "LOAD_GLOBAL": 1,
-    "LOAD_ATTR": 0 if sys.version_info < (3, 12) else 1,
+    "LOAD_ATTR": 0 if VERSION < (3, 12) else 1,
     "LOAD_SUPER_ATTR": 2,
-    "IMPORT_NAME": 0 if sys.version_info < (3, 15) else 2,
+    "IMPORT_NAME": 0 if VERSION < (3, 15) else 2,
 }
-_ITERATOR: Final = 1 if sys.version_info < (3, 15) else 2
-"""Values that an iterator is on the evaluation stack."""
 _UNSUPPORTED: Final = frozenset({"LOAD_FAST_AND_CLEAR"})
 """Instructions whose effect on locals is not followed; the translator never writes them."""
 _RESUMABLE: Final = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
@@ -59,10 +57,10 @@ _POPS: Final[dict[str, Callable[[int], int]]] = {
     **dict.fromkeys(("BUILD_LIST", "BUILD_TUPLE", "BUILD_SET", "COPY", "SWAP"), lambda argument: argument),
     "PRECALL": lambda argument: argument + 2,
     # In 3.11 the arguments count as gone after PRECALL.
-    "CALL": lambda argument: 2 if sys.version_info < (3, 12) else argument + 2,
+    "CALL": lambda argument: 2 if VERSION < (3, 12) else argument + 2,
     "RERAISE": lambda argument: argument + 1,
-    **dict.fromkeys(("FOR_ITER", "POP_ITER"), lambda _: _ITERATOR),
-    "END_FOR": lambda _: 2 if sys.version_info[:2] == (3, 12) else 1,
+    **dict.fromkeys(("FOR_ITER", "POP_ITER"), lambda _: ITERATOR),
+    "END_FOR": lambda _: 2 if VERSION == (3, 12) else 1,
 }
 """How many values must be on the evaluation stack; for other instructions the net effect alone is looked at."""
 

@@ -1,91 +1,40 @@
 """Writing code objects: one method for each thing that generated code does, for every CPython that is known.
 
-This is the one place that knows how CPython versions differ. For one that is not among those of
-``stoffel.compiler.cpython.versions`` nothing is ever assembled.
+For one that is not among those of ``stoffel.compiler.cpython.versions`` nothing is ever assembled.
 """
 
 from __future__ import annotations
 
-import sys
 from array import array
 from functools import lru_cache
-from opcode import opmap
 from types import CellType, CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+from stoffel.compiler.cpython.opcodes import (
+    BINARY,
+    BORROWED,
+    COMPARE,
+    IF_FALSE,
+    IF_TRUE,
+    ITERATOR,
+    LOAD_CONST,
+    LOADED,
+    OLD,
+    OWNED,
+    PAIRS,
+    SUBSCRIPT,
+    VERSION,
+)
 from stoffel.compiler.cpython.versions import why_not
 
 if TYPE_CHECKING:
     from stoffel.compiler.cpython.assembler import Attempt, Jump, Position
 
-_LOAD_CONST: Final = opmap.get("LOAD_CONST")
-_LOADED: Final = {
-    opmap[name]: name.count("LOAD_FAST")
-    for name in (
-        "LOAD_FAST",
-        "LOAD_FAST_LOAD_FAST",
-        "LOAD_FAST_BORROW",
-        "LOAD_FAST_BORROW_LOAD_FAST_BORROW",
-    )
-    if name in opmap
-}
-"""How many locals the instructions push that do nothing else."""
-_BORROWED: Final = {
-    opmap[name]: opmap[name.replace("LOAD_FAST", "LOAD_FAST_BORROW")]
-    for name in ("LOAD_FAST", "LOAD_FAST_LOAD_FAST")
-    if "LOAD_FAST_BORROW" in opmap
-}
-"""Since 3.14: what to write instead where the local keeps its value until it is taken off, and so can lend it."""
-_OWNED: Final = {borrowed: owned for owned, borrowed in _BORROWED.items()}
-_PAIRS: Final = {
-    (opmap[first], second): f"{first}_{second}"
-    for first, second in (("LOAD_FAST", "LOAD_FAST"), ("STORE_FAST", "LOAD_FAST"), ("STORE_FAST", "STORE_FAST"))
-    if f"{first}_{second}" in opmap
-}
-"""What CPython has one instruction for since 3.13, if both locals are among the first 16."""
 _IN_CELLS: Final = (int, float, bool, type)
 """Types of constants that may be in cells."""
 
 Label: TypeAlias = int
 """A target of jumps, to be placed once."""
-
-_VERSION: Final = sys.version_info[:2]
-_OLD: Final = _VERSION < (3, 12)
-"""True for CPython 3.11, which has PRECALL, LOAD_METHOD and jumps with a direction in their names."""
-_ITERATOR: Final = 1 if _VERSION < (3, 15) else 2
-"""Places on the evaluation stack that a loop's iterator takes: since 3.15 it may be a sequence and an index."""
-
-_COMPARE_SHIFT: Final = 0 if _OLD else 4 if _VERSION < (3, 13) else 5
-_COMPARE_BITS: Final = (0, 0, 0, 0, 0, 0) if _OLD else (2, 10, 8, 7, 4, 12)
-"""For specialised comparisons since 3.12: 1 unordered, 2 less, 4 greater, 8 equal (CPython's compile.c)."""
-_COMPARE_BOOL: Final = 16 if _VERSION >= (3, 13) else 0
-"""Since 3.13 a comparison must be told that its result is to be a bool."""
-_COMPARE: Final = {
-    operator: index << _COMPARE_SHIFT | bits | _COMPARE_BOOL
-    for index, (operator, bits) in enumerate(zip(("<", "<=", "==", "!=", ">", ">="), _COMPARE_BITS, strict=True))
-}
-"""Arguments of COMPARE_OP."""
-_BINARY: Final = {
-    "ADD": 0,
-    "AND": 1,
-    "//": 2,
-    "SHL": 3,
-    "MUL": 5,
-    "%": 6,
-    "OR": 7,
-    "SHR": 9,
-    "SUB": 10,
-    "/": 11,
-    "XOR": 12,
-}
-"""Arguments of BINARY_OP (CPython's opcode.h)."""
-_SUBSCRIPT: Final = 26
-"""The same for a subscript since 3.14, which has no instruction of its own for it."""
-OPERATORS: Final = frozenset(_BINARY)
-"""What :meth:`Writer.binary` takes."""
-
-_IF_TRUE: Final = "POP_JUMP_FORWARD_IF_TRUE" if _OLD else "POP_JUMP_IF_TRUE"
-_IF_FALSE: Final = "POP_JUMP_FORWARD_IF_FALSE" if _OLD else "POP_JUMP_IF_FALSE"
 
 
 @lru_cache
@@ -202,7 +151,7 @@ class Writer:
 
     def _use(self, count: int, effect: int, name: str, argument: int | None = None) -> None:
         """Write an instruction that takes the *count* values on top of the stack, and takes them off."""
-        if _BORROWED:
+        if BORROWED:
             self._borrow(count)
         self._add(effect, name, argument)
 
@@ -214,11 +163,11 @@ class Writer:
         code = self._code
         at = len(code) - 2
         while count > 0 and at >= 0:
-            pushed = _LOADED.get(code[at])
+            pushed = LOADED.get(code[at])
             if pushed is not None and pushed <= count:
-                code[at] = _BORROWED.get(code[at], code[at])
+                code[at] = BORROWED.get(code[at], code[at])
                 count -= pushed
-            elif code[at] == _LOAD_CONST:
+            elif code[at] == LOAD_CONST:
                 count -= 1
             else:
                 return
@@ -226,7 +175,7 @@ class Writer:
 
     def _fast(self, effect: int, kind: str, name: str, piece: bytes) -> None:
         """Write a load or a store of a local, in one instruction with the one before if there is one for both."""
-        if not _PAIRS:
+        if not PAIRS:
             self._write(effect, piece)
             return
         code = self._code
@@ -238,7 +187,7 @@ class Writer:
             self._single == end
             and self._boundary != end
             and self.line == self._written_line
-            and ((pair := _PAIRS.get((code[end - 2], kind))) is not None)
+            and ((pair := PAIRS.get((code[end - 2], kind))) is not None)
         ):
             first = code[end - 1]
             del code[end - 2 :]
@@ -307,11 +256,11 @@ class Writer:
         """
         code, at, depth = self._code, since, 0
         while at < len(code):
-            if code[at] == _LOAD_CONST:
+            if code[at] == LOAD_CONST:
                 value = self._constants[code[at + 1]]
                 return Load(since, at, depth, value) if type(value) in _IN_CELLS else None
-            if code[at] in _LOADED:
-                depth += _LOADED[code[at]]
+            if code[at] in LOADED:
+                depth += LOADED[code[at]]
                 at += 2
             elif code.startswith(self._load_class, at):
                 at += len(self._load_class)
@@ -349,7 +298,7 @@ class Writer:
         self._add(-1, "POP_EXCEPT")
         again = self._code[load.since : load.position]
         # A jump comes before the values are taken off.
-        again[::2] = bytes(_OWNED.get(code, code) for code in again[::2])
+        again[::2] = bytes(OWNED.get(code, code) for code in again[::2])
         self._write(load.depth, bytes(again))
         self.constant(load.value)
         self.jump_back(go_on)
@@ -383,7 +332,7 @@ class Writer:
 
     def attribute(self, name: str) -> None:
         """Replace the top by its attribute."""
-        self._use(1, 0, "LOAD_ATTR", self._name_number(name) << (0 if _OLD else 1))
+        self._use(1, 0, "LOAD_ATTR", self._name_number(name) << (0 if OLD else 1))
 
     def duplicate(self) -> None:
         """Push the top once more."""
@@ -404,11 +353,11 @@ class Writer:
 
     def binary(self, operator: str) -> None:
         """Pop two operands, push the result; *operator* is an instruction's name or ``/ // %``."""
-        self._use(2, -1, "BINARY_OP", _BINARY[operator])
+        self._use(2, -1, "BINARY_OP", BINARY[operator])
 
     def compare(self, operator: str) -> None:
         """Pop two operands, push the Bool result of ``< <= == != > >=``."""
-        self._use(2, -1, "COMPARE_OP", _COMPARE[operator])
+        self._use(2, -1, "COMPARE_OP", COMPARE[operator])
 
     def identical(self, *, inverted: bool = False) -> None:
         """Pop two operands, push whether they are (not) the same object."""
@@ -428,10 +377,10 @@ class Writer:
 
     def subscript(self) -> None:
         """Pop container and key, push the item."""
-        if _VERSION < (3, 14):
+        if VERSION < (3, 14):
             self._add(-1, "BINARY_SUBSCR")
         else:
-            self._use(2, -1, "BINARY_OP", _SUBSCRIPT)
+            self._use(2, -1, "BINARY_OP", SUBSCRIPT)
 
     def store_subscript(self) -> None:
         """Pop value, container and key (the top), and store."""
@@ -457,14 +406,14 @@ class Writer:
 
     def begin_method(self, name: str) -> None:
         """Replace the top by its method for a call."""
-        if _OLD:
+        if OLD:
             self._add(1, "LOAD_METHOD", self._name_number(name))
         else:
             self._add(1, "LOAD_ATTR", self._name_number(name) << 1 | 1)
 
     def end_call(self, count: int) -> None:
         """Call with the *count* arguments on top, push the result."""
-        if _OLD:
+        if OLD:
             self._add(0, "PRECALL", count)
         self._use(count, -1 - count, "CALL", count)
 
@@ -480,17 +429,17 @@ class Writer:
 
     def if_true(self, label: Label) -> None:
         """Pop a Bool, jump forwards if it is true."""
-        self._jump_if(_IF_TRUE, label)
+        self._jump_if(IF_TRUE, label)
 
     def if_false(self, label: Label) -> None:
         """Pop a Bool, jump forwards if it is false."""
-        self._jump_if(_IF_FALSE, label)
+        self._jump_if(IF_FALSE, label)
 
     def _jump_if(self, name: str, label: Label) -> None:
-        if _BORROWED:
+        if BORROWED:
             self._borrow(1)
         self._jump(-1, name, label)
-        if _VERSION >= (3, 14):
+        if VERSION >= (3, 14):
             # Costs nothing: the jump steps over it, unless sys.monitoring asks for events of branches.
             self._add(0, "NOT_TAKEN")
 
@@ -498,8 +447,8 @@ class Writer:
 
     def get_iterator(self) -> None:
         """Replace a range by an iterator over it."""
-        self._add(_ITERATOR - 1, "GET_ITER")
-        if _ITERATOR == 2:
+        self._add(ITERATOR - 1, "GET_ITER")
+        if ITERATOR == 2:
             # The other half is for sequences, which need no iterator.
             self.pop()
 
@@ -508,13 +457,13 @@ class Writer:
 
         Once the item is taken, :meth:`drop_iterator` comes next.
         """
-        if _ITERATOR == 2:
+        if ITERATOR == 2:
             self._add(1, "PUSH_NULL")
-        self._jump(1, "FOR_ITER", label, reached=-1 if _OLD else 1)
+        self._jump(1, "FOR_ITER", label, reached=-1 if OLD else 1)
 
     def drop_iterator(self) -> None:
         """Take off the iterator that ``next_or`` has asked."""
-        if _ITERATOR == 2:
+        if ITERATOR == 2:
             self._add(-2, "POP_ITER")
         else:
             self.pop()
@@ -523,11 +472,11 @@ class Writer:
         """Put *label* here, and take the exhausted iterator off."""
         self.place(label)
         # From 3.12 on, specialised forms of FOR_ITER jump over END_FOR, and expect it there.
-        if not _OLD:
-            self._add(-2 if _VERSION < (3, 13) else -1, "END_FOR")
-        if _VERSION >= (3, 14):
-            self._add(-_ITERATOR, "POP_ITER")
-        elif _VERSION >= (3, 13):
+        if not OLD:
+            self._add(-2 if VERSION < (3, 13) else -1, "END_FOR")
+        if VERSION >= (3, 14):
+            self._add(-ITERATOR, "POP_ITER")
+        elif VERSION >= (3, 13):
             self.pop()
 
     def give_back(self) -> None:

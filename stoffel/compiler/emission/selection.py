@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from stoffel.compiler.analysis.facts import KIND_RANGES, UNIT_FACT, is_raw
 from stoffel.compiler.analysis.ir import Node
 from stoffel.compiler.analysis.operation_forms import OPERATION_FORMS
-from stoffel.compiler.cpython.writer import OPERATORS
+from stoffel.compiler.cpython.opcodes import OPERATORS
 from stoffel.compiler.emission.call_sequences import check_shape, expect_closure, load_room, publish, take_arguments
 from stoffel.compiler.emission.closures import create_closure, get_upvalue, load_captures, set_upvalue
 from stoffel.compiler.emission.deopt_points import AFTER, DURING, HANDOVER, Held, Known, Length, Order, Spot, Sum, Top
