@@ -9,6 +9,7 @@ from stoffel.errors import ErrorKind, VMError
 from stoffel.model.values import Value
 
 if TYPE_CHECKING:
+    from stoffel.model.builtins.declaration import Builtin
     from stoffel.runtime.state import VMState
 
 
@@ -19,11 +20,10 @@ class CallbackError(Exception):
 class ForeignFunction:
     """A registered Python callable. *call* receives the machine's state and the arguments, and returns a value.
 
-    ``standard`` is True for the machine's own builtins, ``quiet`` for those that neither look at activation records nor
-    run code of the host, so that a compiler need not have the records at hand.
+    ``declaration`` is what is known of one of the machine's own builtins, None for a function of the host.
     """
 
-    __slots__ = ("call", "name", "quiet", "standard")
+    __slots__ = ("call", "declaration", "name")
 
     name: str
     call: Callable[[VMState, list[Value]], Value]
@@ -32,14 +32,21 @@ class ForeignFunction:
         self,
         name: str,
         call: Callable[[VMState, list[Value]], Value],
-        *,
-        standard: bool = False,
-        quiet: bool = False,
+        declaration: Builtin | None = None,
     ) -> None:
         self.name = name
         self.call = call
-        self.standard = standard
-        self.quiet = quiet
+        self.declaration = declaration
+
+    @property
+    def standard(self) -> bool:
+        """True for the machine's own builtins."""
+        return self.declaration is not None
+
+    @property
+    def quiet(self) -> bool:
+        """True if it neither looks at activation records nor runs code of the host: none need be at hand."""
+        return self.declaration is not None and self.declaration.is_quiet
 
     def invoke(self, state: VMState, arguments: list[Value]) -> Value:
         """Call it; an exception that it raises becomes the machine's error, with the original as cause."""

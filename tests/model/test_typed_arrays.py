@@ -100,7 +100,7 @@ def test_builtins_do_the_same_to_typed_arrays(hosts, name):
     assert hosts[1].lines == hosts[0].lines
 
 
-@pytest.mark.parametrize("name", [function.name for function in lists.FAMILY.functions + equality.FAMILY.functions])
+@pytest.mark.parametrize("name", [function.name for function in lists.FUNCTIONS + equality.FUNCTIONS])
 def test_the_limit_on_lengths_is_the_same(hosts, name, monkeypatch):
     monkeypatch.setattr(tables, "ENUMERABLE", 2)
     test_builtins_do_the_same_to_typed_arrays(hosts, name)
@@ -450,7 +450,7 @@ def specialising(function):
                 elements.specialise(argument, (int, float, bool, U8)[number % 4])
         return function.call(state, arguments)
 
-    return ForeignFunction(function.name, call, standard=function.standard, quiet=function.quiet)
+    return ForeignFunction(function.name, call, function.declaration)
 
 
 @pytest.mark.parametrize("part", range(10))

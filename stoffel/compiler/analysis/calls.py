@@ -26,13 +26,14 @@ from stoffel.compiler.analysis.facts import (
     Fact,
     kind_of,
     of_kinds,
-    of_range,
+    of_result,
     public,
     with_hint,
 )
 from stoffel.compiler.analysis.ir import ARGUMENT, AROUND, PLACE, UPVALUE, Capture, FlowState, Node
 from stoffel.compiler.flow.inlining import Callee
-from stoffel.isa.scalars import I64_MAX
+from stoffel.model.builtins.declaration import COUNT, Builtin
+from stoffel.model.builtins.table import complete
 from stoffel.model.code import Code
 from stoffel.model.foreign import ForeignFunction
 from stoffel.model.values import Array, Closure, Object, TypedArray, machine_values
@@ -40,39 +41,7 @@ from stoffel.model.values import Array, Closure, Object, TypedArray, machine_val
 if TYPE_CHECKING:
     from stoffel.compiler.analysis.inference import Inference
 
-_LENGTH: Final = of_range(I64, 0, I64_MAX)
-
-RESULTS: Final[dict[str, Fact]] = {
-    "array_concat": of_kinds(ARRAY),
-    "array_equals": of_kinds(BOOL),
-    "array_length": _LENGTH,
-    "array_push": _LENGTH,
-    "array_repeat": of_kinds(ARRAY),
-    "append": UNIT_FACT,
-    "assert": UNIT_FACT,
-    "clear": UNIT_FACT,
-    "contains": of_kinds(BOOL),
-    "copy": of_kinds(ARRAY),
-    "count": _LENGTH,
-    "create_array": of_kinds(ARRAY),
-    "create_closure": of_kinds(CLOSURE),
-    "create_object": of_kinds(OBJECT),
-    "delete": UNIT_FACT,
-    "extend": UNIT_FACT,
-    "index": _LENGTH,
-    "insert": UNIT_FACT,
-    "len": _LENGTH,
-    "print": UNIT_FACT,
-    "range": of_kinds(ARRAY),
-    "remove": UNIT_FACT,
-    "reverse": UNIT_FACT,
-    "set_field": UNIT_FACT,
-    "slice": of_kinds(ARRAY | STRING),
-    "sort": UNIT_FACT,
-    "to_string": of_kinds(STRING),
-    "type": of_kinds(STRING),
-}
-"""What is known about the result of a builtin that returns."""
+_LENGTH: Final = of_result(COUNT)
 
 
 def call(inference: Inference, index: int, name: str, target: int, state: FlowState, nodes: list[Node]) -> bool:
@@ -92,7 +61,7 @@ def call(inference: Inference, index: int, name: str, target: int, state: FlowSt
         node.publishes = tuple(
             [place for place, fact in zip(arguments[first:], facts[first:], strict=True) if fact.mask & PRIVATE]
         )
-        if isinstance(callee, ForeignFunction) and name != "call_closure":
+        if isinstance(callee, ForeignFunction) and not (callee.declaration and callee.declaration.calls):
             inference.calls[index] = facts, node
     place = None
     if inference.layout.unseen:
@@ -141,17 +110,13 @@ def _node(
             leaves=True,
         )
     assert isinstance(callee, ForeignFunction)
-    if callee.standard:
-        if name == "call_closure":
-            return _call_closure(inference, index, arguments, facts)
-        if name == "set_upvalue":
-            return _set_upvalue(inference, index, arguments, facts)
-        opener = _OPENERS.get(name)
-        if opener is not None and not inference.is_generic(index):
-            node = opener(inference, index, arguments, facts)
+    row = callee.declaration
+    if row is not None:
+        expand = EXPANSIONS[row.name]
+        if expand is not None and (row.changes_records or not inference.is_generic(index)):
+            node = expand(inference, index, arguments, facts)
             if node is not None:
                 return node
-    result = RESULTS.get(name, UNKNOWN) if callee.standard else UNKNOWN
     return Node(
         index,
         "foreign",
@@ -159,7 +124,7 @@ def _node(
         arguments,
         facts=facts,
         operation=name,
-        result=result,
+        result=UNKNOWN if row is None else of_result(row.result),
         leaves=not callee.quiet,
         detail=callee,
     )
@@ -401,12 +366,27 @@ def _create_object(
     return Node(index, "create_object", 0, arguments, facts=facts, result=of_kinds(OBJECT))
 
 
-_Opener = Callable[["Inference", int, tuple[int, ...], tuple[Fact, ...]], "Node | None"]
+Expansion = Callable[["Inference", int, tuple[int, ...], tuple[Fact, ...]], "Node | None"]
+"""Returns the node of a builtin's call, or None where the call is best made as that of a foreign function."""
 
-_OPENERS: Final[dict[str, _Opener]] = {
+
+def _unexpanded(row: Builtin) -> Expansion | None:
+    """Return how calls of a builtin are written that compiled code has not: None, like those of a foreign function.
+
+    One that changes activation records is left to the interpreter, since those of compiled code are snapshots.
+    """
+
+    def left(_inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node:
+        return _leave(index, arguments, facts, f"call of '{row.name}'")
+
+    return left if row.changes_records else None
+
+
+_EXPANSIONS: Final[dict[str, Expansion]] = {
     "append": _append,
     "array_length": _length,
     "array_push": _push,
+    "call_closure": _call_closure,
     "contains": _contains,
     "create_array": _create_array,
     "create_closure": _create_closure,
@@ -416,6 +396,13 @@ _OPENERS: Final[dict[str, _Opener]] = {
     "get_upvalue": _get_upvalue,
     "len": _length,
     "set_field": _set_field,
-    "slice": _slice,
+    "set_upvalue": _set_upvalue,
     "to_string": _to_string,
 }
+
+NATIVE: Final = frozenset(_EXPANSIONS)
+"""The builtins that compiled code has expanded, in the common cases."""
+EXPANSIONS: Final[dict[str, Expansion | None]] = complete(
+    {**_EXPANSIONS, "slice": _slice}, _unexpanded, "stoffel.compiler.analysis.calls"
+)
+"""How the call of each builtin is written where its arguments allow that, by name."""

@@ -10,6 +10,7 @@ from types import NoneType
 from typing import Any, Final
 
 from stoffel.isa.scalars import INTEGER_KINDS, constant_key
+from stoffel.model.builtins.declaration import Kinds
 from stoffel.model.values import (
     TYPE_NAMES,
     Array,
@@ -147,6 +148,16 @@ def of_range(mask: int, low: int, high: int) -> Fact:
 UNIT_FACT: Final = of_constant(None)
 TRUE_FACT: Final = of_constant(True)
 FALSE_FACT: Final = of_constant(False)
+
+
+def of_result(kinds: Kinds) -> Fact:
+    """Return what is known about a value of which the declaration of a builtin says so much."""
+    if not kinds.classes:
+        return UNKNOWN
+    mask = sum(BIT[cls] for cls in kinds.classes)
+    if mask == UNIT:
+        return UNIT_FACT
+    return of_kinds(mask) if kinds.minimum is None else of_range(mask, kinds.minimum, KIND_RANGES[mask][1])
 
 
 def with_hint(fact: Fact, hint: Any) -> Fact:

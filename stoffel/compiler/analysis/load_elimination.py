@@ -11,12 +11,14 @@ loses nothing.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from stoffel.compiler.analysis.facts import FORGOTTEN, FORGOTTEN_FACT, PRIVATE, Fact
 from stoffel.compiler.analysis.ir import RUNNING_OTHERS, FlowState, Node, Subject
 from stoffel.isa.program import Instruction
 from stoffel.isa.table import ROWS, Flow, OperandKind, Place
+from stoffel.model.builtins.table import complete
 
 if TYPE_CHECKING:
     from stoffel.compiler.analysis.inference import Inference
@@ -25,7 +27,28 @@ MOST: Final = 24
 """Places for remembering in one function; the subjects used most often get them."""
 
 _FIELD_READERS: Final = frozenset({"get_field", "find_field"})
-_BUILTINS: Final = frozenset({"get_field", "set_field", "get_upvalue", "set_upvalue"})
+
+
+def _field(pushed: list[int], texts: dict[int, str]) -> Subject | None:
+    """Return the register of the object and the name of the field that a call accesses; register 0 is not one."""
+    key = texts.get(pushed[min(1, len(pushed) - 1)])
+    return None if key is None or pushed[0] == 0 else (pushed[0], key)
+
+
+def _upvalue(pushed: list[int], texts: dict[int, str]) -> Subject | None:
+    """Return the name of the upvalue that a call accesses, with -1 for the running closure."""
+    key = texts.get(pushed[0])
+    return None if key is None else (-1, key)
+
+
+_Finder = Callable[[list[int], dict[int, str]], "Subject | None"]
+_SUBJECTS: Final[dict[str, _Finder | None]] = complete(
+    {"get_field": _field, "set_field": _field, "get_upvalue": _upvalue, "set_upvalue": _upvalue},
+    lambda _: None,
+    "stoffel.compiler.analysis.load_elimination",
+)
+"""What a call of a builtin accesses that is worth remembering, given the registers that were pushed and the texts in
+registers; None for a builtin of which nothing is remembered."""
 
 _PUSHING: Final = frozenset(row.code for row in ROWS if Place.STACK in row.writes)
 _LOADING: Final = {
@@ -39,7 +62,7 @@ _LOADING: Final = {
 
 def subjects(instructions: list[Instruction]) -> list[Subject]:
     """Return what a function reads or writes more than once and may be worth remembering."""
-    if sum(1 for one in instructions if one.op.flow is Flow.CALL and one.operands[0] in _BUILTINS) < 2:
+    if sum(1 for one in instructions if one.op.flow is Flow.CALL and _SUBJECTS.get(one.operands[0])) < 2:
         return []
     found: Counter[Subject] = Counter()
     texts: dict[int, str] = {}
@@ -47,12 +70,10 @@ def subjects(instructions: list[Instruction]) -> list[Subject]:
     for instruction in instructions:
         row, operands = instruction.op, instruction.operands
         if row.flow is Flow.CALL:
-            name = operands[0]
-            if name in _BUILTINS and pushed:
-                key = texts.get(pushed[0 if name.endswith("upvalue") else min(1, len(pushed) - 1)])
-                holder = -1 if name.endswith("upvalue") else pushed[0]
-                if key is not None and holder != 0:
-                    found[holder, key] += 1
+            find = _SUBJECTS.get(operands[0])
+            subject = find(pushed, texts) if find is not None and pushed else None
+            if subject is not None:
+                found[subject] += 1
             pushed = []
         elif row.code in _PUSHING:
             pushed.append(operands[0])

@@ -7,11 +7,13 @@ with the common case, an array without gaps and an I64 index or an object and a 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.model import tables
+from stoffel.model.builtins.arrays import TABLES
+from stoffel.model.builtins.table import BY_NAME
 from stoffel.model.foreign import CallbackError
 from stoffel.model.tables import ABSENT
 from stoffel.model.values import Array, Object, Value, type_name
@@ -22,7 +24,7 @@ from stoffel.runtime.events import ArrayElementRead, ArrayElementWrite, ObjectFi
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
 
-FAMILY = Family(quiet=True)
+FAMILY = Family(*TABLES)
 
 _Direct = Callable[["VMState", list[Value]], Value]
 
@@ -35,6 +37,10 @@ def _direct(name: str) -> Callable[[_Direct], _Direct]:
         return implementation
 
     return declare
+
+
+def _wrong_number(name: str) -> CallbackError:
+    return CallbackError(BY_NAME[name].too_few)
 
 
 @_direct("create_object")
@@ -57,7 +63,7 @@ def create_array(state: VMState, arguments: list[Value]) -> Array:
 def get_field(state: VMState, arguments: list[Value]) -> Value:
     """Return the field of an object, the element of an array or the character of a string; Unit of anything else."""
     if len(arguments) < 2:
-        raise CallbackError("get_field expects at least 2 arguments: object and key")
+        raise _wrong_number("get_field")
     target = arguments[0]
     key = arguments[1]
     kind = type(target)
@@ -123,7 +129,7 @@ def _out_of_range(key: int, array: Array) -> CallbackError:
 def set_field(state: VMState, arguments: list[Value]) -> None:
     """Store a value under a key of an object or array."""
     if len(arguments) < 3:
-        raise CallbackError("set_field expects 3 arguments: object, key, and value")
+        raise _wrong_number("set_field")
     table = arguments[0]
     key = arguments[1]
     if not state.hooked:
@@ -164,7 +170,7 @@ def _set_field(state: VMState, table: Value, key: Value, value: Value) -> None:
 def get_or_create_array_field(state: VMState, arguments: list[Value]) -> Object | Array:
     """Return the table under a key; where nothing or Unit is stored, store a new array there first."""
     if len(arguments) < 2:
-        raise CallbackError("get_or_create_array_field expects at least 2 arguments: object and key")
+        raise _wrong_number("get_or_create_array_field")
     table = arguments[0]
     key = arguments[1]
     if isinstance(table, Array):
@@ -190,7 +196,7 @@ def _declare_length(name: str) -> None:
     @_direct(name)
     def length(state: VMState, arguments: list[Value]) -> int:  # noqa: ARG001 - the state is not needed
         if len(arguments) != 1:
-            raise CallbackError(f"{name} expects 1 argument: array")
+            raise _wrong_number(name)
         value = arguments[0]
         kind = type(value)
         if kind is Array:
@@ -208,7 +214,7 @@ _declare_length("len")
 
 def _push(name: str, arguments: list[Value]) -> int:
     if len(arguments) < 2:
-        raise CallbackError(f"{name} expects at least 2 arguments: array and value")
+        raise _wrong_number(name)
     return tables.push(args.array(arguments[0]), arguments[1:])
 
 
@@ -233,3 +239,6 @@ def append(state: VMState, arguments: list[Value]) -> None:  # noqa: ARG001 - th
             array.items.append(arguments[1])
             return
     _push("append", arguments)
+
+
+FUNCTIONS: Final = FAMILY.complete(__name__)

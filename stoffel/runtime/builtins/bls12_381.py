@@ -5,9 +5,8 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Final
 
-from stoffel.runtime.builtins.curves import BLS12_381
-
-P: Final = BLS12_381.modulus
+P: Final = 0x1A0111EA397FE69A4B1BA7B6434BACD764774B84F38512BF6730D2A0F6B0F6241EABFFFEB153FFFFB9FEFFFFFFFFAAAB
+"""The modulus of the base field."""
 
 DOMAIN: Final = b"BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_NUL_"
 """Domain separation tag: that of BLS signatures in G1, basic scheme."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from stoffel.isa.scalars import U8
 from stoffel.model import tables
+from stoffel.model.builtins.mpc import HASHES
 from stoffel.model.foreign import CallbackError
 from stoffel.model.values import Array, Value
 from stoffel.runtime.builtins.registry import Family
@@ -13,7 +14,7 @@ from stoffel.runtime.builtins.registry import Family
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
 
-FAMILY = Family()
+FAMILY = Family(*HASHES)
 
 _U8: Final = tuple(map(U8, range(256)))
 
@@ -34,7 +35,7 @@ def from_bytes(state: VMState, data: bytes) -> Array:
     return state.objects.create_array([_U8[byte] for byte in data])
 
 
-@FAMILY.builtin("Bytes.from_string", 1, 1, expects="1 argument: string")
+@FAMILY.builtin("Bytes.from_string")
 def from_string(state: VMState, text: Value) -> Array:
     """Return the UTF-8 bytes of a string as a byte array."""
     if type(text) is not str:
@@ -42,14 +43,14 @@ def from_string(state: VMState, text: Value) -> Array:
     return from_bytes(state, text.encode())
 
 
-@FAMILY.builtin("Bytes.concat", 2, expects="2 arguments: a, b", takes=2)
+@FAMILY.builtin("Bytes.concat")
 def concat(state: VMState, left: Value, right: Value) -> Array:
     """Return the bytes of both byte arrays as a new one."""
     start = to_bytes(left)
     return from_bytes(state, start + to_bytes(right))
 
 
-@FAMILY.builtin("Crypto.sha256", 1, 1, expects="1 argument: data (byte array)")
+@FAMILY.builtin("Crypto.sha256")
 def sha256(state: VMState, data: Value) -> Array:
     """Return the SHA-256 digest of a byte array."""
     from hashlib import sha256 as digest
@@ -57,9 +58,12 @@ def sha256(state: VMState, data: Value) -> Array:
     return from_bytes(state, digest(to_bytes(data)).digest())
 
 
-@FAMILY.builtin("Crypto.sha512", 1, 1, expects="1 argument: data (byte array)")
+@FAMILY.builtin("Crypto.sha512")
 def sha512(state: VMState, data: Value) -> Array:
     """Return the SHA-512 digest of a byte array."""
     from hashlib import sha512 as digest
 
     return from_bytes(state, digest(to_bytes(data)).digest())
+
+
+FUNCTIONS: Final = FAMILY.complete(__name__)

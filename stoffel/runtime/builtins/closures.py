@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from stoffel.errors import VMError
+from stoffel.model.builtins.basics import CLOSURES
 from stoffel.model.foreign import CallbackError
 from stoffel.model.values import Closure, Value, type_name
 from stoffel.runtime.builtins.registry import Family
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
     from stoffel.runtime.frames import ActivationRecord
     from stoffel.runtime.state import VMState
 
-FAMILY = Family()
+FAMILY = Family(*CLOSURES)
 
 
-@FAMILY.builtin("create_closure", 1, expects="at least 1 argument: function_name")
+@FAMILY.builtin("create_closure")
 def create_closure(state: VMState, function: Value, *names: Value) -> Closure:
     """Capture the named variables, looked up through the active records; the function is not checked."""
     if type(function) is not str:
@@ -37,7 +38,7 @@ def create_closure(state: VMState, function: Value, *names: Value) -> Closure:
     return closure
 
 
-@FAMILY.builtin("call_closure", 1, expects="at least 1 argument: closure")
+@FAMILY.builtin("call_closure")
 def call_closure(state: VMState, closure: Value, *arguments: Value) -> None:
     """Push the record that runs *closure*: the loop continues in it, and its result goes to the caller's register 0."""
     if type(closure) is not Closure:
@@ -51,7 +52,7 @@ def _current(state: VMState) -> ActivationRecord:
     return state.frames[-1]
 
 
-@FAMILY.builtin("get_upvalue", 1, 1, expects="1 argument: name")
+@FAMILY.builtin("get_upvalue")
 def get_upvalue(state: VMState, name: Value) -> Value:
     """Return the current record's upvalue of that name (the last one)."""
     if type(name) is not str:
@@ -64,7 +65,7 @@ def get_upvalue(state: VMState, name: Value) -> Value:
     raise VMError(f"Upvalue '{name}' not found")
 
 
-@FAMILY.builtin("set_upvalue", 2, expects="2 arguments: name and value", takes=2)
+@FAMILY.builtin("set_upvalue")
 def set_upvalue(state: VMState, name: Value, value: Value) -> None:
     """Change the current record's upvalue (the last of that name), and write back to the closure it runs."""
     if type(name) is not str:
@@ -106,3 +107,6 @@ def replace(state: VMState, closure: Closure, updated: Closure) -> None:
         for index, held in enumerate(registers):
             if held is closure:
                 registers[index] = updated
+
+
+FUNCTIONS: Final = FAMILY.complete(__name__)

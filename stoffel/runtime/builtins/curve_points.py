@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from stoffel.model.builtins.mpc import CURVES
 from stoffel.model.foreign import CallbackError
 from stoffel.model.values import Array, Value
 from stoffel.runtime.builtins.byte_arrays import from_bytes, to_bytes
 from stoffel.runtime.builtins.registry import Family
 
 if TYPE_CHECKING:
-    from stoffel.runtime.builtins.curves import Curve
+    from stoffel.runtime.builtins.curves import Curve, Weierstrass
     from stoffel.runtime.state import VMState
 
-FAMILY = Family()
-
-_POINT = "2 arguments: point (byte array), curve_name"
-_ELEMENT = "2 arguments: field element (byte array), curve_name"
+FAMILY = Family(*CURVES)
 
 
 def _curve(name: Value) -> Curve:
@@ -32,7 +30,16 @@ def _curve(name: Value) -> Curve:
     return CURVES[normalised]
 
 
-@FAMILY.builtin("Crypto.hash_to_field", 2, expects="2 arguments: data (byte array), curve_name", takes=2)
+def _curve_with_points(name: str, curve_name: Value) -> Weierstrass:
+    curve = _curve(curve_name)
+    from stoffel.runtime.builtins.curves import WITH_POINTS
+
+    if curve.name not in WITH_POINTS:
+        raise CallbackError(f"Crypto.{name} supports {' and '.join(WITH_POINTS)}, got {curve.name}")
+    return WITH_POINTS[curve.name]
+
+
+@FAMILY.builtin("Crypto.hash_to_field")
 def hash_to_field(state: VMState, data: Value, curve_name: Value) -> Array:
     """Return the bytes as a number, reduced modulo the order of the curve's scalar field."""
     number = to_bytes(data)
@@ -40,7 +47,7 @@ def hash_to_field(state: VMState, data: Value, curve_name: Value) -> Array:
     return from_bytes(state, curve.element(int.from_bytes(number, curve.byte_order)))
 
 
-@FAMILY.builtin("Crypto.field_inv", 2, 2, expects=_ELEMENT)
+@FAMILY.builtin("Crypto.field_inv")
 def field_inv(state: VMState, element: Value, curve_name: Value) -> Array:
     """Return the inverse of a scalar-field element."""
     data = to_bytes(element)
@@ -51,37 +58,37 @@ def field_inv(state: VMState, element: Value, curve_name: Value) -> Array:
     return from_bytes(state, curve.element(pow(number, -1, curve.order)))
 
 
-@FAMILY.builtin("Crypto.field_to_scalar_bytes", 2, 2, expects=_ELEMENT)
+@FAMILY.builtin("Crypto.field_to_scalar_bytes")
 def field_to_scalar_bytes(state: VMState, element: Value, curve_name: Value) -> Array:
     """Return a scalar-field element in the byte order that the curve's standard uses for scalars."""
     data = to_bytes(element)
-    curve = _curve(curve_name)
+    curve = _curve_with_points("field_to_scalar_bytes", curve_name)
     return from_bytes(state, _element(curve, data).to_bytes(32, curve.byte_order))
 
 
-@FAMILY.builtin("Crypto.point_x_to_field", 2, 2, expects=_POINT)
+@FAMILY.builtin("Crypto.point_x_to_field")
 def point_x_to_field(state: VMState, point: Value, curve_name: Value) -> Array:
-    """Return the x coordinate of an encoded point, reduced modulo the order of the scalar field."""
+    """Return the x coordinate of a compressed point, reduced modulo the order of the scalar field."""
     data = to_bytes(point)
-    curve = _curve(curve_name)
+    curve = _curve_with_points("point_x_to_field", curve_name)
     try:
-        return from_bytes(state, curve.element(curve.decode_x(data)))
+        return from_bytes(state, curve.element(curve.decode(data)[0]))
     except ValueError as error:
         raise CallbackError(str(error)) from None
 
 
-@FAMILY.builtin("Crypto.point_to_sec1", 2, 2, expects=_POINT)
+@FAMILY.builtin("Crypto.point_to_sec1")
 def point_to_sec1(state: VMState, point: Value, curve_name: Value) -> Array:
-    """Return an encoded point in the compressed form of SEC 1."""
+    """Return a compressed point in the compressed form of SEC 1."""
     data = to_bytes(point)
-    curve = _curve(curve_name)
+    curve = _curve_with_points("point_to_sec1", curve_name)
     try:
         return from_bytes(state, curve.encode_sec1(data))
     except ValueError as error:
         raise CallbackError(str(error)) from None
 
 
-@FAMILY.builtin("Crypto.hash_to_g1", 1, 1, expects="1 argument: message (byte array)")
+@FAMILY.builtin("Crypto.hash_to_g1")
 def hash_to_g1(state: VMState, message: Value) -> Array:
     """Return the point of BLS12-381's group G1 that a message hashes to, compressed (48 bytes)."""
     data = to_bytes(message)
@@ -95,3 +102,6 @@ def _element(curve: Curve, data: bytes) -> int:
         return curve.decode_element(data)
     except ValueError as error:
         raise CallbackError(str(error)) from None
+
+
+FUNCTIONS: Final = FAMILY.complete(__name__)

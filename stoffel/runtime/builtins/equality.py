@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from stoffel.model import tables
+from stoffel.model.builtins.arrays import SEARCHES
 from stoffel.model.foreign import CallbackError
 from stoffel.model.values import Array, Value, same, type_name
 from stoffel.runtime.builtins import arguments as args
@@ -14,7 +15,7 @@ from stoffel.runtime.builtins.registry import Family
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
 
-FAMILY = Family(quiet=True)
+FAMILY = Family(*SEARCHES)
 
 LEVELS: Final = 64
 """Nested array levels that are compared; what differs only by handle below them counts as unequal."""
@@ -65,25 +66,19 @@ def positions(items: list[Value], value: Value, start: int = 0, stop: int | None
             yield index
 
 
-@FAMILY.builtin("array_equals", 2, 2, expects="2 arguments: left array and right array")
+@FAMILY.builtin("array_equals")
 def array_equals(_state: VMState, left: Value, right: Value) -> bool:
     """Tell whether two arrays are deeply equal."""
     return deep_equal(args.array(left), args.array(right, args.SECOND_ARRAY))
 
 
-@FAMILY.builtin("count", 2, 2, expects="2 arguments: array and value")
+@FAMILY.builtin("count")
 def count(_state: VMState, array: Value, value: Value) -> int:
     """Return how many elements equal *value*."""
     return sum(1 for _ in positions(tables.elements(args.array(array)), value))
 
 
-@FAMILY.builtin(
-    "index",
-    2,
-    4,
-    expects="at least 2 arguments: array and value",
-    at_most="at most 4 arguments: array, value, start, and stop",
-)
+@FAMILY.builtin("index")
 def index(_state: VMState, array: Value, value: Value, start: Value = 0, *rest: Value) -> int:
     """Return the first index of *start* to *stop* - 1 whose element equals *value*."""
     table = args.array(array)
@@ -101,7 +96,7 @@ def _bound(bound: Value, length: int) -> int:
     return min(max(bound + length if bound < 0 else int(bound), 0), length)
 
 
-@FAMILY.builtin("remove", 2, 2, expects="2 arguments: array and value")
+@FAMILY.builtin("remove")
 def remove(_state: VMState, array: Value, value: Value) -> None:
     """Remove the first element that equals *value*."""
     table = args.array(array)
@@ -113,7 +108,7 @@ def remove(_state: VMState, array: Value, value: Value) -> None:
     raise CallbackError("value is not in list")
 
 
-@FAMILY.builtin("contains", 2, 2, expects="2 arguments: container and value")
+@FAMILY.builtin("contains")
 def contains(_state: VMState, container: Value, value: Value) -> bool:
     """Tell whether a string contains a substring, an array an equal element, an object a key."""
     if type(container) is str:
@@ -125,3 +120,6 @@ def contains(_state: VMState, container: Value, value: Value) -> bool:
     if type_name(container) == "object":
         return tables.field(container, value) is not tables.ABSENT
     raise CallbackError(f"'in' requires a list, dict, or string container, found {type_name(container)}")
+
+
+FUNCTIONS: Final = FAMILY.complete(__name__)

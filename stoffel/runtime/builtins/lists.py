@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from stoffel.isa.scalars import I64_MAX, I64_MIN
 from stoffel.model import tables
+from stoffel.model.builtins.arrays import ARRAYS
 from stoffel.model.foreign import CallbackError
 from stoffel.model.values import Array, TypedArray, Value, type_name
 from stoffel.runtime.builtins import arguments as args
@@ -14,10 +15,10 @@ from stoffel.runtime.builtins.registry import Family
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
 
-FAMILY = Family(quiet=True)
+FAMILY = Family(*ARRAYS)
 
 
-@FAMILY.builtin("extend", 2, 2, expects="2 arguments: array and values")
+@FAMILY.builtin("extend")
 def extend(_state: VMState, array: Value, values: Value) -> None:
     """Append all elements of the second array to the first."""
     table = args.array(array)
@@ -28,7 +29,7 @@ def extend(_state: VMState, array: Value, values: Value) -> None:
     tables.push(table, tables.elements(source))
 
 
-@FAMILY.builtin("array_concat", 2, 2, expects="2 arguments: left array and right array")
+@FAMILY.builtin("array_concat")
 def array_concat(state: VMState, left: Value, right: Value) -> Array:
     """Return a new array of the elements of both."""
     start = args.array(left)
@@ -37,7 +38,7 @@ def array_concat(state: VMState, left: Value, right: Value) -> Array:
     return state.objects.create_array(tables.elements(start) + tables.elements(end))
 
 
-@FAMILY.builtin("array_repeat", 2, 2, expects="2 arguments: array and count")
+@FAMILY.builtin("array_repeat")
 def array_repeat(state: VMState, array: Value, count: Value) -> Array:
     """Return a new array of the elements repeated *count* times."""
     times = max(0, args.integer(count, "repeat count"))
@@ -46,15 +47,13 @@ def array_repeat(state: VMState, array: Value, count: Value) -> Array:
     return state.objects.create_array(tables.elements(table) * times if times else [])
 
 
-@FAMILY.builtin("copy", 1, 1, expects="1 argument: array")
+@FAMILY.builtin("copy")
 def copy(state: VMState, array: Value) -> Array:
     """Return a new array of the same elements."""
     return state.objects.create_array(tables.elements(args.array(array)))
 
 
-@FAMILY.builtin(
-    "pop", 1, 2, expects="at least 1 argument: array", at_most="at most 2 arguments: array and optional index"
-)
+@FAMILY.builtin("pop")
 def pop(_state: VMState, array: Value, *index: Value) -> Value:
     """Remove and return the last element, or the one at *index*."""
     table = args.array(array)
@@ -65,7 +64,7 @@ def pop(_state: VMState, array: Value, *index: Value) -> Value:
     return _take(table, place)
 
 
-@FAMILY.builtin("delete", 2, 2, expects="2 arguments: array and index")
+@FAMILY.builtin("delete")
 def delete(_state: VMState, array: Value, index: Value) -> None:
     """Remove the element at *index*."""
     table = args.array(array)
@@ -82,7 +81,7 @@ def _take(table: Array, place: int) -> Value:
     return taken
 
 
-@FAMILY.builtin("insert", 3, 3, expects="3 arguments: array, index, and value")
+@FAMILY.builtin("insert")
 def insert(_state: VMState, array: Value, index: Value, value: Value) -> None:
     """Insert *value* before *index*; out-of-range indexes mean the start or the end."""
     table = args.array(array)
@@ -95,13 +94,13 @@ def insert(_state: VMState, array: Value, index: Value, value: Value) -> None:
     tables.replace(table, items)
 
 
-@FAMILY.builtin("clear", 1, 1, expects="1 argument: array")
+@FAMILY.builtin("clear")
 def clear(_state: VMState, array: Value) -> None:
     """Remove all elements; entries under other keys stay."""
     tables.replace(args.array(array), [])
 
 
-@FAMILY.builtin("reverse", 1, 1, expects="1 argument: array")
+@FAMILY.builtin("reverse")
 def reverse(_state: VMState, array: Value) -> None:
     """Reverse the elements in place."""
     table = args.array(array)
@@ -113,13 +112,7 @@ def reverse(_state: VMState, array: Value) -> None:
     tables.replace(table, items)
 
 
-@FAMILY.builtin(
-    "range",
-    2,
-    3,
-    expects="at least 2 arguments: start and stop",
-    at_most="at most 3 arguments: start, stop, and step",
-)
+@FAMILY.builtin("range")
 def range_(state: VMState, start: Value, stop: Value, step: Value = 1) -> Array:
     """Return a new array of the integers from *start* up (or down) to *stop*, exclusive, every *step*."""
     first = args.integer(start, "range start")
@@ -138,13 +131,7 @@ def range_(state: VMState, start: Value, stop: Value, step: Value = 1) -> Array:
     return state.objects.create_array(list(range(first, end, stride)))
 
 
-@FAMILY.builtin(
-    "slice",
-    3,
-    4,
-    expects="at least 3 arguments: value, start, and stop",
-    at_most="at most 4 arguments: value, start, stop, and step",
-)
+@FAMILY.builtin("slice")
 def slice_(state: VMState, value: Value, start: Value, stop: Value, step: Value = 1) -> Value:
     """Return a new array or string of the elements that Python's ``value[start:stop:step]`` selects."""
     if type(value) is not str and not isinstance(value, Array):
@@ -171,3 +158,6 @@ def _slice_bound(bound: Value, name: str) -> int | None:
     if not args.is_integer(bound):
         raise CallbackError(f"slice {name} must be an integer, found {type_name(bound)}")
     return int(bound)
+
+
+FUNCTIONS: Final = FAMILY.complete(__name__)

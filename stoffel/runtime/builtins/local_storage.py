@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from stoffel.errors import ErrorKind, VMError
+from stoffel.model.builtins.basics import STORAGE
 from stoffel.model.values import Value
 from stoffel.runtime.builtins.byte_arrays import to_bytes
 from stoffel.runtime.builtins.registry import Family
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
     from stoffel.runtime.storage import Storage
 
-FAMILY = Family()
+FAMILY = Family(*STORAGE)
 
 
 def _key(value: Value) -> bytes:
@@ -77,27 +78,30 @@ def value_exists(state: VMState, key: bytes) -> bool:
         raise _failure("exists", error) from error
 
 
-@FAMILY.builtin("LocalStorage.store", 2, 2, expects="2 arguments: key and value")
+@FAMILY.builtin("LocalStorage.store")
 def store(state: VMState, key: Value, value: Value) -> bool:
     """Keep a copy of *value* under *key*."""
     store_value(state, _key(key), value)
     return True
 
 
-@FAMILY.builtin("LocalStorage.load", 1, 1, expects="1 argument: key")
-@FAMILY.builtin("LocalStorage.retrieve", 1, 1, expects="1 argument: key")
+@FAMILY.builtin("LocalStorage.load")
+@FAMILY.builtin("LocalStorage.retrieve")
 def load(state: VMState, key: Value) -> Value:
     """Return a new copy of what is kept under *key*, Unit if nothing."""
     return load_value(state, _key(key))
 
 
-@FAMILY.builtin("LocalStorage.delete", 1, 1, expects="1 argument: key")
+@FAMILY.builtin("LocalStorage.delete")
 def delete(state: VMState, key: Value) -> bool:
     """Forget *key*; tell whether it was there."""
     return delete_value(state, _key(key))
 
 
-@FAMILY.builtin("LocalStorage.exists", 1, 1, expects="1 argument: key")
+@FAMILY.builtin("LocalStorage.exists")
 def exists(state: VMState, key: Value) -> bool:
     """Tell whether something is kept under *key*."""
     return value_exists(state, _key(key))
+
+
+FUNCTIONS: Final = FAMILY.complete(__name__)

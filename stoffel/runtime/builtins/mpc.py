@@ -2,69 +2,67 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.scalars import U8, U16, U32, U64
+from stoffel.model.builtins import mpc
+from stoffel.model.builtins.declaration import SHARE, SHARES, Builtin
 from stoffel.model.foreign import CallbackError
-from stoffel.model.values import Array, Value
+from stoffel.model.tables import ABSENT, elements, field
+from stoffel.model.text import diagnostic
+from stoffel.model.values import Array, Object, Value
 from stoffel.runtime.builtins import arguments as args
 from stoffel.runtime.builtins.byte_arrays import from_bytes
 from stoffel.runtime.builtins.registry import Family
+from stoffel.runtime.resolution import receiver_type
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
 
-SHARES = Family()
-FAMILY = Family()
-
-_SHARE_METHODS: Final = (
-    "add",
-    "sub",
-    "neg",
-    "add_scalar",
-    "mul_scalar",
-    "mul",
-    "mul_field",
-    "add_field",
-    "retag",
-    "open",
-    "open_fixed",
-    "send_to_client",
-    "open_exp",
-    "open_field",
-    "open_exp_custom",
-    "get_type",
-    "get_party_id",
-    "get_commitment",
-    "commitment_count",
-    "has_commitments",
-)
-
-METHODS: Final = tuple(
-    # The reference machine registers this one method under its bare name, so it has no qualified form.
-    ("Share", method, method if method == "open_fixed" else f"Share.{method}")
-    for method in _SHARE_METHODS
-)
-"""Methods of shares, as ``(receiver type, method, canonical function name)``."""
+_ROWS: Final = (*mpc.SHARING, *mpc.MPC, *mpc.CLIENTS, *mpc.FIELD, *mpc.BROADCAST, *mpc.AVSS)
+FAMILY = Family(*_ROWS)
 
 
-def _needs_engine(_state: VMState, *_arguments: Value) -> Value:
-    raise VMError("MPC engine not configured", ErrorKind.MPC)
+def _declare_unanswered(row: Builtin) -> None:
+    """Have a builtin that needs an engine check what its row says of its arguments, and fail."""
+    kinds = [parameter.kinds for parameter in row.parameters]
+
+    @FAMILY.builtin(row.name)
+    def unanswered(_state: VMState, *arguments: Any) -> Value:
+        for kind, argument in zip(kinds, arguments, strict=False):
+            if kind is SHARES and isinstance(argument, Array):
+                for item in elements(argument):
+                    _require_share(item)
+            elif kind is SHARE or kind is SHARES:
+                _require_share(argument)
+        raise VMError(mpc.NO_ENGINE, ErrorKind.MPC)
 
 
-for _name in ("Share.from_clear", *(canonical for _, _, canonical in METHODS)):
-    SHARES.builtin(_name)(_needs_engine)
+def _require_share(value: Value) -> None:
+    """Raise CallbackError unless *value* is a share: an object whose ``"__type"`` is ``"Share"``."""
+    if not isinstance(value, Object):
+        raise CallbackError(f"Expected Share object or Share value, got {diagnostic(value)}")
+    declared = field(value, "__type")
+    if declared is ABSENT:
+        raise CallbackError("Object is not a Share: missing __type field")
+    if declared != "Share":
+        raise CallbackError(f"Object is not a Share: its __type is {diagnostic(declared)}")
+
+
+for _row in _ROWS:
+    if mpc.NO_ENGINE in _row.errors:
+        _declare_unanswered(_row)
 
 
 @FAMILY.builtin("Mpc.is_ready")
-def is_ready(_state: VMState, *_arguments: Value) -> bool:
+def is_ready(_state: VMState) -> bool:
     """Tell whether an engine is ready: there is none."""
     return False
 
 
 @FAMILY.builtin("Mpc.rand")
-def rand(state: VMState, *_arguments: Value) -> Array:
+def rand(state: VMState) -> Array:
     """Return 32 random bytes as a byte array."""
     return from_bytes(state, state.random_bytes(32))
 
@@ -72,7 +70,7 @@ def rand(state: VMState, *_arguments: Value) -> Array:
 _UNSIGNED: Final[dict[int, type[U8 | U16 | U32 | U64]]] = {8: U8, 16: U16, 32: U32, 64: U64}
 
 
-@FAMILY.builtin("Mpc.rand_int", 1, 1, expects="1 argument: bit_length (8, 16, 32, or 64)")
+@FAMILY.builtin("Mpc.rand_int")
 def rand_int(state: VMState, bit_length: Value) -> Value:
     """Return a random unsigned integer of *bit_length* bits."""
     if not args.is_integer(bit_length) or bit_length < 0:
@@ -87,15 +85,25 @@ def rand_int(state: VMState, bit_length: Value) -> Value:
 @FAMILY.builtin("ClientStore.get_number_clients")
 @FAMILY.builtin("ClientStore.get_number_input_clients")
 @FAMILY.builtin("ClientStore.get_number_output_clients")
-def get_number_clients(_state: VMState, *_arguments: Value) -> int:
+def get_number_clients(_state: VMState) -> int:
     """Return the number of clients: without an engine there are none."""
     return 0
 
 
-@FAMILY.builtin("ClientStore.take_share", 1, expects="at least 1 argument: client index", takes=1)
-@FAMILY.builtin("ClientStore.take_share_bool", 1, expects="at least 1 argument: client index", takes=1)
-def take_share(_state: VMState, client: Value) -> Value:
+@FAMILY.builtin("ClientStore.take_share")
+@FAMILY.builtin("ClientStore.take_share_bool")
+@FAMILY.builtin("ClientStore.take_share_fixed")
+def take_share(_state: VMState, client: Value, *_share: Value) -> Value:
     """Take a share that a client has given: without an engine there are no clients."""
     if not args.is_integer(client) or client < 0:
         raise CallbackError("client index must be a non-negative integer")
     raise VMError(f"No client at index {int(client)}", ErrorKind.CLIENT_INPUT)
+
+
+@FAMILY.builtin("Avss.is_avss_share")
+def is_avss_share(_state: VMState, value: Value) -> bool:
+    """Tell whether *value* is a share of verifiable secret sharing: its type is AvssShare."""
+    return receiver_type(value) == "AvssShare"
+
+
+FUNCTIONS: Final = FAMILY.complete(__name__)

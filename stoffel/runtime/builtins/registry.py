@@ -1,4 +1,4 @@
-"""How a builtin is declared: a plain Python function with its name and arity.
+"""How a builtin is implemented: a plain Python function, put to its row of the table.
 
 A builtin is a foreign function of the machine's own. Its function receives the machine's state and the arguments, and
 returns a value. It fails by raising :class:`~stoffel.model.foreign.CallbackError` with a plain text, or lets the
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from stoffel.model.builtins.declaration import Builtin
 from stoffel.model.foreign import CallbackError, ForeignFunction
 from stoffel.model.values import Value
 
@@ -17,48 +18,69 @@ if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
 
 Implementation = Callable[..., Value]
+Call = Callable[["VMState", list[Any]], Value]
 
 
 class Family:
-    """The builtins of one file, in order of declaration; *quiet* as in :class:`ForeignFunction`, for all of them."""
+    """The builtins of one file: the *rows* that it implements, and the functions that it has for them."""
 
-    def __init__(self, *, quiet: bool = False) -> None:
-        self.functions: list[ForeignFunction] = []
-        self.quiet = quiet
+    __slots__ = ("_functions", "_rows")
 
-    def add(self, name: str, call: Callable[[VMState, list[Any]], Value], *, quiet: bool | None = None) -> None:
-        """Declare *call*, which receives the argument list as it is, as the builtin *name*."""
-        self.functions.append(ForeignFunction(name, call, standard=True, quiet=self.quiet if quiet is None else quiet))
+    def __init__(self, *rows: Builtin) -> None:
+        self._rows = {row.name: row for row in rows}
+        self._functions: dict[str, ForeignFunction] = {}
 
-    def builtin(
-        self,
-        name: str,
-        minimum: int = 0,
-        maximum: int | None = None,
-        *,
-        expects: str = "",
-        at_most: str = "",
-        takes: int | None = None,
-        quiet: bool | None = None,
-    ) -> Callable[[Implementation], Implementation]:
-        """Declare the decorated function as the builtin *name*.
+    def add(self, name: str, call: Call) -> Builtin:
+        """Have *call*, which receives the argument list as it is and checks its length, implement the builtin *name*.
 
-        Fewer than *minimum* arguments fail with ``NAME expects EXPECTS``, more than *maximum* with ``NAME expects
-        AT_MOST`` (*expects* if empty). The first *takes* arguments are passed on, all of them if it is None.
+        Return its row. Raises LookupError if the family has no row of that name.
         """
+        row = self._rows.get(name)
+        if row is None:
+            raise LookupError(f"the table of builtins has no row '{name}' here")
+        self._functions[name] = ForeignFunction(name, call, row)
+        return row
+
+    def builtin(self, name: str) -> Callable[[Implementation], Implementation]:
+        """Have the decorated function implement the builtin *name*; it is called with as many arguments as declared."""
 
         def declare(implementation: Implementation) -> Implementation:
             def call(state: VMState, arguments: list[Any]) -> Value:
                 given = len(arguments)
                 if given < minimum:
-                    raise CallbackError(f"{name} expects {expects}")
-                if maximum is not None and given > maximum:
-                    raise CallbackError(f"{name} expects {at_most or expects}")
-                if takes is not None and given > takes:
-                    arguments = arguments[:takes]
+                    raise CallbackError(row.too_few)
+                if given > declared and row.more != "taken like the last one":
+                    if row.more == "refused":
+                        raise CallbackError(row.too_many)
+                    arguments = arguments[:declared]
                 return implementation(state, *arguments)
 
-            self.add(name, call, quiet=quiet)
+            row = self.add(name, call)
+            minimum = row.minimum
+            declared = len(row.parameters)
             return implementation
 
         return declare
+
+    def complete(self, who: str) -> tuple[ForeignFunction, ...]:
+        """Return the functions in the order of the rows; raises LookupError, naming *who*, if one is missing."""
+        missing = [name for name in self._rows if name not in self._functions]
+        if missing:
+            raise LookupError(f"{who}: missing {missing}")
+        return tuple([self._functions[name] for name in self._rows])
+
+
+def later(row: Builtin, module: str) -> ForeignFunction:
+    """Return the function of a builtin that few programs call: the file *module* that has it is loaded when one does.
+
+    The file has its functions as ``FUNCTIONS``.
+    """
+
+    def call(state: VMState, arguments: list[Any]) -> Value:
+        if result.call is call:
+            functions: tuple[ForeignFunction, ...] = __import__(module, fromlist=["FUNCTIONS"]).FUNCTIONS
+            result.call = next(found.call for found in functions if found.name == row.name)
+        return result.call(state, arguments)
+
+    result = ForeignFunction(row.name, call, row)
+    return result

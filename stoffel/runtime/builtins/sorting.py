@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.model import tables
+from stoffel.model.builtins.arrays import SORTING
 from stoffel.model.foreign import CallbackError
 from stoffel.model.values import Array, TypedArray, Value, type_name
 from stoffel.runtime.builtins import arguments as args
@@ -14,7 +15,7 @@ from stoffel.runtime.builtins.registry import Family
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
 
-FAMILY = Family(quiet=True)
+FAMILY = Family(*SORTING)
 
 _FLOAT_EXACT: Final = 1 << 53
 """Integers up to this magnitude are exact as Float."""
@@ -28,7 +29,7 @@ _CLASSES: Final[dict[type, str]] = {
 """Which types can be compared with each other when sorting."""
 
 
-@FAMILY.builtin("sort", 1, 1, expects="1 argument: array")
+@FAMILY.builtin("sort")
 def sort(_state: VMState, array: Value) -> None:
     """Sort the elements in place: stable, ascending; the array is unchanged if that fails."""
     table = args.array(array)
@@ -87,3 +88,6 @@ def _first_failure(items: list[Value]) -> CallbackError:
         if item >= greatest:
             greatest = item
     raise AssertionError("the elements can be sorted")
+
+
+FUNCTIONS: Final = FAMILY.complete(__name__)

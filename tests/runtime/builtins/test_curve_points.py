@@ -36,30 +36,45 @@ def test_field_inv_times_the_element_is_one(library, curve):
     assert error(library, "field_inv", bytes(31), curve.name) == "field element must have 32 bytes, not 31"
 
 
-def test_scalar_bytes_have_the_byte_order_of_the_curves_standard(library):
+GENERATOR = bytes.fromhex("79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798")
+"""x of secp256k1's, big-endian."""
+
+
+def test_scalar_bytes_are_big_endian(library):
     element = (258).to_bytes(32, "little")
-    assert call(library, "field_to_scalar_bytes", element, "ed25519") == element
+    assert call(library, "field_to_scalar_bytes", element, "secp256k1") == element[::-1]
     assert call(library, "field_to_scalar_bytes", element, "p-256") == element[::-1]
 
 
 def test_point_x_to_field_reduces_the_x_coordinate(library):
-    x = 0x79BE667EF9DCBBAC55A06295CE870B07029BFCDB2DCE28D959F2815B16F81798
-    point = b"\2" + x.to_bytes(32, "big")
-    assert call(library, "point_x_to_field", point, "secp256k1") == x.to_bytes(32, "little")
-    text = "invalid secp256k1 point: expected 33 bytes starting with 2 or 3, or 65 bytes starting with 4"
+    assert call(library, "point_x_to_field", GENERATOR[::-1] + b"\0", "secp256k1") == GENERATOR[::-1]
+    # x = 2^256 - 2^32 - 980 is not below the order.
+    curve = CURVES["secp256k1"]
+    x = next(x for x in range(curve.order, curve.modulus) if pow(x**3 + 7, curve.modulus // 2, curve.modulus) == 1)
+    reduced = (x - curve.order).to_bytes(32, "little")
+    assert call(library, "point_x_to_field", x.to_bytes(33, "little"), "secp256k1") == reduced
+    text = "invalid secp256k1 point: expected 33 bytes, not 1"
     assert error(library, "point_x_to_field", b"x", "secp256k1") == text
 
 
 def test_point_to_sec1_compresses(library):
-    x = (1).to_bytes(32, "big")
-    assert call(library, "point_to_sec1", b"\0" * 31 + b"\1" + b"\0" * 31 + b"\2", "bn254") == b"\2" + x
-    assert error(library, "point_to_sec1", bytes(32), "ed25519") == "ed25519 points have no SEC1 form"
+    assert call(library, "point_to_sec1", GENERATOR[::-1] + b"\0", " SECP256K1 ") == b"\2" + GENERATOR
+    assert call(library, "point_to_sec1", GENERATOR[::-1] + b"\x80", "secp256k1") == b"\3" + GENERATOR
+    text = "invalid secp256k1 point: the point at infinity has no coordinates"
+    assert error(library, "point_to_sec1", bytes(32) + b"\x40", "secp256k1") == text
+
+
+@pytest.mark.parametrize("name", ["field_to_scalar_bytes", "point_x_to_field", "point_to_sec1"])
+@pytest.mark.parametrize("curve", ["bls12-381", "bn254", "curve25519", "ed25519"])
+def test_points_and_scalars_of_other_curves_are_refused(library, name, curve):
+    text = f"Crypto.{name} supports secp256k1 and p-256, got {curve}"
+    assert error(library, name, bytes(32), curve.upper()) == text
 
 
 def test_hash_to_g1_gives_a_compressed_point(library):
     point = call(library, "hash_to_g1", b"message")
     assert len(point) == 48
-    assert CURVES["bls12-381"].decode_x(point) < CURVES["bls12-381"].modulus
+    assert point[0] & 0x80
 
 
 @pytest.mark.parametrize(

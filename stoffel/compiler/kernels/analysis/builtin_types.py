@@ -22,6 +22,7 @@ from stoffel.compiler.kernels.analysis.types import (
     words,
 )
 from stoffel.isa.scalars import INTEGER_KINDS
+from stoffel.model.builtins.table import BY_NAME, complete
 from stoffel.model.values import TYPE_NAMES, Array, Closure, Object
 
 Arguments = tuple[Type, ...]
@@ -29,16 +30,17 @@ Result = Type | str
 """The type of the result, or the sentence that says why a kernel cannot make the call."""
 
 
-class Builtin(NamedTuple):
-    """What a kernel knows of a builtin besides how it is written: *result* types it.
+class Typing(NamedTuple):
+    """What a kernel knows of a builtin besides its declaration and how it is written: *result* types it.
 
-    *effects* says that it must not be executed twice: it changes a table or takes an id. *creates* says that it makes a
-    table: *result* then gives a new type each time, and it is written with the type of what it creates.
+    *creates* says that it makes a table of no type yet: *result* then gives a new type each time, and it is written
+    with the type of what it creates. *only_reads* says that what it changes, by its declaration, is left to the
+    interpreter.
     """
 
     result: Callable[[Arguments], Result]
-    effects: bool = False
     creates: bool = False
+    only_reads: bool = False
 
 
 def _create_array(given: Arguments) -> Result:
@@ -163,19 +165,30 @@ def _type(given: Arguments) -> Result:
     return Known(TYPE_NAMES[str if isinstance(kind, Known) else kind.cls])  # type: ignore[attr-defined]
 
 
-BUILTINS: Final[dict[str, Builtin]] = {
-    "append": Builtin(_pushing("append", UNIT), effects=True),
-    "array_length": Builtin(_length("array_length")),
-    "array_push": Builtin(_pushing("array_push", I64), effects=True),
-    "array_repeat": Builtin(_repeat, effects=True),
-    "assert": Builtin(_assert),
-    "copy": Builtin(_copy, effects=True),
-    "create_array": Builtin(_create_array, effects=True, creates=True),
-    "create_object": Builtin(_create_object, effects=True, creates=True),
-    "get_field": Builtin(_get_field),
-    "get_or_create_array_field": Builtin(_get_or_create),
-    "len": Builtin(_length("len")),
-    "set_field": Builtin(_set_field, effects=True),
-    "type": Builtin(_type),
+_TYPINGS: Final = {
+    "append": Typing(_pushing("append", UNIT)),
+    "array_length": Typing(_length("array_length")),
+    "array_push": Typing(_pushing("array_push", I64)),
+    "array_repeat": Typing(_repeat),
+    "assert": Typing(_assert),
+    "copy": Typing(_copy),
+    "create_array": Typing(_create_array, creates=True),
+    "create_object": Typing(_create_object, creates=True),
+    "get_field": Typing(_get_field),
+    "get_or_create_array_field": Typing(_get_or_create, only_reads=True),
+    "len": Typing(_length("len")),
+    "set_field": Typing(_set_field),
+    "type": Typing(_type),
 }
-"""The builtins that kernels have, by name."""
+
+NATIVE: Final = frozenset(_TYPINGS)
+"""The builtins that kernels have in machine code."""
+TYPINGS: Final[dict[str, Typing]] = complete(
+    _TYPINGS, lambda row: Typing(lambda _: f"call of '{row.name}'"), "stoffel.compiler.kernels.analysis.builtin_types"
+)
+"""How kernels type each builtin, by name: at a call of one that they have not they end."""
+
+
+def is_repeatable(name: str) -> bool:
+    """Return whether a kernel may make a call of the builtin *name* once more in place of the first one."""
+    return TYPINGS[name].only_reads or BY_NAME[name].is_repeatable

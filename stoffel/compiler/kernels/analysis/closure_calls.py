@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from stoffel.compiler.kernels.analysis.ir import Action, Instance, Variant, leave
 from stoffel.compiler.kernels.analysis.types import UNIT, Cell, ClosureOf, Known, Mixed, Type, Variants, join, words
+from stoffel.model.builtins.table import complete
 from stoffel.model.code import Code
 
 if TYPE_CHECKING:
@@ -128,10 +129,16 @@ def _set(flow: Flowing, index: int, sources: Sources, given: Types) -> Action:
 
 Rule = Callable[["Flowing", int, Sources, Types], Action]
 
-RULES: Final[dict[str, Rule]] = {
+_RULES: Final[dict[str, Rule]] = {
     "call_closure": _call,
     "create_closure": _create,
     "get_upvalue": _get,
     "set_upvalue": _set,
 }
-"""How each of the builtins on closures is typed, by name."""
+
+NATIVE: Final = frozenset(_RULES)
+"""The builtins on closures that kernels have in machine code."""
+RULES: Final[dict[str, Rule | None]] = complete(
+    _RULES, lambda _: None, "stoffel.compiler.kernels.analysis.closure_calls"
+)
+"""How each of the builtins on closures is typed, by name; None for the other builtins."""

@@ -376,12 +376,10 @@ class Flowing:
         if isinstance(callee, ForeignFunction):
             if not callee.standard:
                 return leave(index, f"call of the foreign function '{name}'")
-            rule = closure_calls.RULES.get(name)
+            rule = closure_calls.RULES[name]
             if rule is not None:
                 return rule(self, index, sources, given)
-            builtin = builtin_types.BUILTINS.get(name)
-            if builtin is None:
-                return leave(index, f"call of '{name}'")
+            builtin = builtin_types.TYPINGS[name]
             result = builtin.result(given)
             if isinstance(result, str):
                 return leave(index, result)

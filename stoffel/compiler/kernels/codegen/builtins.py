@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from stoffel.compiler.kernels.analysis.builtin_types import BUILTINS
+from stoffel.compiler.kernels.analysis.builtin_types import NATIVE
 from stoffel.compiler.kernels.analysis.types import BOOL, FLOAT, ArrayOf, RecordOf, Type
 from stoffel.compiler.kernels.codegen import buffer, objects
 from stoffel.compiler.kernels.codegen.llvm_writer import Writer
@@ -195,7 +195,7 @@ LOWERINGS: Final[dict[str, Lowering]] = complete(
         "set_field": _set_field,
         "type": _type,
     },
-    BUILTINS,
+    NATIVE,
     __name__,
 )
 """How each builtin is written, by name."""

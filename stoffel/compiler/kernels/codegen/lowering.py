@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from stoffel.compiler.flow.blocks import END, Edge
 from stoffel.compiler.kernels import SYMBOL
-from stoffel.compiler.kernels.analysis.builtin_types import BUILTINS
+from stoffel.compiler.kernels.analysis.builtin_types import TYPINGS, is_repeatable
 from stoffel.compiler.kernels.analysis.inference import Family
 from stoffel.compiler.kernels.analysis.ir import Action, Instance, State, TypedBlock
 from stoffel.compiler.kernels.analysis.types import (
@@ -380,7 +380,7 @@ class FunctionLowering:
             _ACTIONS[action.form](self, action)
             state.apply(action, self.stack)
             # Setting an upvalue once more, from the places as they were, gives the same closure.
-            fresh = action.form == "call" or (action.form == "builtin" and BUILTINS[action.detail].effects)
+            fresh = action.form == "call" or (action.form == "builtin" and not is_repeatable(action.detail))
             if action.ends:
                 return
         if typed.taken is not None and typed.next is not None:
@@ -472,7 +472,7 @@ class FunctionLowering:
 
     def _builtin(self, action: Action) -> None:
         operands = self.operands(action)
-        if BUILTINS[action.detail].creates:
+        if TYPINGS[action.detail].creates:
             operands = ((action.result, ""), *operands)
         value = builtins.LOWERINGS[action.detail](self.writer, operands, self.way_back())
         if action.result.bank != NOWHERE:
