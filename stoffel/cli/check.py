@@ -19,15 +19,17 @@ def run(parsed: Parsed) -> int:
 def _check(path: str) -> bool:
     """Print the findings about one file; False if a machine would not take it."""
     from stoffel.isa.check import check
-    from stoffel.runtime.builtins.catalogue import MPC_BUILTINS, STANDARD_LIBRARY
+    from stoffel.model.builtins.table import BY_NAME, METHODS
 
     try:
         program = read_program(path)
     except (LoadError, AssemblyError) as error:
         report.complain(f"stoffel: {report.one_line(error)}")
         return False
-    builtins = {function.name for function in (*STANDARD_LIBRARY, *MPC_BUILTINS)}
-    problems = check(program, reserved=builtins, known=builtins)
+    engine = "an MPC engine; this machine has none"
+    lacking = {name: engine for name, row in BY_NAME.items() if row.needs_engine}
+    methods = {method: engine for _, method, canonical in METHODS if canonical in lacking and method not in BY_NAME}
+    problems = check(program, reserved=BY_NAME, known={*BY_NAME, *methods}, lacking={**lacking, **methods})
     name = report.one_line(program_name(path))
     for problem in problems:
         report.put(f"{name}: {report.one_line(problem)}\n")

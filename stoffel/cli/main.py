@@ -13,7 +13,7 @@ from stoffel.cli import report, status
 if TYPE_CHECKING:
     from stoffel.cli.options import Command
 
-COMMANDS: Final = ("run", "compare", "explain", "asm", "dis", "check", "info", "cache")
+COMMANDS: Final = ("run", "compare", "explain", "asm", "dis", "check", "info", "builtins", "cache")
 """Names of the commands; each is a module of this package with a ``COMMAND``."""
 
 OBJECTS_BETWEEN_COLLECTIONS: Final = 50_000
@@ -127,7 +127,7 @@ def _command(name: str) -> Command:
 
 def _overview() -> str:
     lines = ["Usage: stoffel COMMAND [OPTION...] FILE...", "", "Commands:"]
-    lines += [f"  {name:<7} {_command(name).summary}" for name in COMMANDS]
+    lines += [f"  {name:<8} {_command(name).summary}" for name in COMMANDS]
     lines += [
         "",
         "FILE is a .stflb program or .stfasm text assembly, told apart by its content; - is standard input.",

@@ -240,6 +240,11 @@ class VirtualMachine(TableAccess):
         """Return whether a VM or foreign function of that name is registered."""
         return name in self._state.functions
 
+    def function_names(self) -> tuple[str, ...]:
+        """Return the names of all VM and foreign functions, builtins included, in order of registration."""
+        with self._state.lock:
+            return tuple(self._state.functions)
+
     def discard_source(self) -> None:
         """Forget the symbolic instructions of all functions; running with an enabled hook fails from then on."""
         with self._state.lock:

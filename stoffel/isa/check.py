@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from stoffel.errors import VMError
@@ -13,6 +13,8 @@ from stoffel.isa.verify import POSITIONS, verify
 
 ERROR: Final = "error"
 WARNING: Final = "warning"
+
+NOTHING_LACKING: Final[Mapping[str, str]] = {}
 
 
 class Problem(NamedTuple):
@@ -36,19 +38,26 @@ class Problem(NamedTuple):
 
 
 def check(
-    program: Program, *, reserved: Collection[str] = frozenset(), known: Collection[str] | None = None
+    program: Program,
+    *,
+    reserved: Collection[str] = frozenset(),
+    known: Collection[str] | None = None,
+    lacking: Mapping[str, str] = NOTHING_LACKING,
 ) -> list[Problem]:
     """Return the problems of *program*: per function, in file order, errors first and then warnings.
 
     *reserved* are names that the machine has taken already (its builtins): a function of that name is an error. *known*
-    are the names, besides those of the program's functions, that a call may mean; None leaves calls unjudged.
+    are the names, besides those of the program's functions, that a call may mean; None leaves calls unjudged. *lacking*
+    tells for names of them what a call needs that the machine has not.
 
     Errors are those of registration (``stoffel.isa.verify``); a function with one gets no warnings. Warnings: a call to
-    a function that nothing defines, instructions that control never reaches, labels that nothing jumps to, and
-    registers that are read although nothing writes them.
+    a function that nothing defines or that lacks what it needs, instructions that control never reaches, labels that
+    nothing jumps to, and registers that are read although nothing writes them.
     """
     problems: list[Problem] = []
-    targets = None if known is None else {*known, *(function.name for function in program.functions)}
+    own = {function.name for function in program.functions}
+    targets = None if known is None else {*known, *own}
+    lacking = {name: what for name, what in lacking.items() if name not in own}
     for function in program.functions:
         if function.name in reserved:
             problems.append(Problem(ERROR, function.name, None, f"Function '{function.name}' is already registered"))
@@ -58,22 +67,28 @@ def check(
         except VMError as error:
             problems.append(Problem(ERROR, function.name, None, str(error)))
             continue
-        found = [*_unknown_calls(function, targets), *_unreachable(function), *_unwritten(function)]
+        found = [*_unknown_calls(function, targets, lacking), *_unreachable(function), *_unwritten(function)]
         found.sort(key=lambda problem: problem.instruction or 0)
         problems.extend(found)
         problems.extend(_unused_labels(function))
     return problems
 
 
-def _unknown_calls(function: Function, targets: Collection[str] | None) -> Iterator[Problem]:
-    if targets is None:
-        return
+def _unknown_calls(
+    function: Function, targets: Collection[str] | None, lacking: Mapping[str, str]
+) -> Iterator[Problem]:
     for index, instruction in enumerate(function.instructions):
         position = instruction.op.position(OperandKind.FUNCTION)
-        if position is not None and instruction.operands[position] not in targets:
-            name = format_name(instruction.operands[position])
-            message = f"calls {name}, which is neither a function of this program nor a builtin"
-            yield Problem(WARNING, function.name, index, message)
+        if position is None:
+            continue
+        name = instruction.operands[position]
+        if name in lacking:
+            message = f"calls {format_name(name)}, which needs {lacking[name]}"
+        elif targets is not None and name not in targets:
+            message = f"calls {format_name(name)}, which is neither a function of this program nor a builtin"
+        else:
+            continue
+        yield Problem(WARNING, function.name, index, message)
 
 
 def _unreachable(function: Function) -> Iterator[Problem]:

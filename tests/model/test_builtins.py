@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
 from stoffel.model.builtins import table
 from stoffel.model.builtins.declaration import ANYTHING, Builtin, Parameter
 from stoffel.model.builtins.table import BY_NAME, complete
-
-SOURCES = "".join(
-    path.read_text(encoding="utf-8")
-    for folder in ("runtime", "model")
-    for path in (Path(__file__).parents[2] / "stoffel" / folder).rglob("*.py")
-    if path.parts[-3:-1] != ("model", "builtins")
-)
 
 DOTTED = """
 Avss: commitment_count get_commitment get_key_name is_avss_share
@@ -81,26 +73,6 @@ def test_a_row_reads_well(row: Builtin) -> None:
     optional = [parameter.optional for parameter in row.parameters]
     assert optional == sorted(optional)
     assert len({parameter.name for parameter in row.parameters}) == len(optional)
-
-
-@pytest.mark.parametrize("row", BY_NAME.values(), ids=BY_NAME)
-def test_the_errors_of_a_row_are_texts_of_the_sources(row: Builtin) -> None:
-    for text in row.errors:
-        parts = [part for part in re.split(r"\{[^}]*\}", text) if part.strip()]
-        assert all(part in SOURCES or part in NOT_IN_ONE_PIECE for part in parts), text
-
-
-NOT_IN_ONE_PIECE = {
-    # Their function, or the name of the parameter or operation, is put in.
-    *(" must be an integer", " exceeds i64 range", " must be an integer, found ", "Object is not a Share: "),
-    *("range ", "slice ", "index must be an integer", "index exceeds i64 range"),
-    *("range step argument must not be zero", " supports secp256k1 and p-256, got "),
-    *("repeat count must be an integer", "repeat count exceeds i64 range"),
-    *(f"Local storage {what} failed: " for what in ("store value", "load value", "delete", "exists")),
-    *(f"Crypto.{name} supports secp256k1 and p-256, got " for name in ("field_to_scalar_bytes", "point_x_to_field")),
-    "Crypto.point_to_sec1 supports secp256k1 and p-256, got ",
-    *("field element must have 32 bytes, not ", "MPC engine not configured", "invalid "),
-}
 
 
 def test_what_is_quiet_and_what_may_be_repeated_follows_from_the_effects() -> None:

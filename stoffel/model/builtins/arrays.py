@@ -18,6 +18,7 @@ from stoffel.model.builtins.declaration import (
     READS_AND_WRITES,
     SEQUENCE,
     TABLE,
+    UNENUMERABLE,
     UNIT,
     WRITES,
     Builtin,
@@ -193,7 +194,7 @@ ARRAYS: Final = (
         "[5]",
         effects=COPIES,
         expects="1 argument: array",
-        errors=(_FIRST_ARRAY, _TOO_LONG),
+        errors=(_FIRST_ARRAY, UNENUMERABLE),
     ),
     Builtin(
         "pop",
@@ -205,7 +206,7 @@ ARRAYS: Final = (
         effects=READS_AND_WRITES,
         expects="at least 1 argument: array",
         at_most="at most 2 arguments: array and optional index",
-        errors=(_FIRST_ARRAY, "pop from empty list", *_INDEX, _TOO_LONG),
+        errors=(_FIRST_ARRAY, "pop from empty list", *_INDEX, UNENUMERABLE),
     ),
     Builtin(
         "delete",
@@ -216,7 +217,7 @@ ARRAYS: Final = (
         "[5, 7]",
         effects=READS_AND_WRITES,
         expects="2 arguments: array and index",
-        errors=(_FIRST_ARRAY, *_INDEX, _TOO_LONG),
+        errors=(_FIRST_ARRAY, *_INDEX, UNENUMERABLE),
     ),
     Builtin(
         "insert",
@@ -227,7 +228,7 @@ ARRAYS: Final = (
         "[5, 6, 7]",
         effects=READS_AND_WRITES,
         expects="3 arguments: array, index, and value",
-        errors=(_FIRST_ARRAY, "index must be an integer", "index exceeds i64 range", _TOO_LONG),
+        errors=(_FIRST_ARRAY, "index must be an integer", "index exceeds i64 range", UNENUMERABLE),
     ),
     Builtin(
         "clear",
@@ -249,7 +250,7 @@ ARRAYS: Final = (
         "[7, 6, 5]",
         effects=READS_AND_WRITES,
         expects="1 argument: array",
-        errors=(_FIRST_ARRAY, _TOO_LONG),
+        errors=(_FIRST_ARRAY, UNENUMERABLE),
     ),
     Builtin(
         "range",
@@ -304,7 +305,7 @@ SEARCHES: Final = (
         "true",
         effects=READS,
         expects="2 arguments: left array and right array",
-        errors=(_FIRST_ARRAY, _SECOND_ARRAY, _TOO_LONG),
+        errors=(_FIRST_ARRAY, _SECOND_ARRAY, UNENUMERABLE),
     ),
     Builtin(
         "count",
@@ -315,7 +316,7 @@ SEARCHES: Final = (
         "2",
         effects=READS,
         expects="2 arguments: array and value",
-        errors=(_FIRST_ARRAY, _TOO_LONG),
+        errors=(_FIRST_ARRAY, UNENUMERABLE),
     ),
     Builtin(
         "index",
@@ -332,7 +333,7 @@ SEARCHES: Final = (
         effects=READS,
         expects="at least 2 arguments: array and value",
         at_most="at most 4 arguments: array, value, start, and stop",
-        errors=(_FIRST_ARRAY, "index bound must be an integer, found {type}", _NOT_IN_LIST, _TOO_LONG),
+        errors=(_FIRST_ARRAY, "index bound must be an integer, found {type}", _NOT_IN_LIST, UNENUMERABLE),
     ),
     Builtin(
         "remove",
@@ -343,7 +344,7 @@ SEARCHES: Final = (
         "[6, 5]",
         effects=READS_AND_WRITES,
         expects="2 arguments: array and value",
-        errors=(_FIRST_ARRAY, _NOT_IN_LIST, _TOO_LONG),
+        errors=(_FIRST_ARRAY, _NOT_IN_LIST, UNENUMERABLE),
     ),
     Builtin(
         "contains",
@@ -357,7 +358,7 @@ SEARCHES: Final = (
         errors=(
             "'in' on a string requires a string operand",
             "'in' requires a list, dict, or string container, found {type}",
-            _TOO_LONG,
+            UNENUMERABLE,
         ),
     ),
 )
@@ -376,7 +377,7 @@ SORTING: Final = (
             _FIRST_ARRAY,
             "list sort does not support comparing {type} and {type}",
             "list sort does not support NaN values",
-            _TOO_LONG,
+            UNENUMERABLE,
         ),
     ),
 )

@@ -12,6 +12,7 @@ from stoffel.model.builtins.declaration import (
     KEY,
     READS,
     STRING,
+    UNENUMERABLE,
     UNIT,
     Builtin,
     Effect,
@@ -132,7 +133,7 @@ CLOSURES: Final = (
     ),
 )
 
-_BAD_KEY: Final = ("Expected byte array", "Expected U8 at index {i}", "Local storage is not configured")
+_BAD_KEY: Final = ("Expected byte array", "Expected U8 at index {i}", UNENUMERABLE, "Local storage is not configured")
 
 
 def _load(name: str) -> Builtin:

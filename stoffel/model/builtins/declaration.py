@@ -173,6 +173,11 @@ class Builtin:
         return "changes activation records" in self.effects
 
     @property
+    def needs_engine(self) -> bool:
+        """True if it needs an MPC engine or the clients of one, and fails without."""
+        return "needs an MPC engine" in self.effects
+
+    @property
     def method(self) -> str:
         """The name without its type: that of the method, where the builtin is one."""
         return self.name.rpartition(".")[2]
@@ -199,3 +204,6 @@ CREATES: Final[frozenset[Effect]] = frozenset({"creates tables"})
 READS_AND_WRITES: Final = READS | WRITES
 COPIES: Final = READS | CREATES
 ENGINE: Final[frozenset[Effect]] = frozenset({"needs an MPC engine"})
+
+UNENUMERABLE: Final = "Array length {n} is too large to enumerate"
+"""What all say that go through the elements of an array, of one that is longer than memory."""

@@ -18,6 +18,7 @@ from stoffel.model.builtins.declaration import (
     SHARE,
     SHARES,
     STRING,
+    UNENUMERABLE,
     UNSIGNED,
     Builtin,
     Effect,
@@ -64,6 +65,7 @@ def _engine(
     """Return the row of a builtin that needs an engine; where *expects* is empty the arguments are not counted."""
     kinds = [parameter.kinds for parameter in parameters]
     arguments = ", ".join([_SAMPLES.get(kind, "5") for kind in kinds])
+    errors = NO_SHARE if SHARE in kinds else (*NO_SHARE, UNENUMERABLE) if SHARES in kinds else ()
     return Builtin(
         name,
         parameters,
@@ -74,7 +76,7 @@ def _engine(
         ENGINE,
         expects,
         more=more,
-        errors=(*NO_SHARE, NO_ENGINE) if SHARE in kinds or SHARES in kinds else (NO_ENGINE,),
+        errors=(*errors, NO_ENGINE),
         receiver=receiver,
     )
 
@@ -312,7 +314,7 @@ AVSS: Final = (
     ),
 )
 
-_NO_BYTES: Final = ("Expected byte array", "Expected U8 at index {i}", "array is too long: {n} elements")
+_NO_BYTES: Final = ("Expected byte array", "Expected U8 at index {i}", UNENUMERABLE)
 
 
 def _digest(name: str, algorithm: str, size: int) -> Builtin:
