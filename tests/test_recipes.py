@@ -16,6 +16,7 @@ from stoffel.compiler.kernels.codegen import builtins
 from stoffel.compiler.kernels.codegen import operations as kernel_operations
 from stoffel.isa import table
 from stoffel.model import operations
+from stoffel.model.builtins import arrays
 from stoffel.runtime import steps
 from stoffel.runtime.builtins import lists
 from tests.copies import Copy
@@ -26,7 +27,10 @@ INSTRUCTION = (table, operations, operation_forms, selection, ranges, kernel_ope
 """The files that the steps of the recipe for an instruction change."""
 MEANING = 2
 """Steps of the recipe for an instruction after which it works."""
-BUILTIN = (lists, calls, kernel_builtins, builtins)
+BUILTIN = (arrays, lists, kernel_builtins, builtins)
+"""The files that the steps of the recipe for a builtin change."""
+WORKING = 2
+"""Steps of the recipe for a builtin after which it works."""
 
 LOOP = """
 function main(n: int64) -> int64
@@ -198,7 +202,11 @@ WRONG = [
     ),
     (ranges, '"MOD": _modulo', '"MOT": _modulo', ranges, "missing [], unknown ['MOT']"),
     (kernel_operations, '"MOD": Operation(', '"MOT": Operation(', kernel_operations, "missing [], unknown ['MOT']"),
-    (kernel_builtins, '"copy": Builtin(', '"clone": Builtin(', builtins, "missing ['clone'], unknown ['copy']"),
+    (calls, '"append": _append', '"apend": _append', calls, "missing [], unknown ['apend']"),
+    (kernel_builtins, '"copy": Typing(', '"clone": Typing(', kernel_builtins, "missing [], unknown ['clone']"),
+    (kernel_builtins, '    "copy": Typing(_copy),\n', "", builtins, "missing [], unknown ['copy']"),
+    (lists, '@FAMILY.builtin("copy")\n', "", lists, "missing ['copy'], unknown []"),
+    (lists, '@FAMILY.builtin("copy")\n', '@FAMILY.builtin("clone")\n', lists, "missing ['copy'], unknown ['clone']"),
 ]
 """Changes of a module, and the module that notices when it is imported."""
 
@@ -212,8 +220,9 @@ def test_a_table_that_lacks_an_entry_or_has_one_too_many_names_it_when_it_is_imp
     assert (status, err.splitlines()[-1]) == (1, f"LookupError: {who.__name__}: {what}")
 
 
-def test_a_builtin_with_a_function_runs_in_every_tier(copy: Copy) -> None:
-    take(copy, BUILTIN[0], steps_of("How to add a builtin")[0])
+def test_a_builtin_with_a_row_and_a_function_runs_in_every_tier(copy: Copy) -> None:
+    for module, step in zip(BUILTIN[:WORKING], steps_of("How to add a builtin")[:WORKING], strict=True):
+        take(copy, module, step)
     path = program(copy, LOOP.format(body=CLAMP))
     assert_every_way_gives(copy, SUM_OF_CLAMPED, path, ROUNDS)
     out, err = kernels(copy, path, ROUNDS)

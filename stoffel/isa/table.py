@@ -281,7 +281,7 @@ def complete(
 
     Raises LookupError at import, naming the back end *who* and the names, if an entry is missing or unknown.
     """
-    names = list(wanted)
+    names = dict.fromkeys(wanted)
     missing = [name for name in names if name not in entries] if default is None else []
     unknown = [name for name in entries if name not in names]
     if missing or unknown:

@@ -52,6 +52,7 @@ from stoffel.runtime.frames import Captures
 from stoffel.runtime.interruptions import complete
 
 if TYPE_CHECKING:
+    from stoffel.runtime.frames import ActivationRecord
     from stoffel.runtime.state import VMState
 
 STRETCH: Final = 2048
@@ -105,6 +106,9 @@ class Units:
         self._versions = 0
         self._cells: dict[tuple[type, object], tuple[CellType, object]] = {}
         self._cells_lock = threading.RLock()
+        self.shown: list[ActivationRecord] | None = None
+        """Records of the calling function that were shown during the call of a foreign function in progress, if one
+        is that may look at them."""
         self._emptied: bool | None = False
         """Whether the cells are empty; None if they may differ, because filling them was interrupted."""
         self.namespace: dict[str, Any] = {
@@ -456,7 +460,23 @@ class Units:
             except Exception as error:
                 function.fail(state, error)
 
-        return run
+        def run_watched(*arguments: Value) -> Value:
+            given = list(arguments)
+            outer = self.shown
+            shown = self.shown = []
+            try:
+                return call(state, given)
+            except BaseException as error:
+                # As the interpreter does: the arguments are put back, in the records that the host may have kept.
+                for record in shown:
+                    record.stack = given
+                if isinstance(error, Exception):
+                    function.fail(state, error)
+                raise
+            finally:
+                self.shown = outer
+
+        return run if function.quiet else run_watched
 
     def result_of(self, callee: Code, signature: Signature) -> Fact:
         """Return what is known about the result of such calls of *callee*."""

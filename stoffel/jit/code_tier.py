@@ -204,12 +204,13 @@ class CompiledTier:
 
     def snapshot(self) -> list[ActivationRecord]:
         """Return the records of the suspended compiled frames, oldest first."""
-        if self._override is not None:
-            return self._override
-        records: list[ActivationRecord] = []
-        for frame, unit, line in self._chain(sys._getframe(1)):
-            records.extend(records_of(self.state, unit, line.sites[DURING], frame))
-        records.reverse()
+        records = self._override or []
+        if not records:
+            for frame, unit, line in self._chain(sys._getframe(1)):
+                records.extend(records_of(self.state, unit, line.sites[DURING], frame))
+            records.reverse()
+        if self.units.shown is not None:
+            self.units.shown.extend(records[-1:])
         return records
 
     def suspend(self) -> Suspension | None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
+from stoffel.isa import table
 from stoffel.model.builtins import arrays, basics, mpc
 from stoffel.model.builtins.declaration import Builtin
 
@@ -69,10 +70,5 @@ def complete(entries: Mapping[str, Entry], default: Callable[[Builtin], Entry] |
     Raises LookupError at import, naming the back end *who* and the names, if an entry is unknown, or is missing where
     there is no default.
     """
-    unknown = [name for name in entries if name not in BY_NAME]
-    missing = [name for name in BY_NAME if name not in entries] if default is None else []
-    if missing or unknown:
-        raise LookupError(f"{who}: missing {missing}, unknown {unknown}")
-    if default is None:
-        return {name: entries[name] for name in BY_NAME}
-    return {name: entries[name] if name in entries else default(row) for name, row in BY_NAME.items()}
+    given = {} if default is None else {name: default(row) for name, row in BY_NAME.items() if name not in entries}
+    return table.complete({**given, **entries}, BY_NAME, who)

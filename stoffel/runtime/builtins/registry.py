@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from stoffel.isa.table import complete
 from stoffel.model.builtins.declaration import Builtin
 from stoffel.model.foreign import CallbackError, ForeignFunction
 from stoffel.model.values import Value
@@ -30,21 +31,24 @@ class Family:
         self._rows = {row.name: row for row in rows}
         self._functions: dict[str, ForeignFunction] = {}
 
-    def add(self, name: str, call: Call) -> Builtin:
+    def add(self, name: str, call: Call) -> None:
         """Have *call*, which receives the argument list as it is and checks its length, implement the builtin *name*.
 
-        Return its row. Raises LookupError if the family has no row of that name.
+        A name without a row is noticed by :meth:`complete`.
         """
-        row = self._rows.get(name)
-        if row is None:
-            raise LookupError(f"the table of builtins has no row '{name}' here")
-        self._functions[name] = ForeignFunction(name, call, row)
-        return row
+        self._functions[name] = ForeignFunction(name, call, self._rows.get(name))
 
     def builtin(self, name: str) -> Callable[[Implementation], Implementation]:
         """Have the decorated function implement the builtin *name*; it is called with as many arguments as declared."""
 
         def declare(implementation: Implementation) -> Implementation:
+            row = self._rows.get(name)
+            if row is None:
+                self.add(name, implementation)
+                return implementation
+            minimum = row.minimum
+            declared = len(row.parameters)
+
             def call(state: VMState, arguments: list[Any]) -> Value:
                 given = len(arguments)
                 if given < minimum:
@@ -55,19 +59,17 @@ class Family:
                     arguments = arguments[:declared]
                 return implementation(state, *arguments)
 
-            row = self.add(name, call)
-            minimum = row.minimum
-            declared = len(row.parameters)
+            self.add(name, call)
             return implementation
 
         return declare
 
     def complete(self, who: str) -> tuple[ForeignFunction, ...]:
-        """Return the functions in the order of the rows; raises LookupError, naming *who*, if one is missing."""
-        missing = [name for name in self._rows if name not in self._functions]
-        if missing:
-            raise LookupError(f"{who}: missing {missing}")
-        return tuple([self._functions[name] for name in self._rows])
+        """Return the functions in the order of the rows.
+
+        Raises LookupError, naming *who*, if a row has no function or a function no row.
+        """
+        return tuple(complete(self._functions, self._rows, who).values())
 
 
 def later(row: Builtin, module: str) -> ForeignFunction:
