@@ -49,3 +49,19 @@ def test_a_file_is_needed(stoffel: Stoffel) -> None:
 def test_calls_of_builtins_are_known(stoffel: Stoffel, program: Write) -> None:
     path = program("function main()\n    CALL create_object\n    CALL Mpc.is_ready\n    RET r0\nend\n")
     assert stoffel("check", path) == (0, f"{path}: 1 function, fine\n", "")
+
+
+def test_calls_that_need_an_engine_are_warned_of(stoffel: Stoffel, program: Write) -> None:
+    path = program(
+        "function main()\n    CALL Share.open\n    CALL open\n    CALL open_fixed\n    CALL mul\n    RET r0\nend\n"
+        "function mul(n)\n    RET r0\nend\n"
+    )
+    status, out, err = stoffel("check", path)
+    assert (status, err) == (0, "")
+    needs = "which needs an MPC engine; this machine has none"
+    assert out.splitlines() == [
+        f"{path}: warning: function main instruction 0: calls Share.open, {needs}",
+        f"{path}: warning: function main instruction 1: calls open, {needs}",
+        f"{path}: warning: function main instruction 2: calls open_fixed, {needs}",
+        f"{path}: 2 functions, 0 errors, 3 warnings",
+    ]

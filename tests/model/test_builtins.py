@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import runpy
+from pathlib import Path
 
 import pytest
 
 from stoffel.model.builtins import table
 from stoffel.model.builtins.declaration import ANYTHING, Builtin, Parameter
 from stoffel.model.builtins.table import BY_NAME, complete
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 DOTTED = """
 Avss: commitment_count get_commitment get_key_name is_avss_share
@@ -108,6 +112,11 @@ def test_the_methods_are_those_of_shares() -> None:
         *("open_fixed", "send_to_client", "open_exp", "open_field", "open_exp_custom", "get_type", "get_party_id"),
         *("get_commitment", "commitment_count", "has_commitments"),
     ]
+
+
+def test_the_page_of_the_manual_is_up_to_date() -> None:
+    generated = runpy.run_path(str(DOCS / "generate.py"))["builtins"]()
+    assert (DOCS / "builtins.md").read_text(encoding="utf-8") == generated, "run: python docs/generate.py"
 
 
 def test_a_signature_shows_what_may_be_left_out_and_what_may_be_repeated() -> None:

@@ -157,6 +157,16 @@ def test_a_clone_has_the_methods_of_before_and_not_those_of_later(machine: Make)
 # Groups --------------------------------------------------------------------------------------------------------------
 
 
+def test_the_names_of_all_functions_are_told_in_order_of_registration() -> None:
+    vm = VirtualMachine(builtins=False)
+    assert vm.function_names() == ()
+    vm.register_function(Function("late.name"))
+    vm.register_foreign_function("host", lambda context: 5)
+    assert vm.function_names() == ("late.name", "host")
+    full = VirtualMachine().function_names()
+    assert (full[0], full[-1], len(set(full))) == ("create_object", "Crypto.hash_to_g1", len(full))
+
+
 def test_the_library_is_registered_all_or_nothing(machine: Make) -> None:
     vm = VirtualMachine(builtins=False)
     vm.register_function(Function("append"))
