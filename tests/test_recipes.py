@@ -74,10 +74,11 @@ def steps_of(recipe: str) -> list[str]:
 
 
 def take(copy: Copy, module: ModuleType, step: str) -> None:
-    """Make a change: after a blank the lines that are there, after a plus those that come."""
-    lines = step.splitlines(keepends=True)
-    assert {line[0] for line in lines} == {" ", "+"}
-    copy.replace(module, "".join(line[1:] for line in lines if line[0] == " "), "".join(line[1:] for line in lines))
+    """Make changes, divided by @@: after a blank the lines that are there, after a plus those that come."""
+    for change in step.split("@@\n"):
+        lines = change.splitlines(keepends=True)
+        assert {line[0] for line in lines} == {" ", "+"}
+        copy.replace(module, "".join(line[1:] for line in lines if line[0] == " "), "".join(line[1:] for line in lines))
 
 
 @pytest.fixture
