@@ -19,6 +19,8 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Final, NamedTuple, TypeVar
 
+from stoffel.isa.flags import FLAGS
+
 
 class OperandKind(Enum):
     """What an operand is: how it is written, encoded, checked, and what it does to a register."""
@@ -102,7 +104,7 @@ class Op(NamedTuple):
     @property
     def is_branch(self) -> bool:
         """True for a jump that may also fall through."""
-        return self.flow is Flow.JUMP and len(self.taken_on) < 3
+        return self.flow is Flow.JUMP and self.taken_on != FLAGS
 
     def position(self, kind: OperandKind) -> int | None:
         """Return the index of the first operand of *kind*, or None."""
@@ -124,8 +126,6 @@ _SLOT = Operand(OperandKind.SLOT, "slot")
 _LABEL = Operand(OperandKind.LABEL, "label length")
 _FUNCTION = Operand(OperandKind.FUNCTION, "function name length")
 
-_ALWAYS = frozenset({-1, 0, 1})
-
 
 def _places(*places: Place) -> frozenset[Place]:
     return frozenset(places)
@@ -145,7 +145,7 @@ def _binary(name: str, code: int, formula: str, summary: str) -> Op:
 
 
 def _jump(name: str, code: int, formula: str, taken_on: frozenset[int], summary: str) -> Op:
-    reads = _places() if taken_on == _ALWAYS else _places(Place.FLAG)
+    reads = _places() if taken_on == FLAGS else _places(Place.FLAG)
     return Op(name, code, (_LABEL,), formula, flow=Flow.JUMP, taken_on=taken_on, reads=reads, summary=summary)
 
 
@@ -200,7 +200,7 @@ ROWS: Final[tuple[Op, ...]] = (
     _binary(
         "SHR", 0x0D, "R[A] := R[B] >> R[C]", "Shift right, arithmetic for signed types, logical for unsigned ones."
     ),
-    _jump("JMP", 0x0E, "pc := A", _ALWAYS, "Jump."),
+    _jump("JMP", 0x0E, "pc := A", FLAGS, "Jump."),
     _jump("JMPEQ", 0x0F, "if flag == 0: pc := A", frozenset({0}), "Jump if the last comparison was equal."),
     _jump("JMPNEQ", 0x10, "if flag != 0: pc := A", frozenset({-1, 1}), "Jump if it was not equal."),
     Op(

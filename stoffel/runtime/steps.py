@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.errors import VMError
+from stoffel.isa.flags import FLAGS
 from stoffel.isa.scalars import I64_MAX, I64_MIN
 from stoffel.isa.table import BY_NAME, ROWS, Flow, OperandKind, complete
 from stoffel.model.code import CONSTANTS, HEAT_OF_CALL, Code, Step
@@ -211,7 +212,7 @@ def _branch(taken_on: frozenset[int]) -> Bind:
 
     def bind(target: int, span: int, counting: bool) -> Step:
         taken = _jump(target, span, counting)
-        if len(taken_on) == 3:
+        if taken_on == FLAGS:
             return taken
         if len(taken_on) == 1:
             (value,) = taken_on
@@ -226,7 +227,7 @@ def _branch(taken_on: frozenset[int]) -> Bind:
                     return target if frame.flag == value else None
 
         else:
-            (value,) = {-1, 0, 1} - taken_on
+            (value,) = FLAGS - taken_on
             if span:
 
                 def step(registers: Registers, frame: ActivationRecord) -> int | None:

@@ -38,6 +38,7 @@ SAFEPOINTS = "stoffel/compiler/emission/deopt_points.py"
 SPLICING = "stoffel/compiler/flow/inlining.py"
 INLINING = "stoffel/compiler/analysis/inlined_calls.py"
 SEAMS = "stoffel/compiler/emission/call_sequences.py"
+FLAGS = "stoffel/isa/flags.py"
 TYPED = "stoffel/compiler/analysis/ir.py"
 TRANSLATOR = "stoffel/compiler/pipeline.py"
 COMPILED = "stoffel/jit/code_tier.py"
@@ -264,7 +265,7 @@ FAULTS: tuple[Fault, ...] = (
         "            self.site(way, edge.target)\n            self.poll(way)",
         "            self.site(way, edge.target + 1)\n            self.poll(way)",
     ),
-    Fault("at most tested as less", BRANCHES, 'frozenset({-1, 0}): "<="', 'frozenset({-1, 0}): "<"'),
+    Fault("at most tested as less", FLAGS, '"le": "<="', '"le": "<"'),
     Fault(
         "NaN not looked for",
         BRANCHES,
@@ -385,7 +386,7 @@ FAULTS: tuple[Fault, ...] = (
         "(~a.high, ~a.low)",
         "(~a.low, ~a.high)",
     ),
-    Fault("flags of one way only", FIXPOINT, "known.flag |= state.flag", "known.flag = state.flag"),
+    Fault("flags of one way only", TYPED, "self.flag |= other.flag", "self.flag = other.flag"),
     Fault("float division is trusted", INFERENCE, 'None, zero_divisor or operation == "MOD"', "None, False"),
     Fault(
         "result of the last return only",
@@ -393,12 +394,9 @@ FAULTS: tuple[Fault, ...] = (
         "result = join(result, typed.result)",
         "result = typed.result",
     ),
-    Fault("narrowed flags of one way only", NARROWING, "known.flag |= state.flag", "known.flag = state.flag"),
+    Fault("narrowed flags of one way only", NARROWING, "known.join_flag(state) or bool(changed)", "bool(changed)"),
     Fault(
-        "a comparison made on one way only is narrowed to",
-        NARROWING,
-        "        known.comparison = None\n",
-        "        pass\n",
+        "a comparison made on one way only stays", TYPED, "            self.comparison = None\n", "            pass\n"
     ),
     Fault("narrowed states are the same", NARROWING, "            same = False\n", "            pass\n"),
     Fault(

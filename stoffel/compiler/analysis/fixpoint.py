@@ -12,7 +12,7 @@ from heapq import heappop, heappush
 from operator import is_not
 from typing import Final, NamedTuple
 
-from stoffel.compiler.analysis.facts import Fact, equal, join, widen
+from stoffel.compiler.analysis.facts import Fact, widen
 from stoffel.compiler.analysis.ir import FlowState, TypedBlock
 from stoffel.compiler.flow.blocks import END, Block, Edge, Graph
 from stoffel.compiler.flow.ordering import weak_topological_order
@@ -153,31 +153,17 @@ class Fixpoint:
         if places is None:
             places = different(known.facts, state.facts)
         changed: set[int] | None = self._join(known, state, places, self._may_widen(start, edge))
-        if known.flag | state.flag != known.flag:
-            known.flag |= state.flag
-            changed = None
-        mine, other = known.comparison, state.comparison
-        if mine is not None and (other is None or (mine.left, mine.right) != (other.left, other.right)):
-            known.comparison = None
+        if known.join_flag(state):
             changed = None
         self._note(target, changed)
 
     def _join(self, known: FlowState, state: FlowState, places: Collection[int], may_widen: bool) -> set[int]:
         """Join the facts about *places* into *known*; return those that changed."""
-        facts, others = known.facts, state.facts
-        changed = set()
-        for place in places:
-            old, fact = facts[place], others[place]
-            if old is fact:
-                continue
-            new = join(old, fact)
-            if new is not old and not equal(old, new):
-                if may_widen:
-                    self.widened = True
-                    new = widen(old, new)
-                facts[place] = new
-                changed.add(place)
-        return changed
+        return known.join_facts(state, places, self._widen if may_widen else None)
+
+    def _widen(self, old: Fact, new: Fact) -> Fact:
+        self.widened = True
+        return widen(old, new)
 
     def _note(self, target: int, changed: set[int] | None) -> None:
         """Have a block visited because *changed* places (None: anything) are no longer what they were."""

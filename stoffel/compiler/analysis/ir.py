@@ -6,10 +6,10 @@ the spill slots that occur, then the argument stack from the bottom.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from stoffel.compiler.analysis.facts import IMPOSSIBLE, UNIT_FACT, Fact
+from stoffel.compiler.analysis.facts import IMPOSSIBLE, UNIT_FACT, Fact, equal, join
 from stoffel.compiler.flow.blocks import Block, Edge
 from stoffel.compiler.flow.decoding import Step
 
@@ -126,6 +126,10 @@ class Comparison:
         self.right = right
 
 
+Rise = Callable[[Fact, Fact], Fact]
+"""Gives the fact to go on with where one has become more: from the old one and the join."""
+
+
 class FlowState:
     """Facts at one point: of every place, and of the compare flag (``flag`` is a set of :data:`FLAG_BITS`)."""
 
@@ -139,6 +143,33 @@ class FlowState:
     def copy(self) -> FlowState:
         """Return an independent copy."""
         return FlowState(self.facts.copy(), self.flag, self.comparison)
+
+    def join_facts(self, other: FlowState, places: Collection[int], rise: Rise | None = None) -> set[int]:
+        """Join what *other* says about *places* into this state; return the places whose facts changed.
+
+        *rise* is asked for the new fact where one changes, with the old fact and their join.
+        """
+        facts, others = self.facts, other.facts
+        changed = set()
+        for place in places:
+            old, fact = facts[place], others[place]
+            if old is not fact:
+                new = join(old, fact)
+                if new is not old and not equal(old, new):
+                    facts[place] = new if rise is None else rise(old, new)
+                    changed.add(place)
+        return changed
+
+    def join_flag(self, other: FlowState) -> bool:
+        """Join what *other* says about the compare flag into this state; return whether that changed it."""
+        flag, comparison = self.flag, self.comparison
+        self.flag |= other.flag
+        theirs = other.comparison
+        if comparison is not None and (
+            theirs is None or (comparison.left, comparison.right) != (theirs.left, theirs.right)
+        ):
+            self.comparison = None
+        return self.flag != flag or self.comparison is not comparison
 
 
 class Node:

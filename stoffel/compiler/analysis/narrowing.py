@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from stoffel.compiler.analysis.facts import equal, interchangeable, join
+from stoffel.compiler.analysis.facts import equal, interchangeable
 from stoffel.compiler.analysis.fixpoint import different
 from stoffel.compiler.analysis.ir import FlowState, TypedBlock
 from stoffel.compiler.flow.blocks import END, Block, Edge
@@ -91,19 +91,5 @@ def _flow(entries: dict[int, FlowState], edge: Edge, state: FlowState) -> bool:
     if known is None:
         entries[edge.target] = state.copy()
         return True
-    changed = False
-    facts, others = known.facts, state.facts
-    for place in different(facts, others):
-        old = facts[place]
-        new = join(old, others[place])
-        if new is not old and not equal(old, new):
-            facts[place] = new
-            changed = True
-    if known.flag | state.flag != known.flag:
-        known.flag |= state.flag
-        changed = True
-    mine, other = known.comparison, state.comparison
-    if mine is not None and (other is None or (mine.left, mine.right) != (other.left, other.right)):
-        known.comparison = None
-        changed = True
-    return changed
+    changed = known.join_facts(state, different(known.facts, state.facts))
+    return known.join_flag(state) or bool(changed)

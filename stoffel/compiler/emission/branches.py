@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from stoffel.compiler.analysis.ir import TypedBlock
 from stoffel.compiler.emission.deopt_points import NEXT, TAKEN, Held, Known, Order
 from stoffel.compiler.emission.global_names import operation_name
 from stoffel.compiler.flow.blocks import END, Edge
+from stoffel.isa.flags import FLAGS, RELATIONS, SYMBOLS
 
 if TYPE_CHECKING:
     from stoffel.compiler.cpython.writer import Label
     from stoffel.compiler.emission.emitter import Emitter
-
-_OPERATORS: Final = {
-    frozenset({-1}): "<",
-    frozenset({0}): "==",
-    frozenset({1}): ">",
-    frozenset({-1, 0}): "<=",
-    frozenset({0, 1}): ">=",
-    frozenset({-1, 1}): "!=",
-}
-_ALL: Final = frozenset({-1, 0, 1})
 
 
 def branch(emitter: Emitter, typed: TypedBlock, taken: Edge, other: Edge, following: int) -> None:
@@ -36,7 +27,7 @@ def branch(emitter: Emitter, typed: TypedBlock, taken: Edge, other: Edge, follow
     # Sites are noted before anything is written, while the spots are as both edges find them.
     direct = other
     if taken.target == following and not taken.back and other.target != following:
-        direct, outcomes = taken, _ALL - outcomes
+        direct, outcomes = taken, FLAGS - outcomes
         remote, way, direct_way = other, NEXT, TAKEN
     else:
         remote, way, direct_way = taken, TAKEN, NEXT
@@ -54,7 +45,7 @@ def branch(emitter: Emitter, typed: TypedBlock, taken: Edge, other: Edge, follow
             writer.constant(next(iter(outcomes)))
             writer.compare("==")
         else:
-            writer.constant(next(iter(_ALL - outcomes)))
+            writer.constant(next(iter(FLAGS - outcomes)))
             writer.compare("!=")
         writer.if_true(label)
     if emitter.compared is not None:
@@ -78,10 +69,10 @@ def _test(emitter: Emitter, flag: Order, branch: frozenset[int], label: Label) -
     emitter.spots.load(flag.left, raw=True)
     emitter.spots.load(flag.right, raw=True)
     if flag.form == "compare_float" and branch not in ({0}, {-1, 1}):
-        writer.compare(_OPERATORS[_ALL - branch])
+        writer.compare(SYMBOLS[RELATIONS[FLAGS - branch]])
         writer.if_false(label)
     else:
-        writer.compare(_OPERATORS[branch])
+        writer.compare(SYMBOLS[RELATIONS[branch]])
         writer.if_true(label)
 
 

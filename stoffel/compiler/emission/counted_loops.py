@@ -8,7 +8,7 @@ has to compute unless somebody looks. A range may be a part of the loop only, se
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from stoffel.compiler.analysis.facts import I64
 from stoffel.compiler.analysis.ir import RUNNING_OTHERS, Node, TypedBlock, TypedFunction
@@ -16,12 +16,11 @@ from stoffel.compiler.emission.branches import branch_off
 from stoffel.compiler.emission.deopt_points import NEXT, TAKEN, Length, Order, Spot, Top
 from stoffel.compiler.emission.global_names import RANGE, STRETCH, iterator_name
 from stoffel.compiler.flow.blocks import END, Edge
+from stoffel.isa.flags import FLAGS
 
 if TYPE_CHECKING:
     from stoffel.compiler.cpython.writer import Label
     from stoffel.compiler.emission.emitter import Emitter
-
-_ALL: Final = frozenset({-1, 0, 1})
 
 
 class Counted(NamedTuple):
@@ -79,7 +78,7 @@ def _counted(function: TypedFunction, head: int, latch: int) -> Counted | None:
     left, right = compare.sources
     for stays, goes, outcomes in (
         (typed.taken, typed.next, typed.block.branch),
-        (typed.next, typed.taken, _ALL - typed.block.branch),
+        (typed.next, typed.taken, FLAGS - typed.block.branch),
     ):
         for counter, bound, below in ((left, right, -1), (right, left, 1)):
             if outcomes not in (frozenset({below}), frozenset({below, 0})):

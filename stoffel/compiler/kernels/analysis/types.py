@@ -8,7 +8,7 @@ the cache on disk know it.
 from __future__ import annotations
 
 from types import NoneType
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from stoffel.isa.scalars import INTEGER_KINDS
 
@@ -120,22 +120,35 @@ OPAQUE: Final = Opaque()
 MIXED: Final = Mixed()
 
 
-class Cell:
-    """The type of elements or of a field: unknown at first, then one type for good (a node of a union-find forest)."""
+class Unified:
+    """A node of a union-find forest (Tarjan, "Efficiency of a good but not linear set union algorithm", 1975).
 
-    __slots__ = ("_content", "_parent")
+    Each knows the node that it was unified with; what a set of nodes stands for is kept by their root. The sets are a
+    few nodes, so paths are not compressed.
+    """
+
+    __slots__ = ("_parent",)
+
+    def __init__(self) -> None:
+        self._parent: Self | None = None
+
+    @property
+    def root(self) -> Self:
+        """Return the node that stands for all that are unified with this one."""
+        node = self
+        while node._parent is not None:
+            node = node._parent
+        return node
+
+
+class Cell(Unified):
+    """The type of elements or of a field: unknown at first, then one type for good."""
+
+    __slots__ = ("_content",)
 
     def __init__(self, content: Type | None = None) -> None:
         self._content = content
-        self._parent: Cell | None = None
-
-    @property
-    def root(self) -> Cell:
-        """Return the cell that stands for all that are unified with this one."""
-        cell = self
-        while cell._parent is not None:
-            cell = cell._parent
-        return cell
+        super().__init__()
 
     @property
     def content(self) -> Type | None:
@@ -170,22 +183,14 @@ class Cell:
         return True
 
 
-class Row:
-    """The fields that objects are seen to have, in the order in which they get them (also a union-find node)."""
+class Row(Unified):
+    """The fields that objects are seen to have, in the order in which they get them."""
 
-    __slots__ = ("_fields", "_parent")
+    __slots__ = ("_fields",)
 
     def __init__(self, fields: dict[str, Cell] | None = None) -> None:
         self._fields: dict[str, Cell] = {} if fields is None else fields
-        self._parent: Row | None = None
-
-    @property
-    def root(self) -> Row:
-        """Return the row that stands for all that are unified with this one."""
-        row = self
-        while row._parent is not None:
-            row = row._parent
-        return row
+        super().__init__()
 
     @property
     def fields(self) -> dict[str, Cell]:
@@ -265,22 +270,14 @@ VariantKey = tuple[str, tuple[str, ...]]
 """Function and names of upvalues of a closure."""
 
 
-class Variants:
-    """The closures that a value can be: types of the upvalues by function and names (also a union-find node)."""
+class Variants(Unified):
+    """The closures that a value can be: types of the upvalues by function and names."""
 
-    __slots__ = ("_cells", "_parent")
+    __slots__ = ("_cells",)
 
     def __init__(self, cells: dict[VariantKey, list[Cell]]) -> None:
         self._cells = cells
-        self._parent: Variants | None = None
-
-    @property
-    def root(self) -> Variants:
-        """Return the node that stands for all that are unified with this one."""
-        node = self
-        while node._parent is not None:
-            node = node._parent
-        return node
+        super().__init__()
 
     @property
     def cells(self) -> dict[VariantKey, list[Cell]]:

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from stoffel.compiler.kernels.analysis.types import BOOL, FLOAT, Scalar, Type
 from stoffel.compiler.kernels.codegen import buffer
 from stoffel.compiler.kernels.codegen.llvm_writer import Writer
+from stoffel.isa.flags import FLAGS, RELATIONS
 from stoffel.isa.scalars import INTEGER_KINDS, IntegerKind
 from stoffel.isa.table import OPERATION_NAMES, complete
 
@@ -168,9 +169,9 @@ class Order:
 
     def holds(self, writer: Writer, flags: frozenset[int]) -> str:
         """Return the condition that the flag is one of *flags*."""
-        name = _NAMES[flags]
-        if not name:
+        if flags == FLAGS:
             return "true"
+        name = RELATIONS[flags]
         if not self._predicates:
             return among(writer, self.flag, flags)
         if self._predicates == "double":
@@ -179,22 +180,11 @@ class Order:
         return writer.value(f"icmp {prefix}{name} i64 {self.left}, {self.right}")
 
 
-_NAMES: Final = {
-    frozenset({-1}): "lt",
-    frozenset({0}): "eq",
-    frozenset({1}): "gt",
-    frozenset({-1, 0}): "le",
-    frozenset({0, 1}): "ge",
-    frozenset({-1, 1}): "ne",
-    frozenset({-1, 0, 1}): "",
-}
-
-
 def among(writer: Writer, flag: str, flags: frozenset[int]) -> str:
     """Return the condition that the compare flag *flag* is one of *flags*."""
-    name = _NAMES[flags]
-    if not name:
+    if flags == FLAGS:
         return "true"
+    name = RELATIONS[flags]
     if name in ("eq", "ne"):
         return writer.value(f"icmp {name} i64 {flag}, 0")
     return writer.value(f"icmp s{name} i64 {flag}, 0")
