@@ -60,7 +60,7 @@ class Host:
         return 1
 
     def states(self) -> list[Any]:
-        """Run once more; return function, argument stack, registers and position of each kept record of the call that fails."""
+        """Run once more; return what each kept record of the call that fails holds, and its position."""
         with pytest.raises((VMError, KeyboardInterrupt)):
             self.machine.execute("main", 9)
         kept, self.kept = self.kept, []

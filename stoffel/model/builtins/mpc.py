@@ -9,6 +9,7 @@ from stoffel.model.builtins.declaration import (
     ARRAY,
     BOOL,
     BYTES,
+    COPIES,
     COUNT,
     CREATES,
     ENGINE,
@@ -27,7 +28,6 @@ from stoffel.model.builtins.declaration import (
     Parameter,
 )
 
-_COPIES: Final = READS | CREATES
 _RANDOM: Final[frozenset[Effect]] = frozenset({"gives another result each time"})
 
 _SHARE: Final = Parameter("share", SHARE)
@@ -325,7 +325,7 @@ def _digest(name: str, algorithm: str, size: int) -> Builtin:
         f"Return the {algorithm} digest of a byte array.",
         f'len(Crypto.{name}(Bytes.from_string("abc")))',
         str(size),
-        _COPIES,
+        COPIES,
         "1 argument: data (byte array)",
         errors=_NO_BYTES,
     )
@@ -350,7 +350,7 @@ HASHES: Final = (
         "Return the bytes of both byte arrays as a new one.",
         'Bytes.concat(Bytes.from_string("a"), [0u8])',
         "[97u8, 0u8]",
-        _COPIES,
+        COPIES,
         "2 arguments: a, b",
         more="ignored",
         errors=_NO_BYTES,
@@ -387,7 +387,7 @@ def _on_curve(
         summary,
         example,
         gives,
-        _COPIES,
+        COPIES,
         f"2 arguments: {parameter.name}, curve_name",
         more=more,
         errors=(*_NO_BYTES, *_NO_CURVE, *errors),
@@ -454,7 +454,7 @@ CURVES: Final = (
         "Return the point of BLS12-381's group G1 that a message hashes to, compressed.",
         'len(Crypto.hash_to_g1(Bytes.from_string("abc")))',
         "48",
-        _COPIES,
+        COPIES,
         "1 argument: message (byte array)",
         errors=_NO_BYTES,
     ),
