@@ -78,7 +78,7 @@ class Reach:
         }
         return {
             "instructions in loops": {row.name for row in ROWS} - self.in_loops.keys(),
-            "builtins opened in loops": calls._OPENERS.keys() - self.opened_in_loops.keys(),
+            "builtins opened in loops": calls._EXPANSIONS.keys() - self.opened_in_loops.keys(),
             "forms": selection.FORMS.keys() - self.forms.keys(),
             "reasons": set(REASONS.values()) - self.reasons.keys(),
             "refusals": set(REFUSALS) - self.refusals.keys(),
@@ -117,8 +117,8 @@ def reach() -> Iterator[Reach]:
     with pytest.MonkeyPatch.context() as patch:
         for name, form in selection.FORMS.items():
             patch.setitem(selection.FORMS, name, _counting(found.forms, name, form))
-        for name, opener in calls._OPENERS.items():
-            patch.setitem(calls._OPENERS, name, _opening(found.opened_in_loops, name, opener))
+        for name, opener in calls._EXPANSIONS.items():
+            patch.setitem(calls.EXPANSIONS, name, _opening(found.opened_in_loops, name, opener))
         block, missed, left = Emitter._block, CompiledTier._missed, CompiledTier._drop
         entered = CompiledTier._run
 
