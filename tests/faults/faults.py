@@ -33,6 +33,7 @@ INFERENCE = "stoffel/compiler/analysis/inference.py"
 FIXPOINT = "stoffel/compiler/analysis/fixpoint.py"
 NARROWING = "stoffel/compiler/analysis/narrowing.py"
 OPENED = "stoffel/compiler/analysis/calls.py"
+BUILTIN_KINDS = "stoffel/model/builtins/declaration.py"
 SOLVER = "stoffel/compiler/analysis/interprocedural.py"
 SAFEPOINTS = "stoffel/compiler/emission/deopt_points.py"
 SPLICING = "stoffel/compiler/flow/inlining.py"
@@ -421,8 +422,8 @@ FAULTS: tuple[Fault, ...] = (
         "if left.constant != left.constant and right.constant != right.constant:",
     ),
     # Calls
-    Fault("a length is at least one", OPENED, "of_range(I64, 0, I64_MAX)", "of_range(I64, 1, I64_MAX)"),
-    Fault("slices are arrays", OPENED, '"slice": of_kinds(ARRAY | STRING)', '"slice": of_kinds(ARRAY)'),
+    Fault("a length is at least one", BUILTIN_KINDS, "(int,), 0)", "(int,), 1)"),
+    Fault("slices are arrays", BUILTIN_KINDS, '"array or String", (Array, str)', '"array or String", (Array,)'),
     Fault("arrays are indexed by anything", OPENED, "return ARRAY if key.mask == I64 else 0", "return ARRAY"),
     Fault("negative capacity is accepted", OPENED, "facts[0].mask != I64 or facts[0].low < 0", "facts[0].mask != I64"),
     Fault(

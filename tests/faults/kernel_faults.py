@@ -72,8 +72,8 @@ KERNEL_FAULTS: tuple[Fault, ...] = (
     Fault(
         "pushes may be executed twice",
         BUILTINS,
-        '_pushing("array_push", I64), effects=True',
-        '_pushing("array_push", I64)',
+        'Typing(_pushing("array_push", I64))',
+        'Typing(_pushing("array_push", I64), only_reads=True)',
     ),
     Fault(
         "growing copies one element less",
