@@ -11,7 +11,7 @@ import pytest
 
 from stoffel import VirtualMachine, notices
 from stoffel.compiler.cpython import assembler, versions, writer
-from stoffel.jit.policy import sampling_clock
+from stoffel.jit.policy import thresholds
 from tests.compiler.generators.numeric import make_numeric_case
 from tests.compiler.generators.numeric_closures import make_closure_case
 from tests.compiler.oracle import KERNELS, KERNELS_LEFT, compare
@@ -100,7 +100,7 @@ def test_nothing_is_ever_assembled() -> None:
 def test_a_hot_loop_becomes_a_kernel_in_the_middle_of_a_run(
     mode: str, function: str, on_stack: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(sampling_clock, "TICKS", (0.001,))
+    monkeypatch.setattr(thresholds, "TICKS", (0.001,))
     machine = loaded(VirtualMachine(jit=mode, cache=tmp_path), SUM_BY_CALL)
     for _ in range(2000):
         assert machine.execute(function, 100_000) == 4999950000

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
-from stoffel.runtime import thresholds
+from stoffel.jit.policy import thresholds
 
 if TYPE_CHECKING:
     from stoffel.jit.code_tier import CompiledTier
