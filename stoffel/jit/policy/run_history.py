@@ -55,7 +55,9 @@ def outcome_of(tier: CompiledTier | WarmUp, began: float) -> Outcome | None:
     kernels = () if tier.kernels is None else tier.kernels.chosen()
     if tier.kernels is not None and compiled > thresholds.LONG_ENOUGH:
         kernels = tuple(dict.fromkeys((*kernels, *tier.kernels.missed())))
-    paid = interpreted + thresholds.SPEED_UP * compiled > after - before + compiling
+    # The work, without what it would have taken as compiled code from the start.
+    saved = (interpreted + thresholds.SPEED_UP * compiled) * (1 - 1 / thresholds.SPEED_UP)
+    paid = saved > after - before + compiling
     return Outcome(paid or bool(kernels), kernels)
 
 
