@@ -9,7 +9,7 @@ from typing import Final
 
 # Loading the translator
 
-HEAT_OF_LOADING: Final = 20_000
+HEAT_OF_LOADING: Final = 40_000
 """Heat of all functions together at which the translator is loaded.
 
 A quarter of what loading and a first translation take. Who waits for as long as they take loses at most as much again,
