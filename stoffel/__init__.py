@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from stoffel.version import VERSION
+
 if TYPE_CHECKING:
     from stoffel.embedding.context import ForeignContext
     from stoffel.embedding.vm import VirtualMachine
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from stoffel.model.text import diagnostic, display
     from stoffel.model.values import Array, Closure, Foreign, Object
     from stoffel.runtime.hooks import HookContext
+
+__version__ = VERSION
 
 I64 = int
 """I64 values are Python ints; the other widths have classes of their own."""

@@ -15,8 +15,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "stoffel"
 
 # Package -> the packages below it, which are all of ours that it may import.
-LAYERS = ("errors", "notices", "isa", "model", "runtime", "compiler", "jit", "embedding", "cli")
+LAYERS = ("version", "errors", "notices", "isa", "model", "runtime", "compiler", "jit", "embedding", "cli")
 MAY_IMPORT = {
+    "version": (),
     "errors": (),
     "notices": (),
     "isa": ("errors", "notices"),
@@ -25,6 +26,7 @@ MAY_IMPORT = {
     "compiler": ("errors", "notices", "isa", "model"),
     "jit": ("errors", "notices", "isa", "model", "runtime", "compiler"),
     "embedding": ("errors", "notices", "isa", "model", "runtime", "compiler", "jit"),
+    "highlighting": ("isa",),
     "cli": LAYERS[:-1],
     "__main__": ("cli",),
 }

@@ -111,10 +111,11 @@ def _explanations(
 
 def _execute(program: Program, entry: str, arguments: list[Any], options: dict[str, str]) -> dict[str, Any]:
     """Run the program, output left out, and return result or error and what the tiers did. Raises _NotStartedError."""
+    from stoffel.embedding.engine import mode_named
     from stoffel.embedding.vm import VirtualMachine
     from stoffel.model.text import diagnostic
 
-    machine = VirtualMachine(jit=options.get("--jit", BARE_MODE), output=_nowhere, cache=directory(options))
+    machine = VirtualMachine(jit=mode_named(options.get("--jit", BARE_MODE)), output=_nowhere, cache=directory(options))
     machine.load(program)
     result = error = None
     try:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from stoffel.cli import report, status
+from stoffel.version import VERSION
 
 if TYPE_CHECKING:
     from stoffel.cli.options import Command
@@ -97,7 +98,7 @@ def _dispatch(argv: Sequence[str]) -> int:
         report.put(_overview())
         return status.OK
     if first in ("--version", "-V"):
-        report.put(f"stoffel {_version()} on Python {sys.version.split()[0]}\n")
+        report.put(f"stoffel {VERSION} on Python {sys.version.split()[0]}\n")
         return status.OK
     if first == "help":
         first, rest = rest[0], [HELP.flag]
@@ -136,12 +137,3 @@ def _overview() -> str:
         "Exit status: 0 fine, 1 the program failed, 2 wrong command line, 3 a file is bad.",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("stoffel")
-    except PackageNotFoundError:
-        return "(not installed)"

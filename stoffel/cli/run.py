@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from stoffel.cli.arguments import SYNTAX, parse_argument
 from stoffel.cli.cache import CACHE, directory
 from stoffel.cli.files import decode, program_name, read_source
 from stoffel.cli.options import Command, Option, Parsed, UsageError
-from stoffel.embedding.engine import MODES
+from stoffel.embedding.engine import MODES, ModeName, mode_named
 from stoffel.errors import LoadError, VMError
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 DEFAULT_ENTRY: Final = "main"
 DEFAULT_MODE: Final = "off"
 BARE_MODE: Final = "auto"
+MODE_VARIABLE: Final = "STOFFEL_JIT"
+"""Environment variable with the mode of runs that name none."""
 _LISTED: Final = 20
 
 
@@ -70,6 +73,14 @@ def store_path(options: dict[str, str]) -> str | None:
     return path
 
 
+def chosen_mode(options: dict[str, str]) -> ModeName:
+    """Return the mode that ``--jit`` names, else ``STOFFEL_JIT``. Raises UsageError if that names none."""
+    named = os.environ.get(MODE_VARIABLE) or DEFAULT_MODE
+    if named not in MODES:
+        raise UsageError(f"{MODE_VARIABLE} must be one of {', '.join(MODES)}, not {report.one_line(named)!r}")
+    return mode_named(options.get("--jit", named))
+
+
 def run(parsed: Parsed) -> int:
     """Run the program and print its result; returns the exit status."""
     from stoffel.embedding.vm import VirtualMachine
@@ -84,7 +95,7 @@ def run(parsed: Parsed) -> int:
     collected = _Collected() if "--json" in options else None
     sink = collected or _Stdout()
     machine = VirtualMachine(
-        jit=options.get("--jit", DEFAULT_MODE),
+        jit=chosen_mode(options),
         output=sink,
         storage=store_path(options),
         cache=directory(options),
@@ -223,7 +234,7 @@ COMMAND: Final = Command(
         Option("--local-store", "Keep LocalStorage in the SQLite file PATH.", value="PATH"),
         Option(
             "--jit",
-            f"How functions run: {DEFAULT_MODE} unless given, {BARE_MODE} for the bare flag; see below.",
+            f"How functions run, see below: {BARE_MODE} for the bare flag, {MODE_VARIABLE} or {DEFAULT_MODE} without it.",
             value="MODE",
             implied=BARE_MODE,
             choices=tuple(MODES),

@@ -13,6 +13,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from stoffel.embedding.engine import ModeName
 from stoffel.embedding.vm import VirtualMachine
 from stoffel.errors import LoadError, VMError
 from stoffel.model.tables import entries
@@ -40,7 +41,7 @@ class Way(NamedTuple):
     """One way of running: the mode of the engine, and at every how many safepoints compiled code is left (0: none)."""
 
     name: str
-    jit: str
+    jit: ModeName
     every: int = 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from stoffel.runtime import interpreter
 
@@ -28,7 +28,10 @@ class Mode(NamedTuple):
         return self.threshold > 0 or self.kernels == "wanted"
 
 
-MODES: Final = {
+ModeName = Literal["off", "auto", "always", "no-kernels", "kernels"]
+"""The values of ``jit``."""
+
+MODES: Final[dict[ModeName, Mode]] = {
     "off": Mode(0.0, "", "the interpreter alone"),
     "auto": Mode(1.0, "wanted", "hot functions become code objects, hot numeric ones kernels"),
     "always": Mode(0.0, "wanted", "as auto, but every function becomes a code object at its first call"),
@@ -36,6 +39,14 @@ MODES: Final = {
     "kernels": Mode(0.0, "eager", "every function becomes a code object at once, or a kernel where it qualifies"),
 }
 """What ``jit`` can be."""
+
+
+def mode_named(text: str) -> ModeName:
+    """Return *text* as the name of a mode. Raises ValueError if there is none of that name."""
+    for name in MODES:
+        if name == text:
+            return name
+    raise ValueError(f"jit must be one of {', '.join(MODES)}, not {text!r}")
 
 
 class Engine:
@@ -47,9 +58,7 @@ class Engine:
     __slots__ = ("cache", "mode")
 
     def __init__(self, mode: str, cache: str | os.PathLike[str] | None = None) -> None:
-        if mode not in MODES:
-            raise ValueError(f"jit must be one of {', '.join(MODES)}, not {mode!r}")
-        self.mode = mode
+        self.mode = mode_named(mode)
         self.cache = cache
 
     def attach(self, state: VMState) -> None:

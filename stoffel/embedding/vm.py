@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from stoffel.embedding import conversion
-from stoffel.embedding.engine import Engine
+from stoffel.embedding.engine import Engine, ModeName
 from stoffel.embedding.table_access import TableAccess
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.program import Function, Program
@@ -17,13 +17,16 @@ from stoffel.model.foreign import ForeignFunction
 from stoffel.model.values import Array, Closure, Foreign, Object, Value, check_value
 from stoffel.runtime import calls
 from stoffel.runtime.builtins import catalogue
+from stoffel.runtime.events import Event
 from stoffel.runtime.foreign_objects import ForeignObjects
 from stoffel.runtime.frames import ActivationRecord
-from stoffel.runtime.hooks import Callback, Predicate
+from stoffel.runtime.hooks import Callback, HookContext, Predicate
 from stoffel.runtime.output import open_sink
 from stoffel.runtime.state import VMState
 
 Kind = TypeVar("Kind")
+Seen = TypeVar("Seen", bound=Event)
+"""The class of events that a hook is for, which its callback gets."""
 
 
 class VirtualMachine(TableAccess):
@@ -43,7 +46,7 @@ class VirtualMachine(TableAccess):
 
     def __init__(
         self,
-        jit: str = "off",
+        jit: ModeName = "off",
         output: Any = None,
         storage: Any = None,
         *,
@@ -73,7 +76,7 @@ class VirtualMachine(TableAccess):
         return self._state
 
     @property
-    def jit(self) -> str:
+    def jit(self) -> ModeName:
         """How functions run: the mode that the constructor was given."""
         return self._engine.mode
 
@@ -320,8 +323,21 @@ class VirtualMachine(TableAccess):
 
     # Hooks
 
+    @overload
     def register_hook(
-        self, predicate: Predicate | type | tuple[type, ...] | None, callback: Callback, priority: int = 0
+        self, predicate: type[Seen], callback: Callable[[Seen, HookContext], object], priority: int = 0
+    ) -> int: ...
+
+    @overload
+    def register_hook(
+        self, predicate: Predicate | tuple[type, ...] | None, callback: Callback, priority: int = 0
+    ) -> int: ...
+
+    def register_hook(
+        self,
+        predicate: Predicate | type | tuple[type, ...] | None,
+        callback: Callable[[Any, HookContext], Any],
+        priority: int = 0,
     ) -> int:
         """Register an enabled hook and return its id.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias, get_args
 
 from stoffel.isa.program import Instruction
 from stoffel.model.values import Array, Object, Value
@@ -144,28 +144,28 @@ class VariableWrite(NamedTuple):
     value: Value
 
 
-Event = Any
+Event: TypeAlias = (
+    BeforeInstructionExecute
+    | AfterInstructionExecute
+    | RegisterRead
+    | RegisterWrite
+    | VariableRead
+    | VariableWrite
+    | UpvalueRead
+    | UpvalueWrite
+    | ObjectFieldRead
+    | ObjectFieldWrite
+    | ArrayElementRead
+    | ArrayElementWrite
+    | BeforeFunctionCall
+    | AfterFunctionCall
+    | ClosureCreated
+    | StackPush
+    | StackPop
+)
 """One of the classes in :data:`EVENTS`."""
 
-EVENTS: tuple[type, ...] = (
-    BeforeInstructionExecute,
-    AfterInstructionExecute,
-    RegisterRead,
-    RegisterWrite,
-    VariableRead,
-    VariableWrite,
-    UpvalueRead,
-    UpvalueWrite,
-    ObjectFieldRead,
-    ObjectFieldWrite,
-    ArrayElementRead,
-    ArrayElementWrite,
-    BeforeFunctionCall,
-    AfterFunctionCall,
-    ClosureCreated,
-    StackPush,
-    StackPop,
-)
+EVENTS: tuple[type[Event], ...] = get_args(Event)
 
 for _event in EVENTS:
-    _event.kind = _event.__name__  # type: ignore[attr-defined]
+    setattr(_event, "kind", _event.__name__)  # noqa: B010 - a class attribute that no event declares

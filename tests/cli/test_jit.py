@@ -300,3 +300,16 @@ def test_on_an_unknown_python_everything_runs_and_one_sentence_says_what_is_not_
     )
     assert lines[1] == first
     assert any("1 kernel ready" in line for line in lines) is (mode == "kernels")
+
+
+def test_the_environment_sets_how_runs_that_name_no_mode_proceed(
+    stoffel: Stoffel, total: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STOFFEL_JIT", "always")
+    assert "compiled tier: always" in stoffel("run", total, "--stats", "10").err
+    assert "compiled tier: off" in stoffel("run", total, "--stats", "--jit=off", "10").err
+    monkeypatch.setenv("STOFFEL_JIT", "")
+    assert "compiled tier: off" in stoffel("run", total, "--stats", "10").err
+    monkeypatch.setenv("STOFFEL_JIT", "fast")
+    assert stoffel("run", total, "10").status == 2
+    assert "STOFFEL_JIT must be one of off, auto" in stoffel("run", total, "10").err

@@ -1,0 +1,43 @@
+"""The Pygments lexer: everything in the examples is understood, and kinds of words are told apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pygments = pytest.importorskip("pygments")
+
+from pygments.token import Error, Keyword, Name, Number, String  # noqa: E402
+
+from stoffel.highlighting import StfasmLexer  # noqa: E402
+from stoffel.isa.table import BY_NAME  # noqa: E402
+
+EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.stfasm"))
+
+
+def kinds(text: str) -> dict[str, object]:
+    return {value: kind for kind, value in StfasmLexer().get_tokens(text)}
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_the_text_of_an_example_is_kept_and_understood(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    tokens = list(StfasmLexer(stripnl=False).get_tokens(text))
+    assert "".join(value for _, value in tokens) == text
+    assert [value for kind, value in tokens if kind in Error] == []
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_every_instruction_is_a_keyword(name: str) -> None:
+    assert kinds(f"    {name} r0\n")[name] in Keyword
+
+
+def test_words_have_their_kinds() -> None:
+    found = kinds('function f(n)\nagain: LDI r1, 12u8\n LDI slot3, 1.5f\n LDI r2, "a\\"b"\n CALL g.h\n JMP again\nend')
+    assert found["f"] is Name.Function
+    assert found["g.h"] is Name.Function
+    assert found["r1"] is found["slot3"] is Name.Variable
+    assert found["12u8"] is Number.Integer
+    assert found["1.5f"] is Number.Float
+    assert found['"a\\"b"'] is String.Double
