@@ -234,7 +234,7 @@ COMMAND: Final = Command(
         Option("--local-store", "Keep LocalStorage in the SQLite file PATH.", value="PATH"),
         Option(
             "--jit",
-            f"How functions run, see below: {BARE_MODE} for the bare flag, {MODE_VARIABLE} or {DEFAULT_MODE} without it.",
+            f"How functions run, see below: {BARE_MODE} for the bare flag, else {MODE_VARIABLE} or {DEFAULT_MODE}.",
             value="MODE",
             implied=BARE_MODE,
             choices=tuple(MODES),
