@@ -41,7 +41,6 @@ from stoffel.jit.deoptimisation import REASONS, captured_by, is_of, private_clos
 from stoffel.jit.host_stack import UNKNOWN, HostStack
 from stoffel.jit.kernels.outcomes import KernelLeft, Mismatch
 from stoffel.jit.policy import sampling_clock, thresholds
-from stoffel.jit.policy.back_off import BackOff
 from stoffel.jit.statistics import Statistics
 from stoffel.model.code import NEVER, Code
 from stoffel.model.values import Closure, Value
@@ -111,7 +110,6 @@ class CompiledTier:
         self._fresh = True
         self._handovers: dict[Code, int] = {}
         self._again: dict[Code, int] = {}
-        self._back_off = BackOff()
         self._boundary: FrameType | None = None
         self._stack = HostStack(state)
         self._override: list[ActivationRecord] | None = None
@@ -319,7 +317,6 @@ class CompiledTier:
                 pass
             else:
                 self._waits = 0
-                self._back_off.answered(code)
                 if type(outcome) is KernelLeft:
                     self.state.records.pop()
                     self._take_over(outcome)
@@ -328,7 +325,6 @@ class CompiledTier:
                 leave(frame, outcome)
                 return True
         if not self.units.writable:
-            self._back_off.in_vain(code)
             return False
         private = [type(value) is Closure and any(value is item for item in privates) for value in values]
         key = code, entry, frame.flag, captured_by(frame), (*map(type, values), *private)

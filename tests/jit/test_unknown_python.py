@@ -11,6 +11,7 @@ import pytest
 
 from stoffel import VirtualMachine, notices
 from stoffel.compiler.cpython import assembler, versions, writer
+from stoffel.jit.code_tier import CompiledTier
 from stoffel.jit.policy import thresholds
 from tests.compiler.generators.numeric import make_numeric_case
 from tests.compiler.generators.numeric_closures import make_closure_case
@@ -34,7 +35,9 @@ again:
     RET r4
 end
 function name(n)
-    LDI r0, "b"
+    LDI r1, "b"
+    LDI r2, ""
+    ADD r0, r1, r2
     RET r0
 end
 """
@@ -111,19 +114,20 @@ def test_a_hot_loop_becomes_a_kernel_in_the_middle_of_a_run(
     pytest.fail(str(machine.jit_statistics()))
 
 
-def test_a_loop_that_is_no_kernel_is_asked_less_and_less(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = loaded(VirtualMachine(jit="always"), WITH_TEXT)
+def test_where_there_are_no_kernels_they_are_asked_for_less_and_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = loaded(VirtualMachine(jit="kernels"), WITH_TEXT)
     tier = machine.state.tier
     asked = []
     enter = type(tier).enter
     monkeypatch.setattr(type(tier), "enter", lambda *given: (asked.append(1), enter(*given))[1])
+    call = CompiledTier.call
+    monkeypatch.setattr(CompiledTier, "call", lambda *given: (asked.append(2), call(*given))[1])
     counts = []
     for length in (500, 5000, 50_000):
         asked.clear()
         machine.execute("main", length)
-        counts.append(len(asked))
-    assert counts[2] < counts[1] * 20
-    assert counts[2] < 100
+        counts.append((asked.count(1), asked.count(2)))
+    assert all(0 < loops < 100 and 0 < calls < 200 for loops, calls in counts[1:]), counts
 
 
 def test_errors_are_where_the_interpreter_has_them(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import thread_time
 from typing import TYPE_CHECKING, Any, Final
 
+from stoffel.compiler.cpython.versions import why_not
 from stoffel.jit.policy import thresholds
 from stoffel.jit.statistics import Statistics
 from stoffel.model.code import HEAT_OF_CALL, NEVER, Code
@@ -46,7 +47,12 @@ class WarmUp:
         began = thread_time()
         from stoffel.jit.code_tier import CompiledTier
 
-        tier = CompiledTier(self.state, self.threshold, self.kernels, self.cache, self.statistics)
+        made: type[CompiledTier] = CompiledTier
+        if why_not() is not None:
+            from stoffel.jit.kernel_only_tier import KernelOnlyTier
+
+            made = KernelOnlyTier
+        tier = made(self.state, self.threshold, self.kernels, self.cache, self.statistics)
         tier.loading = began, thread_time()
         self.state.tier = tier
         for code in self._counted:
