@@ -17,7 +17,7 @@ from stoffel import VirtualMachine
 from stoffel.compiler.cpython.verifier import check_unit
 from stoffel.compiler.emission.deopt_points import Unit
 from stoffel.compiler.flow import inlining
-from stoffel.jit import code_cache
+from stoffel.jit import unit_globals
 from stoffel.jit.code_cache import Units
 from stoffel.jit.policy import thresholds
 from tests.machines import Make, loaded
@@ -50,7 +50,7 @@ settings.load_profile("untimed")
 thresholds.TICKS = ()
 
 # Loops of a few rounds are to be counted in several stretches.
-code_cache.STRETCH = 5
+unit_globals.STRETCH = 5
 
 
 def refuse_unsafe(unit: Unit) -> None:

@@ -137,8 +137,7 @@ class VirtualMachine(TableAccess):
             for function in program.functions:
                 self._require_free(function.name)
                 codes.append(Code(function))
-            for code in codes:
-                self._state.functions[code.name] = code
+            self._state.define(codes)
         return program
 
     def register_function(self, function: Function, *, keep_source: bool = True) -> None:
@@ -151,7 +150,7 @@ class VirtualMachine(TableAccess):
             raise TypeError(f"register_function takes a stoffel.Function, not {type(function).__name__}")
         with self._state.lock:
             self._require_free(function.name)
-            self._state.functions[function.name] = Code(function, keep_source=keep_source)
+            self._state.define([Code(function, keep_source=keep_source)])
 
     def register_foreign_function(self, name: str, function: Callable[..., Any]) -> None:
         """Register a Python callable as the foreign function *name*.
@@ -176,7 +175,7 @@ class VirtualMachine(TableAccess):
 
         with self._state.lock:
             self._require_free(name)
-            self._state.functions[name] = ForeignFunction(name, call)
+            self._state.define([ForeignFunction(name, call)])
 
     def register_standard_library(self) -> None:
         """Register the clear standard library; the constructor has done so unless told otherwise.
@@ -206,9 +205,7 @@ class VirtualMachine(TableAccess):
             registry = self._state.methods.copy()
             for receiver, method, canonical in methods:
                 registry.add(receiver, method, canonical)
-            self._state.methods = registry
-            for function in functions:
-                table[function.name] = function
+            self._state.define(functions, registry if methods else None)
 
     def register_method(self, receiver: str, method: str, canonical: str, function: Callable[..., Any]) -> None:
         """Register a method of the values whose type name (or ``"__type"`` field) is *receiver*.
@@ -222,7 +219,7 @@ class VirtualMachine(TableAccess):
             methods.add(receiver, method, canonical)
             if canonical not in self._state.functions:
                 self.register_foreign_function(canonical, function)
-            self._state.methods = methods
+            self._state.define(methods=methods)
 
     def register_foreign_object(self, item: Any) -> Foreign:
         """Keep a host object and return the handle by which programs hold it."""
@@ -251,10 +248,9 @@ class VirtualMachine(TableAccess):
     def discard_source(self) -> None:
         """Forget the symbolic instructions of all functions; running with an enabled hook fails from then on."""
         with self._state.lock:
-            functions = self._state.functions
-            for name, function in functions.items():
-                if type(function) is Code and function.source is not None:
-                    functions[name] = function.without_source()  # a clone may share the original
+            codes = [function for function in self._state.functions.values() if type(function) is Code]
+            # A clone may share the originals.
+            self._state.define([code.without_source() for code in codes if code.source is not None])
 
     def _require_free(self, name: str) -> None:
         if name in self._state.functions:

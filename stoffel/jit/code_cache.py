@@ -7,21 +7,17 @@ hands over to the interpreter where a unit does not exist.
 from __future__ import annotations
 
 import gc
-import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import thread_time
 from types import CellType, CodeType
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from stoffel.compiler.analysis.environment import Feedback, Signature
 from stoffel.compiler.analysis.facts import (
     ANY,
-    CLASS,
-    KIND_RANGES,
     NOTHING,
-    RAW,
     UNIT,
     UNIT_FACT,
     Fact,
@@ -42,21 +38,17 @@ from stoffel.compiler.refusal import TOO_DEEP, Refusal
 from stoffel.isa.program import Instruction
 from stoffel.isa.scalars import constant_key
 from stoffel.isa.table import Flow
+from stoffel.jit import unit_globals
 from stoffel.jit.policy import thresholds
 from stoffel.jit.statistics import Statistics
 from stoffel.model.code import NEVER, Code
 from stoffel.model.foreign import ForeignFunction
-from stoffel.model.operations import OPERATIONS, overflow
-from stoffel.model.values import Array, Closure, Object, Shape, TypedArray, Value
-from stoffel.runtime.frames import Captures
+from stoffel.model.values import Array, Closure, TypedArray, Value
 from stoffel.runtime.interruptions import complete
 
 if TYPE_CHECKING:
     from stoffel.runtime.frames import ActivationRecord
     from stoffel.runtime.state import VMState
-
-STRETCH: Final = 2048
-"""Rounds that a loop counts before it looks for attention, which takes as long as a few of them."""
 
 CallKey = tuple[Code, tuple[type, ...]]
 """A function and the classes of its arguments."""
@@ -103,6 +95,8 @@ class Units:
         self._solver: Solver | None = None
         self._compiling: list[Code] = []
         self._is_loaded = False
+        self._generation = 0
+        self._foreign_functions: dict[str, ForeignFunction] = {}
         self._versions = 0
         self._cells: dict[tuple[type, object], tuple[CellType, object]] = {}
         self._cells_lock = threading.RLock()
@@ -111,34 +105,13 @@ class Units:
         is that may look at them."""
         self._emptied: bool | None = False
         """Whether the cells are empty; None if they may differ, because filling them was interrupted."""
-        self.namespace: dict[str, Any] = {
-            "__builtins__": {},
-            global_names.ATTENTION: False,
-            global_names.LIMIT: 0,
-            global_names.STRETCH: STRETCH,
-            global_names.OVERFLOW: _raise_overflow,
-            "len": len,
-            global_names.RANGE: range,
-            "str": str,
-            "fmod": math.fmod,
-            "Array": Array,
-            "Object": Object,
-            "next_id": state.objects.next_id,
-            "publish": _publish,
-            "new_closure": _new_closure,
-            global_names.CAPTURES: Captures,
-        }
-        for operation, function in OPERATIONS.items():
-            self.namespace[global_names.operation_name(operation)] = function
-        for raw in KIND_RANGES:
-            if raw & RAW:
-                self.namespace[global_names.box_name(raw)] = _boxer(CLASS[raw])
+        self.namespace = unit_globals.initial_globals(state)
 
     def ask_attention(self, wanted: bool) -> None:
         """Make compiled code stop at its safepoints, or pass them; any thread may call this at any moment."""
         self.namespace[global_names.ATTENTION] = wanted
         self.namespace[global_names.LIMIT] = NEVER if wanted else 0
-        self.namespace[global_names.STRETCH] = 1 if wanted else STRETCH
+        self.namespace[global_names.STRETCH] = 1 if wanted else unit_globals.STRETCH
         with self._cells_lock:
             # It may be asked for anew by who waits for the lock, or by a signal handler in the middle of this.
             while self._emptied is not (now := self.namespace[global_names.ATTENTION]):
@@ -232,8 +205,12 @@ class Units:
     @contextmanager
     def _altogether(self) -> Iterator[None]:
         """Compile altogether or not at all: what an interruption (Ctrl-C) has left half done is forgotten."""
+        generation = self._generation
         try:
             yield
+            if generation != self._generation:
+                # A signal handler has registered something in the middle.
+                self.forget_all()
         except BaseException:
             for code in {key[0] for key in (*self._names, *self.calls, *self.entries)}:
                 self.forget(code)
@@ -281,7 +258,7 @@ class Units:
                 return False
             self._versions += 1
             self.entries[key] = self._install(unit, f"entry {self._versions}")
-            return True
+        return key in self.entries
 
     def _load_translator(self) -> None:
         """Load the translator, if it is not: a program that runs in kernels never needs it."""
@@ -344,6 +321,13 @@ class Units:
                     pending.extend(self._callers.get(key, ()))
             pending.extend(self._hosts.get(item, ()))
         complete(self._remove, seen)
+
+    def forget_all(self) -> None:
+        """Have everything compiled anew, from nothing that was found out about it: a name may mean something else."""
+        self._generation += 1
+        complete(self._remove, {key[0] for key in (*self._names, *self.calls, *self.entries)})
+        for table in (self._assumed, self._callers, self._splices, self._spliced_graphs, self._hosts, self._closures):
+            table.clear()
 
     def _remove(self, codes: set[Code]) -> None:
         """Remove all units of *codes*; can be called again after an interruption."""
@@ -443,9 +427,9 @@ class Units:
             if state.methods.get(receiver, method) is not None:
                 return None
         if isinstance(callee, ForeignFunction):
-            known = global_names.foreign_name(name)
-            if known not in self.namespace:
-                self.namespace[known] = self._foreign(callee)
+            if self._foreign_functions.get(name) is not callee:
+                self._foreign_functions[name] = callee
+                self.namespace[global_names.foreign_name(name)] = self._foreign(callee)
         elif callee in self.refusals:
             return None
         return callee
@@ -569,32 +553,3 @@ def _no_kernel(code: Code, signature: Signature) -> None:
 
 def _argument(mask: int) -> Fact:
     return UNIT_FACT if mask == UNIT else of_kinds(mask)
-
-
-def _boxer(cls: type) -> Callable[[int], Value]:
-    new = int.__new__
-
-    def box(value: int) -> Value:
-        return new(cls, value)
-
-    return box
-
-
-def _raise_overflow(operation: str) -> None:
-    raise overflow(operation)
-
-
-def _publish(value: Value) -> None:
-    """Note that something other than a register may hold *value* from now on."""
-    if type(value) is Closure:
-        value.shared = True
-
-
-def _new_closure(shape: Shape, upvalues: tuple[tuple[str, Value], ...]) -> Closure:
-    """Return a new closure that only registers hold."""
-    closure = Closure.__new__(Closure)
-    closure.function = shape[0]
-    closure.shape = shape
-    closure.upvalues = upvalues
-    closure.shared = False
-    return closure

@@ -183,6 +183,12 @@ class CompiledTier:
         if self.kernels is not None:
             self.kernels.kernels.ask_attention(self._every > 0)
 
+    def meanings_changed(self) -> None:
+        """Drop all compiled code, since a name may mean something else from now on; what runs is still known."""
+        self.units.forget_all()
+        if self.kernels is not None:
+            self.kernels.forget_all()
+
     @property
     def every(self) -> int:
         """If not 0, compiled code is left at every so many-th safepoint: shows that leaving is exact."""

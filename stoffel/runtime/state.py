@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,11 +38,13 @@ class VMState:
     progress has none until somebody asks (:attr:`frames`). ``tier`` is the machine's compiled tier, or None. ``hooked``
     says whether the current run produces events, which changes at safepoints only; ``attention`` asks the run to look
     at the hooks at its next safepoint and may be set from any thread. ``lock`` is held during a run. ``machine`` is the
-    VirtualMachine that this is the state of, for foreign functions that call back.
+    VirtualMachine that this is the state of, for foreign functions that call back. ``functions`` and ``methods`` change
+    through :meth:`define` alone; ``meanings`` counts the changes after which a name may mean something else.
     """
 
     __slots__ = (
         "_context",
+        "_obeyed",
         "attention",
         "base",
         "cursor",
@@ -53,6 +55,7 @@ class VMState:
         "lock",
         "machine",
         "max_call_depth",
+        "meanings",
         "methods",
         "objects",
         "random_bytes",
@@ -75,6 +78,7 @@ class VMState:
         self.cursor: tuple[str, int] | None = None
         self.objects = ObjectStore()
         self.foreign_objects = foreign_objects
+        self.meanings = self._obeyed = 0
         self.attention = False
         self.hooked = False
         self.hooks = HookManager(self.ask_attention)
@@ -84,6 +88,33 @@ class VMState:
         self.max_call_depth = MAX_CALL_DEPTH
         self.lock = threading.RLock()
         self._context = HookContext(self)
+
+    def define(
+        self,
+        functions: Iterable[Code | ForeignFunction] = (),
+        methods: MethodRegistry | None = None,
+        removed: Iterable[str] = (),
+    ) -> None:
+        """Add or replace *functions*, take *methods* for the registry unless None, and remove the names *removed*.
+
+        Where a name that had a meaning may have another one now, compiled code that relies on it is dropped, and what
+        runs of it is left at its next safepoint. A new name had none that anything compiled could rely on.
+        """
+        changes = methods is not None
+        with self.lock:
+            for function in functions:
+                changes = changes or function.name in self.functions
+                self.functions[function.name] = function
+            for name in removed:
+                changes = True
+                del self.functions[name]
+            if methods is not None:
+                self.methods = methods
+            if changes:
+                self.meanings += 1
+                if self.tier is not None:
+                    self.tier.meanings_changed()
+                self.ask_attention()
 
     def ask_attention(self) -> None:
         """Make the run, if there is one, look at the hooks at its next safepoint."""
@@ -97,6 +128,7 @@ class VMState:
         self.attention = False
         if self.tier is not None:
             self.tier.clear_attention()
+        self._obeyed = self.meanings
         self.hooked = self.hooks.active
 
     @property
@@ -142,7 +174,7 @@ class VMState:
         memory, and host recursion through foreign functions that call back.
         """
         with self.lock:
-            saved = self.base, self.result, self.cursor, self.hooked
+            saved = self.base, self.result, self.cursor, self.hooked, self._obeyed
             bottom = len(self.records)
             suspension = None if self.tier is None else self.tier.suspend()
             self.base = len(self.records)
@@ -160,9 +192,9 @@ class VMState:
                 if suspension is not None and self.tier is not None:
                     self.tier.resume(suspension, self.records[bottom:])
                     del self.records[bottom:]
-                self.base, self.result, self.cursor, self.hooked = saved
-                # An inner run may have obeyed a switch that the outer one has not seen yet.
-                if self.hooked != self.hooks.active:
+                self.base, self.result, self.cursor, self.hooked, self._obeyed = saved
+                # An inner run may have obeyed a change that the outer one has not seen yet.
+                if self.hooked != self.hooks.active or self._obeyed != self.meanings:
                     self.ask_attention()
 
     def _host_failure(self, error: VMError) -> VMError:

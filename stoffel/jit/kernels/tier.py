@@ -114,6 +114,14 @@ class KernelTier:
         """The same for those that were wanted while none was made, and were not in the cache."""
         return tuple((code.name, entry) for code, entry in self._missed)
 
+    def forget_all(self) -> None:
+        """Have all kernels made anew: a name may mean something else. What is being made is not taken."""
+        for table in (self._calls, self._entries, self._jobs, self._outgrown, self._missed):
+            table.clear()
+        self._given_up.clear()
+        self._standing_aside.clear()
+        self._too_large.clear()
+
     # Sampling
 
     def sample(self, records: list[ActivationRecord], ticks: int) -> None:
@@ -430,7 +438,9 @@ class KernelTier:
     def _collect(self) -> None:
         """Take the kernels that are finished."""
         while self.builder.finished:
-            candidate = self._jobs.pop(self.builder.finished.popleft())
+            candidate = self._jobs.pop(self.builder.finished.popleft(), None)
+            if candidate is None:
+                continue
             self._install(candidate)
             code, entry = candidate.subject
             if entry is None:

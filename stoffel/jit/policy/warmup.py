@@ -82,6 +82,9 @@ class WarmUp:
     def clear_attention(self) -> None:
         """There is no compiled code to stop."""
 
+    def meanings_changed(self) -> None:
+        """There is no compiled code that relies on any."""
+
     def snapshot(self) -> list[ActivationRecord]:
         """Return no records: no compiled code is suspended."""
         return []
