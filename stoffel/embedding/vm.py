@@ -89,7 +89,21 @@ class VirtualMachine(TableAccess):
     def max_call_depth(self, depth: int) -> None:
         if type(depth) is not int or depth < 1:
             raise ValueError(f"max_call_depth must be an int of at least 1, not {depth!r}")
-        self._state.max_call_depth = depth
+        self._state.limit_depth(depth)
+
+    @property
+    def max_reentry(self) -> int:
+        """Runs that may be inside each other, when foreign functions call back, besides the first one.
+
+        One more fails with ``Re-entry depth exceeds N``; in a thread with a small stack N may be less.
+        """
+        return self._state.max_reentry
+
+    @max_reentry.setter
+    def max_reentry(self, depth: int) -> None:
+        if type(depth) is not int or depth < 0:
+            raise ValueError(f"max_reentry must be an int of at least 0, not {depth!r}")
+        self._state.max_reentry = depth
 
     @property
     def output(self) -> Callable[[str], None]:
@@ -307,14 +321,15 @@ class VirtualMachine(TableAccess):
             other._state = VMState(mine.write_line, mine.storage, ForeignObjects())
             other._state.machine = other
             other._engine.attach(other._state)
-            other._state.max_call_depth = mine.max_call_depth
+            other._state.limit_depth(mine.max_call_depth)
+            other._state.max_reentry = mine.max_reentry
             other._state.random_bytes = mine.random_bytes
             other._state.methods = mine.methods.copy()
             handles: dict[int, Object | Array] = {}
-            other._state.functions = {
-                name: function.for_another_machine(handles) if type(function) is Code else function
-                for name, function in mine.functions.items()
-            }
+            other._state.define(
+                function.for_another_machine(handles) if type(function) is Code else function
+                for function in mine.functions.values()
+            )
         return other
 
     # Hooks

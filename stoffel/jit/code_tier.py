@@ -38,7 +38,7 @@ from stoffel.errors import VMError
 from stoffel.isa.table import OperandKind
 from stoffel.jit.code_cache import Units
 from stoffel.jit.deoptimisation import REASONS, captured_by, is_of, private_closures, records_of, variable_at
-from stoffel.jit.host_stack import UNKNOWN, HostStack
+from stoffel.jit.host_stack import HostStack
 from stoffel.jit.kernels.outcomes import KernelLeft, Mismatch
 from stoffel.jit.policy import sampling_clock, thresholds
 from stoffel.jit.statistics import Statistics
@@ -46,6 +46,7 @@ from stoffel.model.code import NEVER, Code
 from stoffel.model.values import Closure, Value
 from stoffel.runtime.calls import find_in, leave, missing_upvalue
 from stoffel.runtime.frames import ActivationRecord, Captures
+from stoffel.runtime.host_stack import FRAMES_OF_COMPILED_CODE, RECURSION_LIMIT
 
 if TYPE_CHECKING:
     import os
@@ -65,8 +66,8 @@ class Left(BaseException):
 class Suspension(NamedTuple):
     """What is put aside while foreign code runs another program on a machine whose compiled code is suspended."""
 
-    boundary: FrameType | None
-    room: int
+    boundary: FrameType
+    run: object
     records: list[ActivationRecord]
     copies: list[list[Value]]
 
@@ -111,6 +112,7 @@ class CompiledTier:
         self._handovers: dict[Code, int] = {}
         self._again: dict[Code, int] = {}
         self._boundary: FrameType | None = None
+        self._run_in_progress: object = None
         self._stack = HostStack(state)
         self._override: list[ActivationRecord] | None = None
         if kernels == "eager":
@@ -219,20 +221,25 @@ class CompiledTier:
 
     def suspend(self) -> Suspension | None:
         """Put the records of suspended compiled frames on the machine's stack, for a run inside a foreign function."""
-        boundary, room = self._boundary, self._stack.room
-        self._stack.room = UNKNOWN
+        boundary = self._boundary
         if boundary is None:
-            return None if room == UNKNOWN else Suspension(None, room, [], [])
+            return None
         records = self.snapshot()
         self.state.records.extend(records)
         self._boundary = None
         self._override = None
-        return Suspension(boundary, room, records, [record.registers.copy() for record in records])
+        run = self._run_in_progress
+        RECURSION_LIMIT.lower_for(run)
+        # No more than is there: what is called back has as much as it would have in the interpreter.
+        RECURSION_LIMIT.raise_for(run, len(records))
+        return Suspension(boundary, run, records, [record.registers.copy() for record in records])
 
     def resume(self, suspension: Suspension, records: list[ActivationRecord]) -> None:
         """Take back what :meth:`suspend` put aside; registers that the inner run changed replace the frames' own."""
         self._boundary = suspension.boundary
-        self._stack.room = suspension.room
+        self._run_in_progress = suspension.run
+        RECURSION_LIMIT.lower_for(suspension.run)
+        RECURSION_LIMIT.raise_for(suspension.run, FRAMES_OF_COMPILED_CODE)
         for record, before in zip(suspension.records, suspension.copies, strict=True):
             if any(mine is not other for mine, other in zip(record.registers, before, strict=True)):
                 self._override = records
@@ -372,21 +379,29 @@ class CompiledTier:
             raise left.interruption
 
     def _room_for_kernels(self) -> int:
-        return self.state.max_call_depth - len(self.state.records) - 1
+        return self.state.compiled_depth - len(self.state.records) - 1
 
     def _run(self, unit: Unit, function: Callable[..., Value], room: int, arguments: list[Any]) -> Value:
         """Run a unit to its end; raises Left after the records have been rebuilt."""
         outer = self._boundary
         self._boundary = sys._getframe()
+        self._run_in_progress = run = object()
         self.statistics.runs += 1
         self._fresh = True
         try:
+            if unit.suspends:
+                RECURSION_LIMIT.raise_for(run, FRAMES_OF_COMPILED_CODE)
             result = function(room, *arguments)
         except VMError as error:
             self._locate(error)
             raise
+        except RecursionError as error:
+            self._leave_unmade_call(error)
+            raise
         finally:
             self._boundary = outer
+            if unit.suspends:
+                RECURSION_LIMIT.lower_for(run)
         if type(result) is Closure:
             result.shared = True
         return boxed(result, unit.result.mask) if is_raw(unit.result) else result
@@ -499,6 +514,19 @@ class CompiledTier:
         line = unit.line(frame.f_lineno)
         self._handed_over(unit, line)
         self._drop(frame, unit, line.sites[BEFORE], REASONS[HANDOVER])
+
+    def _leave_unmade_call(self, error: RecursionError) -> None:
+        """Leave before a call that compiled code itself found no room for on the host's stack, if that is the error."""
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        unit = None if trace is None else self.units.by_code.get(trace.tb_frame.f_code)
+        if trace is None or unit is None:
+            return
+        site = unit.line(trace.tb_lineno).sites.get(BEFORE)
+        if site is not None:
+            self._stack.used_up(len(self.state.records))
+            self._drop(trace.tb_frame, unit, site, REASONS[DEPTH])
 
     def _handed_over(self, unit: Unit, line: Line) -> None:
         code, index = unit.position(line.index)

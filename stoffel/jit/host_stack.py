@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-import sys
-from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 from stoffel.model.code import NEVER
+from stoffel.runtime.host_stack import FRAMES_OF_COMPILED_CODE, stack_of_thread
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
 
-RESERVE: Final = 60
-"""Host stack frames kept free for what compiled code calls."""
-UNKNOWN: Final = -1
+ROOM: Final = FRAMES_OF_COMPILED_CODE - 40
+"""Records that compiled code may stack up, the rest being for what it calls."""
+BYTES_OF_A_FRAME: Final = 2 << 10
+"""Bytes of the thread's stack that a compiled frame may use."""
 
 
 class HostStack:
-    """What one run may use. ``room`` is the number of compiled frames for which there is place, or UNKNOWN."""
+    """What the runs of one machine may use."""
 
     def __init__(self, state: VMState) -> None:
-        self.room = UNKNOWN
         self._state = state
         self._deep = NEVER
 
     def room_below(self) -> int:
         """Return how many records compiled code may stack up below the one that it starts with."""
-        if self.room == UNKNOWN:
-            depth = 0
-            frame: FrameType | None = sys._getframe()
-            while frame is not None:
-                depth += 1
-                frame = frame.f_back
-            self.room = max((sys.getrecursionlimit() - depth) // 2 - RESERVE, 0)
+        room = min(ROOM, stack_of_thread()[1] // BYTES_OF_A_FRAME // 2)
         state = self._state
-        return min(self.room, state.max_call_depth - len(state.records) - 1)
+        return min(room, state.compiled_depth - len(state.records) - 1)
 
     def used_up(self, depth: int) -> None:
         """Note that a recursion of *depth* records had no more room, and goes on in the interpreter."""

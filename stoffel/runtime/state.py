@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.errors import ErrorKind, VMError
-from stoffel.model.code import Code
+from stoffel.model.code import LARGE_FRAME, Code
 from stoffel.model.foreign import too_deep
 from stoffel.model.tables import ObjectStore
+from stoffel.runtime import calls
 from stoffel.runtime.hooks import HookContext, HookManager
+from stoffel.runtime.host_stack import FRAMES_OF_A_RUN, RECURSION_LIMIT, runs_on_stack
 from stoffel.runtime.resolution import MethodRegistry
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 MAX_CALL_DEPTH: Final = 250_000
 """Activation records that a run may stack up unless the machine is told otherwise."""
+MAX_REENTRY: Final = 200
+"""Runs inside each other, through foreign functions that call back, unless the machine is told otherwise."""
 
 
 class VMState:
@@ -39,14 +43,19 @@ class VMState:
     says whether the current run produces events, which changes at safepoints only; ``attention`` asks the run to look
     at the hooks at its next safepoint and may be set from any thread. ``lock`` is held during a run. ``machine`` is the
     VirtualMachine that this is the state of, for foreign functions that call back. ``functions`` and ``methods`` change
-    through :meth:`define` alone; ``meanings`` counts the changes after which a name may mean something else.
+    through :meth:`define` alone; ``changes`` counts what runs in progress must not go on without: names that may mean
+    something else, limits that are lower. ``compiled_depth`` is ``max_call_depth``, or less where the memory of frames
+    limits it: compiled code does not look at the size of each. ``nesting`` is the number of runs inside each other.
     """
 
     __slots__ = (
         "_context",
+        "_largest_frame",
         "_obeyed",
         "attention",
         "base",
+        "changes",
+        "compiled_depth",
         "cursor",
         "foreign_objects",
         "functions",
@@ -55,7 +64,8 @@ class VMState:
         "lock",
         "machine",
         "max_call_depth",
-        "meanings",
+        "max_reentry",
+        "nesting",
         "methods",
         "objects",
         "random_bytes",
@@ -78,14 +88,17 @@ class VMState:
         self.cursor: tuple[str, int] | None = None
         self.objects = ObjectStore()
         self.foreign_objects = foreign_objects
-        self.meanings = self._obeyed = 0
+        self.changes = self._obeyed = 0
         self.attention = False
         self.hooked = False
         self.hooks = HookManager(self.ask_attention)
         self.write_line = write_line
         self.storage = storage
         self.random_bytes: Callable[[int], bytes] = os.urandom
-        self.max_call_depth = MAX_CALL_DEPTH
+        self._largest_frame = self.compiled_depth = 0
+        self.limit_depth(MAX_CALL_DEPTH)
+        self.max_reentry = MAX_REENTRY
+        self.nesting = 0
         self.lock = threading.RLock()
         self._context = HookContext(self)
 
@@ -104,17 +117,33 @@ class VMState:
         with self.lock:
             for function in functions:
                 changes = changes or function.name in self.functions
+                if type(function) is Code:
+                    self._largest_frame = max(self._largest_frame, function.register_count)
                 self.functions[function.name] = function
             for name in removed:
                 changes = True
                 del self.functions[name]
             if methods is not None:
                 self.methods = methods
+            self.limit_depth(self.max_call_depth)
             if changes:
-                self.meanings += 1
                 if self.tier is not None:
                     self.tier.meanings_changed()
-                self.ask_attention()
+                self._changed()
+
+    def limit_depth(self, depth: int) -> None:
+        """Let runs, those in progress too, stack up *depth* activation records."""
+        self.max_call_depth = depth
+        large = self._largest_frame > LARGE_FRAME
+        compiled = min(depth, calls.REGISTER_BUDGET // self._largest_frame + 1) if large else depth
+        before, self.compiled_depth = self.compiled_depth, compiled
+        if compiled < before:
+            self._changed()
+
+    def _changed(self) -> None:
+        """Have every run in progress look at its next safepoint for what it relies on."""
+        self.changes += 1
+        self.ask_attention()
 
     def ask_attention(self) -> None:
         """Make the run, if there is one, look at the hooks at its next safepoint."""
@@ -128,7 +157,7 @@ class VMState:
         self.attention = False
         if self.tier is not None:
             self.tier.clear_attention()
-        self._obeyed = self.meanings
+        self._obeyed = self.changes
         self.hooked = self.hooks.active
 
     @property
@@ -174,11 +203,15 @@ class VMState:
         memory, and host recursion through foreign functions that call back.
         """
         with self.lock:
-            saved = self.base, self.result, self.cursor, self.hooked, self._obeyed
+            saved = self.base, self.result, self.cursor, self.hooked, self._obeyed, self.nesting
             bottom = len(self.records)
             suspension = None if self.tier is None else self.tier.suspend()
             self.base = len(self.records)
+            run = object()
             try:
+                if self.nesting:
+                    self._nest(run)
+                self.nesting += 1
                 yield
             except VMError as error:
                 self.locate(error)
@@ -192,10 +225,19 @@ class VMState:
                 if suspension is not None and self.tier is not None:
                     self.tier.resume(suspension, self.records[bottom:])
                     del self.records[bottom:]
-                self.base, self.result, self.cursor, self.hooked, self._obeyed = saved
+                self.base, self.result, self.cursor, self.hooked, self._obeyed, self.nesting = saved
+                if self.nesting:
+                    RECURSION_LIMIT.lower_for(run)
                 # An inner run may have obeyed a change that the outer one has not seen yet.
-                if self.hooked != self.hooks.active or self._obeyed != self.meanings:
+                if self.hooked != self.hooks.active or self._obeyed != self.changes:
                     self.ask_attention()
+
+    def _nest(self, run: object) -> None:
+        """Find place for one more run inside the others; raises VMError if there is none."""
+        most = min(self.max_reentry, runs_on_stack())
+        if self.nesting > most:
+            raise VMError(f"Re-entry depth exceeds {most}", ErrorKind.RUNTIME)
+        RECURSION_LIMIT.raise_for(run, FRAMES_OF_A_RUN)
 
     def _host_failure(self, error: VMError) -> VMError:
         self.locate(error)

@@ -75,11 +75,11 @@ def test_a_run_that_does_not_end_is_reported_as_a_hang() -> None:
 
 
 def test_a_difference_is_reduced_to_what_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    from stoffel.jit import code_cache
+    from stoffel.jit import unit_globals
     from stoffel.model import operations
 
     wrong = dict(operations.OPERATIONS, XOR=lambda left, right: left)
-    monkeypatch.setattr(code_cache, "OPERATIONS", wrong)
+    monkeypatch.setattr(unit_globals, "OPERATIONS", wrong)
     body = [("LDI", 1, 1.5), ("MOV", 3, 1), ("NOP",), ("LDI", 2, 4), ("XOR", 4, 0, 1), ("RET", 2)]
     case = _case(*body)
     difference = compare(case, [ALWAYS])

@@ -132,8 +132,8 @@ def test_every_registering_call_goes_through_the_one_door(monkeypatch: pytest.Mo
     named = {name for name in dir(VirtualMachine) if "register_" in name and not name.startswith("_")}
     assert named <= calls.keys() | others
     for name, call in calls.items():
-        before = machine.function_names(), machine.state.meanings
+        before = machine.function_names(), machine.state.changes
         defined.clear()
         call()
         assert defined, name
-        assert (machine.function_names(), machine.state.meanings) != before, name
+        assert (machine.function_names(), machine.state.changes) != before, name

@@ -105,15 +105,55 @@ def test_the_limit_holds_through_foreign_functions_that_call_back(machine: Make)
     assert vm.state.frames == []
 
 
-def test_the_hosts_recursion_limit_ends_calls_back_and_forth_with_an_error(machine: Make) -> None:
-    vm = machine("function ping()\n CALL pong\nend\nfunction fine()\n LDI r0, 1\nend")
+PING = "function ping()\n CALL pong\nend\nfunction fine()\n LDI r0, 1\nend"
+
+
+@pytest.mark.parametrize("most", [0, 1, 7, None])
+@pytest.mark.parametrize("host", [0, 100_000], ids=["usual limit", "high limit"])
+def test_calls_back_and_forth_end_in_an_error_whatever_the_hosts_limit(
+    machine: Make, host: int, most: int | None
+) -> None:
+    vm = machine(PING)
     vm.register_foreign_function("pong", lambda context: context.call("ping"))
+    if most is None:
+        most = vm.max_reentry
+        assert most == 200
+    vm.max_reentry = most
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(host, before))
+    try:
+        for _ in range(2):
+            error = failure(vm.execute, "ping")
+            text = "Foreign function pong failed: " * (most + 1) + f"Re-entry depth exceeds {most}"
+            assert told(error) == ("ForeignFunction", text)
+        assert sys.getrecursionlimit() == max(host, before)
+    finally:
+        sys.setrecursionlimit(before)
+    assert vm.state.frames == []
+    assert vm.clone().max_reentry == most
+    assert vm.execute("fine") == 1
+
+
+def test_the_hosts_own_frames_between_the_runs_end_at_the_hosts_limit(machine: Make) -> None:
+    vm = machine(PING)
+
+    def deeper(context: stoffel.ForeignContext, frames: int = 100) -> object:
+        return deeper(context, frames - 1) if frames else context.call("ping")
+
+    vm.register_foreign_function("pong", lambda context: deeper(context))
     error = failure(vm.execute, "ping")
     assert error.kind == "ForeignFunction"
     assert "Call depth exceeds " in str(error)
     assert str(error).endswith("the recursion limit of the host is reached")
     assert vm.state.frames == []
     assert vm.execute("fine") == 1
+
+
+@pytest.mark.parametrize("depth", [-1, True, 2.5, "9", None])
+def test_max_reentry_is_an_int_of_at_least_0(depth: object) -> None:
+    vm = VirtualMachine()
+    with pytest.raises(ValueError, match="max_reentry must be an int of at least 0"):
+        vm.max_reentry = depth  # type: ignore[assignment]
 
 
 def test_host_recursion_inside_a_nested_run_is_told_as_call_depth(machine: Make) -> None:

@@ -153,8 +153,9 @@ class Unit:
 
     ``entry`` is the index of the VM instruction it starts at, ``result`` what is known about what it returns,
     ``raw_arguments`` the integer kinds of the arguments it takes as plain ints, by position. ``calls`` is the number of
-    records that it must have room for to call VM functions, 0 if it calls none. ``polled`` are the constants that the
-    code object has in cells, in the order of its free variables.
+    records that it must have room for to call VM functions, 0 if it calls none; ``suspends`` says whether it makes any
+    call that may look at its records or run code of the host. ``polled`` are the constants that the code object has in
+    cells, in the order of its free variables.
     """
 
     __slots__ = (
@@ -169,6 +170,7 @@ class Unit:
         "polled",
         "raw_arguments",
         "result",
+        "suspends",
     )
 
     def __init__(
@@ -194,6 +196,7 @@ class Unit:
         self.arguments = arguments
         self.raw_arguments = raw_arguments
         self.calls = calls
+        self.suspends = calls > 0 or any(DURING in line.sites for line in lines)
         self.captured = captured
         self.polled = polled
 

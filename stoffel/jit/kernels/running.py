@@ -19,6 +19,7 @@ from stoffel.jit.kernels.memory import NOT_RUN, Memory
 from stoffel.jit.kernels.outcomes import KernelLeft, Mismatch
 from stoffel.model.values import Value
 from stoffel.runtime.frames import ActivationRecord
+from stoffel.runtime.host_stack import stack_of_thread
 from stoffel.runtime.interruptions import complete
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 NATIVE_STACK: Final = 1 << 20
 """Bytes of the host's stack that nested native calls may use: an eighth of what threads usually have."""
+STACK_TO_SPARE: Final = 20 << 10
+"""Bytes of a thread's stack that native calls leave free."""
+STACK_OF_HANDLERS: Final = 128 << 10
+"""The same where they may be interrupted by signal handlers."""
 WORK_PER_ARRAY: Final = 50
 """VM instructions that take as long in compiled code as making the header of an array that a kernel is given."""
 FUEL_PER_EXIT: Final = 8
@@ -62,6 +67,7 @@ class RunnableKernel:
         "loaded",
         "mismatches",
         "name",
+        "native_frame",
         "nesting",
         "result",
         "sites",
@@ -87,6 +93,7 @@ class RunnableKernel:
         if self.closures:
             # Upvalues, and the words of closures as they were bound, are kept for leaving.
             size += 8 * self.frame_words
+        self.native_frame = size
         self.nesting = max(NATIVE_STACK // size, 8) if self.depth == 0 else self.depth
         self.cached: bool = meta["cached"]
         self.entry: int | None = meta["entry"]
@@ -151,13 +158,19 @@ class Kernels:
                 state[buffer.FUEL] = fuel
                 state[buffer.USED] = fuel - buffer.FUEL_PER_SLICE
             state[buffer.DEPTH] = nesting
-            state[buffer.IS_MAIN] = threading.current_thread() is threading.main_thread()
+            is_main = threading.current_thread() is threading.main_thread()
+            state[buffer.IS_MAIN] = is_main
+            state[buffer.STACK] = stack_of_thread()[0] + (STACK_OF_HANDLERS if is_main else STACK_TO_SPARE)
+            state[buffer.NATIVE_FRAME] = kernel.native_frame
+            state[buffer.LEAST_DEPTH] = max(kernel.depth, min(nesting, 1))
             if outer is not None:
                 state[buffer.FLAG] = outer.flag
             self._running.add(memory)
             # Whoever asks after this line finds the memory among those running.
             state[buffer.ATTENTION] = self._attention
             kernel.function(memory.address)
+            if state[buffer.STATUS] == NOT_RUN:
+                raise Mismatch
         except BaseException as error:
             if state[buffer.STATUS] == NOT_RUN:
                 run.release_views()

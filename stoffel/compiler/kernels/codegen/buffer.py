@@ -34,7 +34,10 @@ from typing import Final
     ARENA,
     ARENA_END,
     CHUNKS,
-) = range(25)
+    STACK,
+    NATIVE_FRAME,
+    LEAST_DEPTH,
+) = range(28)
 """Words of the state buffer.
 
 STATUS: 0 if the kernel returned, 1 if it left. RESULT: what it returned; TAG: of what type that is, where a function
@@ -45,7 +48,8 @@ number of arrays created. CHAIN: first of the headers made by the kernel. BUDGET
 IS_MAIN: 1 in the thread that handles signals. DEPTH: native calls that may be nested. SLICE: fuel of a slice. MODE: 0
 to run, 1 to free what CHAIN and CHUNKS hold. REALLOC to FMOD: addresses of functions. FLAG: the compare flag for an
 entry in mid-function. ARENA to ARENA_END: memory for objects; CHUNKS: the last piece of it, whose first word is the one
-before.
+before. STACK: lowest address that native calls may use of the thread's stack; NATIVE_FRAME: bytes that one of them
+takes; LEAST_DEPTH: how many must fit, otherwise nothing is run.
 """
 
 VALUES: Final = 32

@@ -120,7 +120,15 @@ def _wrapper(main: Instance, entry: bool) -> str:
     writer.line("call void @release(ptr %S)")
     writer.line("ret void")
     writer.label(run)
-    arguments = ["ptr %S", f"i64 {writer.state(buffer.FUEL)}", f"i64 {writer.state(buffer.DEPTH)}"]
+    # The real stack decides how far native calls may nest.
+    here = writer.value(f"ptrtoint ptr {writer.value('call ptr @llvm.frameaddress.p0(i32 0)')} to i64")
+    free = writer.value(f"sub i64 {here}, {writer.state(buffer.STACK)}")
+    fitting = writer.value(f"sdiv i64 {free}, {writer.state(buffer.NATIVE_FRAME)}")
+    depth = writer.value(f"call i64 @llvm.smin.i64(i64 {fitting}, i64 {writer.state(buffer.DEPTH)})")
+    fits = writer.value(f"icmp sge i64 {depth}, {writer.state(buffer.LEAST_DEPTH)}")
+    writer.line(f"br i1 {fits}, label %fits, label %out")
+    writer.label("%fits")
+    arguments = ["ptr %S", f"i64 {writer.state(buffer.FUEL)}", f"i64 {depth}"]
     if not entry:
         for index, kind in enumerate(main.parameters):
             if kind.bank != NOWHERE:

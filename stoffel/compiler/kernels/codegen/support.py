@@ -315,6 +315,8 @@ declare {i64, i1} @llvm.uadd.with.overflow.i64(i64, i64)
 declare {i64, i1} @llvm.usub.with.overflow.i64(i64, i64)
 declare {i64, i1} @llvm.umul.with.overflow.i64(i64, i64)
 declare double @llvm.fabs.f64(double)
+declare i64 @llvm.smin.i64(i64, i64)
+declare ptr @llvm.frameaddress.p0(i32)
 
 !0 = !{!"branch_weights", i32 1, i32 100000}
 !1 = !{!"stoffel"}
