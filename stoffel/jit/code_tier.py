@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from stoffel.compiler.analysis.environment import LARGE, Signature
 from stoffel.compiler.analysis.facts import RAW, is_raw, kind_of
@@ -31,13 +31,22 @@ from stoffel.compiler.emission.deopt_points import (
     Site,
     Unit,
     boxed,
-    value_at,
 )
 from stoffel.compiler.refusal import Refusal
 from stoffel.errors import VMError
-from stoffel.isa.table import OperandKind
 from stoffel.jit.code_cache import Units
-from stoffel.jit.deoptimisation import REASONS, captured_by, is_of, private_closures, records_of, variable_at
+from stoffel.jit.deoptimisation import (
+    REASONS,
+    Suspension,
+    captured_by,
+    innermost,
+    is_of,
+    kinds_of_sources,
+    note_place,
+    private_closures,
+    records_of,
+    variable_at,
+)
 from stoffel.jit.host_stack import HostStack
 from stoffel.jit.kernels.outcomes import KernelLeft, Mismatch
 from stoffel.jit.policy import sampling_clock, thresholds
@@ -61,15 +70,6 @@ POLLS: Final = frozenset({AFTER, TAKEN, NEXT, ENTRY, LOOP})
 
 class Left(BaseException):
     """Compiled code was left: its records are on the machine's stack. Never seen outside this module."""
-
-
-class Suspension(NamedTuple):
-    """What is put aside while foreign code runs another program on a machine whose compiled code is suspended."""
-
-    boundary: FrameType
-    run: object
-    records: list[ActivationRecord]
-    copies: list[list[Value]]
 
 
 class CompiledTier:
@@ -229,7 +229,6 @@ class CompiledTier:
         self._boundary = None
         self._override = None
         run = self._run_in_progress
-        RECURSION_LIMIT.lower_for(run)
         # No more than is there: what is called back has as much as it would have in the interpreter.
         RECURSION_LIMIT.raise_for(run, len(records))
         return Suspension(boundary, run, records, [record.registers.copy() for record in records])
@@ -238,7 +237,6 @@ class CompiledTier:
         """Take back what :meth:`suspend` put aside; registers that the inner run changed replace the frames' own."""
         self._boundary = suspension.boundary
         self._run_in_progress = suspension.run
-        RECURSION_LIMIT.lower_for(suspension.run)
         RECURSION_LIMIT.raise_for(suspension.run, FRAMES_OF_COMPILED_CODE)
         for record, before in zip(suspension.records, suspension.copies, strict=True):
             if any(mine is not other for mine, other in zip(record.registers, before, strict=True)):
@@ -393,7 +391,7 @@ class CompiledTier:
                 RECURSION_LIMIT.raise_for(run, FRAMES_OF_COMPILED_CODE)
             result = function(room, *arguments)
         except VMError as error:
-            self._locate(error)
+            note_place(error, self.state.records, self.units.by_code)
             raise
         except RecursionError as error:
             self._leave_unmade_call(error)
@@ -517,14 +515,10 @@ class CompiledTier:
 
     def _leave_unmade_call(self, error: RecursionError) -> None:
         """Leave before a call that compiled code itself found no room for on the host's stack, if that is the error."""
-        trace = error.__traceback__
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        unit = None if trace is None else self.units.by_code.get(trace.tb_frame.f_code)
-        if trace is None or unit is None:
-            return
-        site = unit.line(trace.tb_lineno).sites.get(BEFORE)
-        if site is not None:
+        trace = innermost(error)
+        unit = self.units.by_code.get(trace.tb_frame.f_code)
+        site = None if unit is None else unit.line(trace.tb_lineno).sites.get(BEFORE)
+        if unit is not None and site is not None:
             self._stack.used_up(len(self.state.records))
             self._drop(trace.tb_frame, unit, site, REASONS[DEPTH])
 
@@ -555,12 +549,7 @@ class CompiledTier:
     def _missed(self, unit: Unit, line: Line, site: Site, frame: FrameType) -> None:
         """Learn from a guess that failed, and have the function compiled anew if that pays."""
         instruction = unit.layout.splice.instructions[line.index]
-        variables = frame.f_locals
-        kinds = []
-        for operand, value in zip(instruction.op.operands, instruction.operands, strict=True):
-            if operand.kind is OperandKind.SOURCE:
-                spot = site.spots[value]
-                kinds.append(kind_of(value_at(spot, variables)) if spot is not None else 0)
+        kinds = kinds_of_sources(instruction, site, frame)
         code, index = unit.position(line.index)
         feedback = self.units.feedback(code)
         feedback.miss(index, kinds)
@@ -605,18 +594,3 @@ class CompiledTier:
             if unit is not None:
                 yield frame, unit, unit.line(frame.f_lineno)
             frame = frame.f_back
-
-    def _locate(self, error: VMError) -> None:
-        """Note on *error* where compiled code raised it: the records below, then the frames of its traceback."""
-        if error.function is not None:
-            return
-        stack = [(frame.code.name, max(frame.next_instruction - 1, 0)) for frame in self.state.records]
-        trace = error.__traceback__
-        while trace is not None:
-            unit = self.units.by_code.get(trace.tb_frame.f_code)
-            if unit is not None:
-                stack.extend((code.name, index) for code, index in unit.positions(unit.line(trace.tb_lineno).index))
-            trace = trace.tb_next
-        if stack:
-            error.stack = tuple(stack)
-            error.function, error.instruction = stack[-1]

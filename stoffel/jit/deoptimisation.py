@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from types import CodeType, FrameType, TracebackType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from stoffel.compiler.analysis.facts import kind_of
 from stoffel.compiler.analysis.layout import FRAME_PARAMETERS
 from stoffel.compiler.emission import global_names
 from stoffel.compiler.emission.deopt_points import (
@@ -24,10 +25,13 @@ from stoffel.compiler.emission.deopt_points import (
     flag_at,
     value_at,
 )
+from stoffel.isa.table import OperandKind
 from stoffel.model.values import Closure, Value
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord, Captures
 
 if TYPE_CHECKING:
+    from stoffel.errors import VMError
+    from stoffel.isa.program import Instruction
     from stoffel.runtime.state import VMState
 
 
@@ -160,3 +164,47 @@ def private_closures(frame: ActivationRecord) -> list[Closure]:
                 item.shared = False
                 found.append(item)
     return found
+
+
+def kinds_of_sources(instruction: Instruction, site: Site, frame: FrameType) -> list[int]:
+    """Return the kinds of the values that an instruction at *site* reads, 0 where that is not known."""
+    kinds = []
+    for operand, value in zip(instruction.op.operands, instruction.operands, strict=True):
+        if operand.kind is OperandKind.SOURCE:
+            spot = site.spots[value]
+            kinds.append(kind_of(value_at(spot, frame.f_locals)) if spot is not None else 0)
+    return kinds
+
+
+def innermost(error: BaseException) -> TracebackType:
+    """Return where *error*, which has been raised, comes from."""
+    trace = error.__traceback__
+    assert trace is not None
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace
+
+
+def note_place(error: VMError, records: list[ActivationRecord], units: dict[CodeType, Unit]) -> None:
+    """Note on *error* where compiled code raised it: the records below, then the frames of its traceback."""
+    if error.function is not None:
+        return
+    stack = [(frame.code.name, max(frame.next_instruction - 1, 0)) for frame in records]
+    trace = error.__traceback__
+    while trace is not None:
+        unit = units.get(trace.tb_frame.f_code)
+        if unit is not None:
+            stack.extend((code.name, index) for code, index in unit.positions(unit.line(trace.tb_lineno).index))
+        trace = trace.tb_next
+    if stack:
+        error.stack = tuple(stack)
+        error.function, error.instruction = stack[-1]
+
+
+class Suspension(NamedTuple):
+    """What is put aside while foreign code runs another program on a machine whose compiled code is suspended."""
+
+    boundary: FrameType
+    run: object
+    records: list[ActivationRecord]
+    copies: list[list[Value]]

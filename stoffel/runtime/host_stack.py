@@ -33,16 +33,17 @@ class RecursionLimit:
         self._usual = 0
 
     def raise_for(self, run: object, frames: int) -> None:
-        """Raise it by *frames* for *run* until :meth:`lower_for` is called for it."""
+        """Raise it by *frames* for *run*, in all, until :meth:`lower_for` is called for it."""
         with self._lock:
             limit = sys.getrecursionlimit()
             if limit != self._usual + self._total:
                 # The host has set another one, for all that runs.
                 self._raised = dict.fromkeys(self._raised, 0)
                 self._usual, self._total = limit, 0
+            more = frames - self._raised.get(run, 0)
             self._raised[run] = frames
-            self._total += frames
-            sys.setrecursionlimit(limit + frames)
+            self._total += more
+            sys.setrecursionlimit(limit + more)
 
     def lower_for(self, run: object) -> None:
         """Take back what it was raised by for *run*, if it was."""
