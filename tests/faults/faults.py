@@ -501,7 +501,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "error located in the caller",
-        COMPILED,
+        REBUILDING,
         "error.function, error.instruction = stack[-1]",
         "error.function, error.instruction = stack[0]",
     ),
@@ -586,7 +586,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "an error in an inlined call is its caller's",
-        COMPILED,
+        REBUILDING,
         "for code, index in unit.positions(unit.line(trace.tb_lineno).index)",
         "for code, index in unit.positions(unit.line(trace.tb_lineno).index)[:1]",
     ),
