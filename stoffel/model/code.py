@@ -56,17 +56,21 @@ class Code:
         "parameters",
         "plain",
         "register_count",
+        "single",
         "source",
         "steps",
         "upvalue_names",
     )
 
     steps: list[Step]
-    """The bound instructions."""
+    """The bound instructions, with superinstructions."""
     counted: list[Step]
     """The same with back-edges that count, for machines that compile."""
-    bind: ClassVar[Callable[[Code, bool], list[Step]]]
-    """Binds the instructions of a function, with back-edges that count or without; ``runtime.steps`` gives it."""
+    single: list[Step]
+    """The same one by one, for who looks at each instruction."""
+    bind: ClassVar[Callable[[Code, bool, bool], list[Step]]]
+    """Binds the instructions of a function, with back-edges that count or without, and with superinstructions or
+    without; ``runtime.steps`` gives it."""
 
     def __init__(self, function: Function, *, keep_source: bool = True) -> None:
         """Bind *function*; raises VMError (kind Function or Runtime) if it does not verify.
@@ -90,9 +94,9 @@ class Code:
 
     def __getattr__(self, name: str) -> Any:
         # Reached only while the slot is empty: the first call binds, later ones read the slot directly.
-        if name not in ("steps", "counted"):
+        if name not in ("steps", "counted", "single"):
             raise AttributeError(name)
-        steps = Code.bind(self, name == "counted")
+        steps = Code.bind(self, name == "counted", name != "single")
         setattr(self, name, steps)
         return steps
 

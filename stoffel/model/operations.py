@@ -23,6 +23,9 @@ Operation = Callable[..., Value]
 _SHIFT_LIMIT: Final = (1 << 32) - 1
 """Largest shift amount that has a number of its own in error texts; a U64 amount above I64 reports it too."""
 
+_new_integer: Final = int.__new__
+"""Makes a value of any integer type of a number that is known to fit."""
+
 _NUMBERS: Final = frozenset({*INTEGER_KINDS, float})
 _ORDERED: Final = _NUMBERS | {str, bool}
 
@@ -42,7 +45,7 @@ def _fit(kind: type, result: int, name: str) -> Value:
     row = INTEGER_KINDS[kind]
     if not row.minimum <= result <= row.maximum:
         raise overflow(name)
-    return result if kind is int else int.__new__(kind, result)
+    return result if kind is int else _new_integer(kind, result)
 
 
 def _floats(left: Value, right: Value) -> tuple[float, float] | None:
@@ -153,7 +156,7 @@ def _bitwise(name: str, combine: Callable[[int, int], int]) -> Operation:
             if kind is bool or kind is int:
                 return combine(left, right)
             if kind in INTEGER_KINDS:
-                return int.__new__(kind, combine(left, right))
+                return _new_integer(kind, combine(left, right))
         raise type_error(name)
 
     operation.__name__ = operation.__qualname__ = f"bitwise_{name.lower()}"
@@ -175,7 +178,7 @@ def invert(operand: Value) -> Value:
     if row is None:
         raise type_error("NOT")
     result = ~int(operand) if row.signed else int(operand) ^ row.maximum
-    return result if kind is int else int.__new__(kind, result)
+    return result if kind is int else _new_integer(kind, result)
 
 
 def _shift_error(name: str, left: Value, right: Value) -> VMError:
@@ -190,27 +193,31 @@ def _shift_error(name: str, left: Value, right: Value) -> VMError:
     return VMError(f"Shift amount {amount} out of range in {name} operation", ErrorKind.VALUE)
 
 
+_WIDTHS: Final = {kind: (row.bits, row.maximum - row.minimum, row.maximum) for kind, row in INTEGER_KINDS.items()}
+"""Bits, mask and largest value, by integer type."""
+
+
 def shift_left(left: Value, right: Value) -> Value:
     """Shift left within the width; bits shifted out are lost, the sign bit may change."""
     kind = type(left)
-    row = INTEGER_KINDS.get(kind)
-    if row is None or kind is not type(right) or not 0 <= right < row.bits:
+    width = _WIDTHS.get(kind)
+    if width is None or kind is not type(right) or not 0 <= right < width[0]:
         raise _shift_error("SHL", left, right)
-    mask = row.maximum - row.minimum
+    _, mask, maximum = width
     result = (left << right) & mask
-    if result > row.maximum:
+    if result > maximum:
         result -= mask + 1
-    return result if kind is int else int.__new__(kind, result)
+    return result if kind is int else _new_integer(kind, result)
 
 
 def shift_right(left: Value, right: Value) -> Value:
     """Shift right: arithmetic for signed types, logical for unsigned ones."""
     kind = type(left)
-    row = INTEGER_KINDS.get(kind)
-    if row is None or kind is not type(right) or not 0 <= right < row.bits:
+    width = _WIDTHS.get(kind)
+    if width is None or kind is not type(right) or not 0 <= right < width[0]:
         raise _shift_error("SHR", left, right)
     result = left >> right
-    return result if kind is int else int.__new__(kind, result)
+    return result if kind is int else _new_integer(kind, result)
 
 
 def compare(left: Value, right: Value) -> int:

@@ -68,12 +68,13 @@ def run_hooked(state: VMState) -> None:
     base = state.base
     while len(frames) > base and not state.attention:
         frame = frames[-1]
-        for step in frame.cursor:
+        steps = frame.code.single
+        for _ in frame.cursor:
             index = frame.next_instruction - 1
             source = frame.code.source
             if source is None:
                 raise VMError(f"Instruction index {index} out of bounds")
-            target = _observed(state, frame, index, source[index], step)
+            target = _observed(state, frame, index, source[index], steps[index])
             if target is not None:
                 if target < 0:
                     break

@@ -27,6 +27,7 @@ from stoffel.model.operations import OPERATIONS, Operation
 from stoffel.model.values import Value
 from stoffel.runtime.calls import call_foreign, call_function, leave
 from stoffel.runtime.resolution import resolve
+from stoffel.runtime.superinstructions import fuse
 
 if TYPE_CHECKING:
     from stoffel.runtime.frames import ActivationRecord
@@ -259,7 +260,14 @@ def _call(name: str) -> Step:
 
 def _ret(source: int) -> Step:
     def step(registers: Registers, frame: ActivationRecord) -> int:
-        leave(frame, registers[source])
+        state = frame.state
+        frames = state.records
+        if state.hooked or len(frames) - 1 == state.base:
+            leave(frame, registers[source])
+        else:
+            # The commonest case of leaving, written out.
+            frames.pop()
+            frames[-1].registers[0] = registers[source]
         return SWITCH
 
     return step
@@ -303,13 +311,17 @@ BINDERS: Final[dict[str, Bind]] = complete(
 """For every instruction the function that makes its step from its operands."""
 
 
-def bind(code: Code, counting: bool) -> list[Step]:
-    """Return the steps of *code*; equal instructions share one step. If *counting*, back-edges add to the heat."""
+def bind(code: Code, counting: bool, fused: bool) -> list[Step]:
+    """Return the steps of *code*; equal instructions share one step.
+
+    If *counting*, back-edges add to the heat; if *fused*, superinstructions stand where their first instruction does.
+    """
     labels = code.function.labels
+    instructions = code.instructions()
     shared: dict[Any, Step] = {}
     steps: list[Step] = []
     calls: list[int] = []
-    for index, instruction in enumerate(code.instructions()):
+    for index, instruction in enumerate(instructions):
         row = instruction.op
         operands: tuple[Any, ...] = instruction.operands
         if row.flow is Flow.JUMP:
@@ -326,6 +338,8 @@ def bind(code: Code, counting: bool) -> list[Step]:
         if step is None:
             step = shared[key] = BINDERS[row.name](*operands)
         steps.append(step)
+    if fused:
+        fuse(instructions, labels, steps)
     return steps
 
 

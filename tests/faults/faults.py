@@ -45,6 +45,7 @@ TRANSLATOR = "stoffel/compiler/pipeline.py"
 COMPILED = "stoffel/jit/code_tier.py"
 REBUILDING = "stoffel/jit/deoptimisation.py"
 UNITS = "stoffel/jit/code_cache.py"
+SUPERINSTRUCTIONS = "stoffel/runtime/superinstructions.py"
 
 FAULTS: tuple[Fault, ...] = (
     # Facts
@@ -610,4 +611,27 @@ FAULTS: tuple[Fault, ...] = (
         "index) from None",
     ),
     Fault("callers keep a refused function inlined", UNITS, "pending.extend(self._hosts.get(item, ()))", "pass"),
+    # Superinstructions
+    Fault(
+        "an error after a fused compare is its own",
+        SUPERINSTRUCTIONS,
+        "at_compare = index + 2",
+        "at_compare = index + 1",
+    ),
+    Fault(
+        "an error of a fused sum is the constant's",
+        SUPERINSTRUCTIONS,
+        "at_operation = index + 2",
+        "at_operation = index + 1",
+    ),
+    Fault("any jump makes a condition", SUPERINSTRUCTIONS, "branch[1] != index + 4", "branch[1] == -1"),
+    Fault("a condition ends anywhere", SUPERINSTRUCTIONS, "labels[jump.operands[0]] != index + 5", "False"),
+    Fault("a condition in two registers", SUPERINSTRUCTIONS, "or first.operands[0] != second.operands[0]", ""),
+    Fault(
+        "a condition that is no Bool", SUPERINSTRUCTIONS, "any(type(value) is not bool for value in values)", "False"
+    ),
+    Fault("a register tested with itself", SUPERINSTRUCTIONS, "not bool or target == register", "not bool"),
+    Fault("a constant added to itself", SUPERINSTRUCTIONS, " or source == target", ""),
+    Fault("a fused sum wraps", SUPERINSTRUCTIONS, "I64_MIN <= result <= I64_MAX", "True"),
+    Fault("a fused jump back does not poll", SUPERINSTRUCTIONS, "if target > index else None", ""),
 )

@@ -47,9 +47,10 @@ def call_closure(state: VMState, closure: Value, *arguments: Value) -> None:
 
 
 def _current(state: VMState) -> ActivationRecord:
-    if len(state.frames) <= state.base:
+    frames = state.frames
+    if len(frames) <= state.base:
         raise VMError("No active activation record")
-    return state.frames[-1]
+    return frames[-1]
 
 
 @FAMILY.builtin("get_upvalue")

@@ -51,12 +51,13 @@ class Family:
 
             def call(state: VMState, arguments: list[Any]) -> Value:
                 given = len(arguments)
-                if given < minimum:
-                    raise CallbackError(row.too_few)
-                if given > declared and row.more != "taken like the last one":
-                    if row.more == "refused":
-                        raise CallbackError(row.too_many)
-                    arguments = arguments[:declared]
+                if given != declared:
+                    if given < minimum:
+                        raise CallbackError(row.too_few)
+                    if given > declared and row.more != "taken like the last one":
+                        if row.more == "refused":
+                            raise CallbackError(row.too_many)
+                        arguments = arguments[:declared]
                 return implementation(state, *arguments)
 
             self.add(name, call)
