@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.errors import ErrorKind, VMError
@@ -13,41 +13,79 @@ from stoffel.model.values import Array, Object, Value, check_value, value_of
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
 
-NESTING_LIMIT: Final = 100
-"""Levels of Python containers, or of tables, that are converted; a cycle is reported as too deep."""
+_CONTAINERS: Final = frozenset({list, tuple, dict, bytes, bytearray})
+"""Python's containers that become tables: lists and tuples arrays, dicts objects, bytes arrays of U8."""
 
 
-def to_value(state: VMState, item: object, what: str, depth: int = 0) -> Value:
-    """Return *item* as a machine value; lists and tuples become arrays, dicts objects, bytes arrays of U8.
+def to_value(state: VMState, item: object, what: str) -> Value:
+    """Return *item* as a machine value, containers all the way down.
 
-    Raises VMError (kind Message) naming *what* if that is not possible.
+    A container that occurs several times, in itself too, becomes one table; only bytes become a new one each time.
+    Raises VMError (kind Message) naming *what* for anything that is no machine value.
     """
-    kind = type(item)
-    if kind in (list, tuple, dict, bytes, bytearray):
-        if depth >= NESTING_LIMIT:
-            raise VMError(f"{what}: nested more than {NESTING_LIMIT} levels deep", ErrorKind.MESSAGE)
-        if isinstance(item, dict):
-            return to_object(state, item, what, depth + 1)
-        if isinstance(item, bytes | bytearray):
-            return state.objects.create_array([U8(byte) for byte in item])
-        if isinstance(item, list | tuple):
-            return to_array(state, item, what, depth + 1)
-    return check_value(item, what)
+    return _Conversion(state, what).convert(item)
 
 
-def to_array(state: VMState, items: Iterable[object], what: str = "element", depth: int = 0) -> Array:
-    """Return a new array of *items*, each converted."""
-    array = state.objects.create_array()
-    array.items = [to_value(state, item, what, depth) for item in items]
-    return array
-
-
-def to_object(state: VMState, fields: Mapping[Any, object], what: str = "field", depth: int = 0) -> Object:
-    """Return a new object with *fields*, keys and values converted, in their order."""
-    result = state.objects.create_object()
-    for key, item in fields.items():
-        tables.set_field(result, to_value(state, key, what, depth), to_value(state, item, what, depth))
+def to_array(state: VMState, items: Iterable[object], what: str = "element") -> Array:
+    """Return a new array of *items*, each converted as by :func:`to_value`."""
+    result: Array = _Conversion(state, what).convert(items if type(items) in (list, tuple) else list(items))
     return result
+
+
+def to_object(state: VMState, fields: Mapping[Any, object], what: str = "field") -> Object:
+    """Return a new object with *fields*, keys and values converted as by :func:`to_value`, in their order."""
+    result: Object = _Conversion(state, what).convert(fields if type(fields) is dict else dict(fields))
+    return result
+
+
+class _Conversion:
+    """One conversion of containers into tables; those that are being filled wait on a stack of our own."""
+
+    def __init__(self, state: VMState, what: str) -> None:
+        self._state = state
+        self._what = what
+        self._tables: dict[int, Array | Object] = {}
+        self._pending: list[tuple[Array | Object, Iterator[object], list[Value]]] = []
+
+    def convert(self, item: object) -> Value:
+        result = self._opened(item)
+        while self._pending:
+            table, rest, done = self._pending[-1]
+            depth = len(self._pending)
+            for inner in rest:
+                done.append(self._opened(inner))
+                if len(self._pending) != depth:
+                    # A table is filled before its later neighbours are made: ids count in the order of the text.
+                    break
+            else:
+                self._pending.pop()
+                if isinstance(table, Array):
+                    table.items = done
+                else:
+                    for key, value in zip(done[::2], done[1::2], strict=True):
+                        tables.set_field(table, key, value)
+        return result
+
+    def _opened(self, item: object) -> Value:
+        """Return the value of *item*; a new table is still to be filled."""
+        kind = type(item)
+        if kind not in _CONTAINERS:
+            return check_value(item, self._what)
+        if isinstance(item, bytes | bytearray):
+            return self._state.objects.create_array([U8(byte) for byte in item])
+        known = self._tables.get(id(item))
+        if known is not None:
+            return known
+        table: Array | Object
+        if isinstance(item, dict):
+            table = self._state.objects.create_object()
+            self._pending.append((table, (part for pair in item.items() for part in pair), []))
+        else:
+            assert isinstance(item, list | tuple)
+            table = self._state.objects.create_array()
+            self._pending.append((table, iter(item), []))
+        self._tables[id(item)] = table
+        return table
 
 
 def to_bytes(array: Value) -> bytes:
@@ -61,19 +99,35 @@ def to_bytes(array: Value) -> bytes:
     return bytes(items)
 
 
-def to_python(value: Value, depth: int = 0) -> Any:
+def to_python(value: Value) -> Any:
     """Return *value* with arrays as lists and objects as dicts, all the way down; scalars and handles as they are.
 
-    Raises VMError (kind Message) for tables nested too deeply, cycles included, and for keys that Python would merge.
+    A table that occurs several times, in itself too, becomes one list or dict. Raises VMError: of kind Message for keys
+    that Python would merge, of kind TableMemory for tables that are gone or too large to enumerate.
     """
-    if depth >= NESTING_LIMIT:
-        raise VMError(f"the table is nested more than {NESTING_LIMIT} levels deep", ErrorKind.MESSAGE)
-    if isinstance(value, Array):
-        return [to_python(item, depth + 1) for item in tables.elements(value)]
-    if isinstance(value, Object):
-        tables.require(value)
-        result = {value_of(key): to_python(item, depth + 1) for key, item in value.fields.items()}
-        if len(result) != len(value.fields):
+    made: dict[int, list[Any] | dict[Any, Any]] = {}
+    pending: list[Array | Object] = []
+
+    def opened(item: Value) -> Any:
+        if not isinstance(item, Array | Object):
+            return item
+        known = made.get(id(item))
+        if known is None:
+            known = made[id(item)] = [] if isinstance(item, Array) else {}
+            pending.append(item)
+        return known
+
+    result = opened(value)
+    while pending:
+        table = pending.pop()
+        container = made[id(table)]
+        if isinstance(table, Array):
+            assert isinstance(container, list)
+            container.extend(map(opened, tables.elements(table)))
+            continue
+        assert isinstance(container, dict)
+        tables.require(table)
+        container.update([(value_of(key), opened(item)) for key, item in table.fields.items()])
+        if len(container) != len(table.fields):
             raise VMError("the object has keys that are equal to Python, such as 1 and 1.0", ErrorKind.MESSAGE)
-        return result
-    return value
+    return result

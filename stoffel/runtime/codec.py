@@ -37,9 +37,8 @@ _COUNT: Final = Struct("<Q")
 MAXIMUM_ENTRIES: Final = 65_536
 """Elements or entries of one table that can be loaded."""
 MAXIMUM_BYTES: Final = 16 * 1024 * 1024
-"""Bytes of one string, and of a whole value, that can be loaded."""
-MAXIMUM_ENCODED: Final = 256 * 1024 * 1024
-"""Bytes that are written at most: tables that share parts can be exponentially larger in this form than in memory."""
+"""Bytes of one string, and of a whole value, that can be loaded. No value that takes more is written: tables that share
+parts can be exponentially larger in this form than in memory."""
 
 
 class CodecError(Exception):
@@ -64,8 +63,8 @@ def encode(value: Value) -> bytes:
                 pending.append((id(item), _open_table(out, item)))
                 break
             _encode_scalar(out, item)
-            if len(out) > MAXIMUM_ENCODED:
-                raise CodecError(f"the value takes more than {MAXIMUM_ENCODED} bytes")
+            if len(out) > MAXIMUM_BYTES:
+                raise CodecError(f"the value takes more than the {MAXIMUM_BYTES} bytes that can be loaded")
         else:
             pending.pop()
             active.discard(identity)

@@ -143,12 +143,12 @@ def test_nesting_is_limited_by_memory_only():
 
 
 def test_tables_that_share_parts_cannot_fill_the_memory(monkeypatch):
-    monkeypatch.setattr(codec, "MAXIMUM_ENCODED", 10_000)
+    monkeypatch.setattr(codec, "MAXIMUM_BYTES", 10_000)
     objects = ObjectStore()
     value = objects.create_array([1, 2])
     for _ in range(60):
         value = objects.create_array([value, value])
-    assert reason(encode, value) == "the value takes more than 10000 bytes"
+    assert reason(encode, value) == "the value takes more than the 10000 bytes that can be loaded"
 
 
 @pytest.mark.parametrize(
