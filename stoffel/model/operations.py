@@ -146,7 +146,11 @@ def modulo(left: Value, right: Value) -> Value:
         _refuse("MOD", left, right)
     if pair[1] == 0.0:
         raise VMError("Modulo by zero", ErrorKind.VALUE)
-    return math.nan if math.isinf(pair[0]) else math.fmod(*pair)
+    if math.isinf(pair[0]):
+        # As the C library does it, where Python raises: sign and payload of a NaN are the host's.
+        product = pair[0] * pair[1]
+        return product / product
+    return math.fmod(*pair)
 
 
 def _bitwise(name: str, combine: Callable[[int, int], int]) -> Operation:

@@ -14,6 +14,7 @@ from stoffel import VirtualMachine, VMError
 from stoffel.isa.program import Instruction
 from stoffel.model.values import Array, Closure, Object, value_of
 from stoffel.runtime.frames import ActivationRecord
+from tests.edges import bits_of
 from tests.limits import TimeUp, time_limit
 
 from .generators import Case
@@ -97,7 +98,7 @@ class _Describer:
     def value(self, value: Any) -> Any:
         kind = type(value)
         if kind is float:
-            return "nan" if value != value else ("float", repr(value))
+            return "float", repr(value), bits_of(value)
         if not isinstance(value, Object | Array | Closure):
             return kind.__name__, value
         number = self.numbers.get(id(value))
@@ -143,7 +144,7 @@ def _brief(value: Any) -> Any:
     """Return part of an event as plain data: tables by id, for these events are many."""
     kind = type(value)
     if kind is float:
-        return kind, repr(value)  # NaN, and the sign of zero
+        return kind, repr(value), bits_of(value)  # NaN, and the sign of zero
     if kind is Instruction:
         return value.name, *map(_brief, value.operands)
     if issubclass(kind, tuple):

@@ -6,6 +6,7 @@ from typing import Final
 
 from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.isa.table import ROWS, Flow, OperandKind
+from tests.edges import NAN
 
 BINARY: Final = tuple(
     row.name
@@ -37,7 +38,7 @@ FLOATS: Final = (
     5e-324,
     float("inf"),
     float("-inf"),
-    float("nan"),
+    NAN,
     1e16,
 )
 STRINGS: Final = ("", "a", "b", "x1", "é", "__type", "p0", "key")

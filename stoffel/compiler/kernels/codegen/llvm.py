@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, ParamSpec, TypeVar
 
+from stoffel.compiler.kernels.codegen import float_constants
 from stoffel.compiler.refusal import Refusal
 
 SPEED_LEVEL: Final = 2
@@ -75,6 +76,16 @@ class _Host:
             finally:
                 self._dispose_passes(passes)
                 passes.detach()
+
+    @contextmanager
+    def optimised(self, ir: str, context: Any, machine: Any) -> Iterator[Any]:
+        """Give the optimised module of *ir*."""
+        with self.llvm.parse_assembly(ir, context) as module:
+            module.triple = self.triple
+            module.data_layout = self.data_layout
+            module.verify()
+            self.optimise(module, machine)
+            yield module
 
     def _new_linker(self) -> Any:
         # JITLink, not RuntimeDyld: it takes one piece of memory for each module (RuntimeDyld's pieces may be too far
@@ -191,16 +202,13 @@ def _optimised(ir: str) -> Iterator[tuple[Any, Any]]:
     if "\0" in ir:
         raise Refusal("LLVM refuses the code: it holds a zero byte")
     try:
-        with (
-            host.target_machine() as machine,
-            llvm.create_context() as context,
-            llvm.parse_assembly(ir, context) as module,
-        ):
-            module.triple = host.triple
-            module.data_layout = host.data_layout
-            module.verify()
-            host.optimise(module, machine)
-            yield module, machine
+        with host.target_machine() as machine, llvm.create_context() as context:
+            with host.optimised(ir, context, machine) as module:
+                if not float_constants.may_fold(ir) or not float_constants.has_folded_nan(ir, str(module)):
+                    yield module, machine
+                    return
+            with host.optimised(float_constants.opaque(ir), context, machine) as module:
+                yield module, machine
     except (RuntimeError, UnicodeEncodeError) as error:
         raise Refusal(f"LLVM refuses the code: {_one_line(error)}") from None
 

@@ -29,9 +29,9 @@ from stoffel.compiler.kernels.analysis.types import (
     VariantKey,
     variant_code,
 )
-from stoffel.compiler.kernels.codegen import buffer, builtins, calls, operations
+from stoffel.compiler.kernels.codegen import buffer, builtins, calls, float_constants, operations
 from stoffel.compiler.kernels.codegen.llvm_writer import LLVM, Site, Writer
-from stoffel.compiler.kernels.codegen.support import SUPPORT, UNLIKELY, double
+from stoffel.compiler.kernels.codegen.support import SUPPORT, UNLIKELY
 
 _LABEL: Final = re.compile(r"label (%[\w.]+)")
 
@@ -97,7 +97,7 @@ def lower(family: Family, main: Instance, entry: bool) -> Kernel:
                 kernel.variant(key, cells)
     kernel.instructions = sum(len(instance.graph.instructions) for instance in family.instances)
     kernel.functions = [instance.code.name for instance in family.instances]
-    kernel.ir = "\n".join([*texts, _wrapper(main, entry), SUPPORT])
+    kernel.ir = "\n".join([float_constants.definitions(texts), *texts, _wrapper(main, entry), SUPPORT])
     return kernel
 
 
@@ -444,7 +444,8 @@ class FunctionLowering:
     def _constant(self, action: Action) -> None:
         bank = action.result.bank
         if bank == DOUBLE:
-            self.writer.store(bank, action.target, double(action.detail))
+            name = float_constants.name_of(action.detail)
+            self.writer.store(bank, action.target, self.writer.value(f"load double, ptr {name}"))
         elif bank == INTEGER:
             value = int(action.detail)
             self.writer.store(bank, action.target, str(value - (1 << 64) if value >= 1 << 63 else value))

@@ -18,7 +18,7 @@ from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.isa.table import ROWS, OperandKind
 from stoffel.jit.policy import thresholds
 from tests.compiler.kernels.programs import alike_in_a_process, counting
-from tests.edges import BOOLS, FLOATS, edges
+from tests.edges import BOOLS, FLOATS, bits_of, edges
 from tests.machines import loaded
 
 OPERATIONS = [row for row in ROWS if row.operation and row.operands[0].kind is OperandKind.TARGET]
@@ -61,7 +61,7 @@ def outcome(machine: VirtualMachine, *arguments: Any) -> Any:
         result = machine.execute("main", *arguments)
     except VMError as error:
         return error.kind, str(error), error.function, error.instruction, error.stack
-    return type(result), repr(result)
+    return type(result), bits_of(result) if type(result) is float else repr(result)
 
 
 def machine(jit: str) -> VirtualMachine:
@@ -150,5 +150,5 @@ def test_literals_keep_all_bits(value: Any) -> None:
     program = Program([Function("main", body, parameters=["n"], registers=4, labels={"again": 1})])
     kernels = VirtualMachine(jit="kernels")
     kernels.load(program)
-    assert outcome(kernels, 40) == (type(value), repr(value))
+    assert outcome(kernels, 40) == (type(value), bits_of(value) if type(value) is float else repr(value))
     assert [one["runs"] for one in kernels.jit_statistics()["functions"]["main"]["kernels"]] == [1]
