@@ -71,6 +71,7 @@ class VMState:
         "random_bytes",
         "records",
         "result",
+        "runs",
         "storage",
         "tier",
         "write_line",
@@ -84,6 +85,7 @@ class VMState:
         self.records: list[ActivationRecord] = []
         self.tier: CompiledTier | WarmUp | None = None
         self.base = 0
+        self.runs: list[tuple[int, int]] = []
         self.result: Value = None
         self.cursor: tuple[str, int] | None = None
         self.objects = ObjectStore()
@@ -208,10 +210,12 @@ class VMState:
             suspension = None if self.tier is None else self.tier.suspend()
             self.base = len(self.records)
             run = object()
+            depth = len(self.runs)
             try:
                 if self.nesting:
                     self._nest(run)
                 self.nesting += 1
+                self.runs.append((self.base, threading.get_ident()))
                 yield
             except VMError as error:
                 self.locate(error)
@@ -221,6 +225,7 @@ class VMState:
             except MemoryError as error:
                 raise self._host_failure(VMError("Out of memory", ErrorKind.RUNTIME)) from error
             finally:
+                del self.runs[depth:]
                 del self.records[self.base :]
                 if suspension is not None and self.tier is not None:
                     self.tier.resume(suspension, self.records[bottom:])

@@ -118,19 +118,22 @@ class RunnableKernel:
 
 
 class Kernels:
-    """Runs the kernels of one machine. ``every`` makes them leave soon: shows that leaving is exact."""
+    """Runs the kernels of one machine. ``every`` makes them leave soon: shows that leaving is exact.
+
+    ``running`` has the kernel in progress, if there is one, by its memory.
+    """
 
     def __init__(self, state: VMState) -> None:
         self.state = state
         self._attention = 0
         self.every = 0
         self._pool: list[Memory] = []
-        self._running: set[Memory] = set()
+        self.running: dict[Memory, RunnableKernel] = {}
 
     def ask_attention(self, wanted: bool) -> None:
         """Make a kernel that runs leave at its next poll; may be called from any thread."""
         self._attention = int(wanted)
-        for memory in self._running.copy():
+        for memory in self.running.copy():
             memory.state[buffer.ATTENTION] = int(wanted)
 
     def run(
@@ -165,7 +168,7 @@ class Kernels:
             state[buffer.LEAST_DEPTH] = max(kernel.depth, min(nesting, 1))
             if outer is not None:
                 state[buffer.FLAG] = outer.flag
-            self._running.add(memory)
+            self.running[memory] = kernel
             # Whoever asks after this line finds the memory among those running.
             state[buffer.ATTENTION] = self._attention
             kernel.function(memory.address)
@@ -174,7 +177,7 @@ class Kernels:
         except BaseException as error:
             if state[buffer.STATUS] == NOT_RUN:
                 run.release_views()
-                self._running.discard(memory)
+                self.running.pop(memory, None)
                 self._pool.append(memory)
                 if isinstance(error, (Mismatch, RecursionError)):
                     kernel.mismatches += 1
@@ -206,7 +209,7 @@ class Kernels:
         kernel, memory = run.kernel, run.memory
         state = memory.state
         if not run.taken:
-            self._running.discard(memory)
+            self.running.pop(memory, None)
             created = state[buffer.CREATED]
             if created:
                 if run.ids is None:

@@ -1,0 +1,1 @@
+"""Where the time of a program goes: sampled stacks of VM calls in every tier, exact counts, coverage, and their reports."""
