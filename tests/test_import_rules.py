@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "stoffel"
 
 # Package -> the packages below it, which are all of ours that it may import.
-LAYERS = ("version", "errors", "notices", "isa", "model", "runtime", "compiler", "jit", "embedding", "cli")
+LAYERS = ("version", "errors", "notices", "isa", "model", "runtime", "compiler", "jit", "profiling", "embedding", "cli")
 MAY_IMPORT = {
     "version": (),
     "errors": (),
@@ -25,7 +25,8 @@ MAY_IMPORT = {
     "runtime": ("errors", "notices", "isa", "model"),
     "compiler": ("errors", "notices", "isa", "model"),
     "jit": ("errors", "notices", "isa", "model", "runtime", "compiler"),
-    "embedding": ("errors", "notices", "isa", "model", "runtime", "compiler", "jit"),
+    "profiling": LAYERS[:8],
+    "embedding": LAYERS[1:9],
     "highlighting": ("isa",),
     "cli": LAYERS[:-1],
     "__main__": ("cli",),

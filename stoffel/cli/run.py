@@ -32,7 +32,7 @@ MODE_VARIABLE: Final = "STOFFEL_JIT"
 _LISTED: Final = 20
 
 
-class _Stdout:
+class Stdout:
     """The sink of a plain run: standard output, where lines appear as they are printed.
 
     *gone* is the error that says that the reader went away: the machine makes an ordinary error of it, the command
@@ -54,7 +54,7 @@ class _Stdout:
             raise OSError(error.strerror or str(error)) from None
 
 
-class _Collected:
+class Collected:
     """The sink of a ``--json`` run: keeps the text."""
 
     def __init__(self) -> None:
@@ -92,8 +92,8 @@ def run(parsed: Parsed) -> int:
     program = decode(source)
     if not program.functions:
         raise LoadError("the program has no functions", category="data", path=program_name(path))
-    collected = _Collected() if "--json" in options else None
-    sink = collected or _Stdout()
+    collected = Collected() if "--json" in options else None
+    sink = collected or Stdout()
     machine = VirtualMachine(
         jit=chosen_mode(options),
         output=sink,
@@ -185,7 +185,7 @@ def _complain_statistics(machine: VirtualMachine, options: dict[str, str]) -> No
     report.complain(*statistics_lines(machine.jit_statistics()))
 
 
-def _put_json(collected: _Collected, result: Any, error: VMError | None, statistics: dict[str, Any] | None) -> None:
+def _put_json(collected: Collected, result: Any, error: VMError | None, statistics: dict[str, Any] | None) -> None:
     import json
 
     from stoffel.model.text import diagnostic

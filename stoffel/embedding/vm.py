@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from stoffel.embedding import conversion
 from stoffel.embedding.engine import Engine, ModeName
@@ -23,6 +23,9 @@ from stoffel.runtime.frames import ActivationRecord
 from stoffel.runtime.hooks import Callback, HookContext, Predicate
 from stoffel.runtime.output import open_sink
 from stoffel.runtime.state import VMState
+
+if TYPE_CHECKING:
+    from stoffel.profiling.profile import Profile
 
 Kind = TypeVar("Kind")
 Seen = TypeVar("Seen", bound=Event)
@@ -133,6 +136,17 @@ class VirtualMachine(TableAccess):
         index stand apart, too); for the machine the deoptimisations by reason.
         """
         return self._engine.statistics(self._state)
+
+    def profile(self, *, exact: bool = False, rate: float = 100) -> AbstractContextManager[Profile]:
+        """Return a context manager that profiles the runs of this machine, and gives the profile that grows meanwhile.
+
+        A thread looks at the machine *rate* times a second, in whatever tier it runs, and weighs what it sees by
+        processor time. *exact* also counts every instruction and call: the machine runs in the interpreter then.
+        Entering raises ValueError for a rate above 1000 or not above 0, and with *exact* RuntimeError during a run.
+        """
+        from stoffel.profiling.profiler import profiled
+
+        return profiled(self._state, _RUNS, self.jit_statistics, exact=exact, rate=rate)
 
     # Registration
 
@@ -368,3 +382,7 @@ class VirtualMachine(TableAccess):
     def unregister_hook(self, identity: int) -> bool:
         """Remove a hook; return whether it existed."""
         return self._state.hooks.unregister(identity)
+
+
+_RUNS: Final = (VirtualMachine.execute_with_args.__code__, VirtualMachine.call.__code__)
+"""What starts the runs of a machine: a profile finds them on the stack of Python frames."""

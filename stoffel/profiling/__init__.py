@@ -1,1 +1,1 @@
-"""Where the time of a program goes: sampled stacks of VM calls in every tier, exact counts, coverage, and their reports."""
+"""Where the time of a program goes: sampled stacks of calls in every tier, exact counts, and their reports."""

@@ -6,6 +6,7 @@ import gzip
 import json
 import marshal
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.profiling.stacks import FOREIGN, ROOT, Frame
@@ -20,7 +21,7 @@ _SCHEMA: Final = "https://www.speedscope.app/file-format-schema.json"
 
 
 def folded(profile: Profile) -> bytes:
-    """Return one line for each stack: calls separated by semicolons, and microseconds (Brendan Gregg's flamegraph.pl)."""
+    """Return one line for each stack: its calls, separated by semicolons, and microseconds; for flamegraph.pl."""
     frames = profile.stacks.frames
     lines = []
     for path, seconds, _ in profile.stacks.leaves():
@@ -83,7 +84,7 @@ def pstats(profile: Profile) -> bytes:
             row[0] += samples
             row[2] += seconds
         rows[stack[-1]][1] += seconds
-        for caller, frame in set(zip(stack, stack[1:], strict=False)):
+        for caller, frame in set(pairwise(stack)):
             found = rows[frame][3].setdefault(caller, [0, 0.0, 0.0])
             found[0] += samples
             found[1] += seconds if frame == stack[-1] else 0.0

@@ -46,7 +46,7 @@ def _data(profile: Profile) -> dict[str, Any]:
         "listings": {name: lines for name in listed if (lines := _listing(profile, name))},
         "left": profile.statistics.get("deoptimisations", {}),
         "kernels": [
-            [name, kernel["entry"], kernel["runs"], kernel["left"], kernel["instructions_run"]]
+            [name, kernel["entry"], kernel["functions"][1:], kernel["runs"], kernel["left"], kernel["instructions_run"]]
             for name, found in profile.statistics.get("functions", {}).items()
             for kernel in found["kernels"]
             if kernel["runs"]
@@ -56,6 +56,6 @@ def _data(profile: Profile) -> dict[str, Any]:
 
 def _listing(profile: Profile, function: str) -> list[list[Any]]:
     return [
-        [line.index, line.line, line.text, line.self_seconds, line.total_seconds, line.count]
+        [line.instruction, line.line, line.text, line.self_seconds, line.total_seconds, line.executions]
         for line in profile.lines(function)
     ]

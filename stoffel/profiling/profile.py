@@ -1,9 +1,10 @@
-"""What a profile shows: functions, loops, calls and single instructions with their time, from the stacks that were seen."""
+"""What a profile shows: functions, loops, calls and instructions with their time, from the stacks that were seen."""
 
 from __future__ import annotations
 
 import os
 from collections import defaultdict
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from stoffel.isa.table import Flow
@@ -20,8 +21,8 @@ LISTED: Final = 5000
 class FunctionTime(NamedTuple):
     """The time of one function, in seconds of processor time.
 
-    ``tier`` is the fastest in which it ran. ``calls`` and ``instructions`` (executed in it, without those of what it calls)
-    are None where they were not counted. ``by_tier`` has the part of ``self_seconds`` of each tier. ``compile_seconds``
+    ``tier`` is the fastest in which it ran. ``calls`` and ``instructions`` (executed in it, without what it calls) are
+    None where they were not counted. ``by_tier`` has the part of ``self_seconds`` of each tier. ``compile_seconds``
     is what its translations took, ``kernel_seconds`` what its kernels took to make, most of it in another thread.
     """
 
@@ -37,7 +38,7 @@ class FunctionTime(NamedTuple):
 
 
 class LoopTime(NamedTuple):
-    """The time of one loop: from the instruction *first* to the jump back at *last*, and their source lines if known."""
+    """The time of one loop: from the instruction *first* to the jump back at *last*; their source lines, if known."""
 
     function: str
     first: int
@@ -49,14 +50,14 @@ class LoopTime(NamedTuple):
 
 
 class LineTime(NamedTuple):
-    """The time of one instruction, alone and with what it calls; ``count`` is how often it ran, None if not counted."""
+    """The time of one instruction, alone and with what it calls; ``executions`` is None if they were not counted."""
 
-    index: int
+    instruction: int
     line: int | None
     text: str
     self_seconds: float
     total_seconds: float
-    count: int | None
+    executions: int | None
 
 
 class Profile:
@@ -156,9 +157,9 @@ class Profile:
         frames = self.stacks.frames
         for path, seconds, _ in self.stacks.leaves():
             names = [frames[node].function for node in path]
-            for edge in set(zip(names, names[1:], strict=False)):
+            for edge in set(pairwise(names)):
                 found[edge] += seconds
-        return sorted(((*edge, seconds) for edge, seconds in found.items()), key=lambda item: -item[2])
+        return sorted(((*edge, seconds) for edge, seconds in found.items()), key=lambda item: (-item[2], item))
 
     def lines(self, function: str) -> list[LineTime]:
         """Return the instructions of a VM function with their time, of a very long one :data:`LISTED` of them."""
@@ -223,7 +224,7 @@ class Profile:
                 {"function": row.name, **line._asdict()}
                 for row in functions
                 for line in self.lines(row.name)
-                if line.total_seconds or line.count
+                if line.total_seconds or line.executions
             ],
             "kernels": [
                 {"function": name, **kernel}

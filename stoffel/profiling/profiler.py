@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +28,17 @@ def profiled(
         raise ValueError(f"the rate of a profile is more than 0 and at most 1000 samples a second, not {rate!r}")
     sampler = Sampler(state, boundaries, rate)
     profile = Profile(state, sampler.stacks, rate)
-    sampler.start()
-    try:
-        yield profile
-    finally:
-        sampler.stop()
-        profile.statistics = statistics()
+    with ExitStack() as closing:
+        if exact:
+            from stoffel.profiling.counting import counted
+
+            steps = closing.enter_context(counted(state))
+            profile.counts = {name: found.counts for name, found in steps.items()}
+        sampler.start()
+        try:
+            yield profile
+        finally:
+            sampler.stop()
+            profile.statistics = statistics()
+            if exact:
+                profile.calls = {name: found.calls for name, found in steps.items()}

@@ -10,12 +10,12 @@ from array import array
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-MOST_NODES: Final = 100_000
+MOST_NODES: Final = 40_000
 """Different stacks that are told apart: about 200 bytes each."""
-MOST_PLACES: Final = 100_000
+MOST_PLACES: Final = 40_000
 """Different pairs of a stack and an instruction that are told apart."""
 MOST_TURNS: Final = 1 << 20
-"""Changes from one stack to another whose order is kept: 12 bytes each, and an hour of samples has fewer."""
+"""Changes from one stack to another whose order is kept: 16 bytes each, and an hour of samples has fewer."""
 
 
 class Tier(NamedTuple):
@@ -63,8 +63,8 @@ class Stacks:
     """A tree of calls. Node 0 is its root; ``parents`` and ``frames`` say what each other node is called from and is.
 
     ``seconds`` and ``samples`` are what was seen with the node's call innermost. ``places`` are the seconds and samples
-    of an innermost call by node and instruction, ``inside`` those of an instruction with all that it calls, by frame and
-    instruction. ``turns`` are the nodes in the order in which they were seen, ``turn_seconds`` for how long each.
+    of an innermost call by node and instruction, ``inside`` the seconds of an instruction with all that it calls, by
+    frame and instruction. ``turns`` are the nodes in the order in which they were seen, ``turn_seconds`` for how long each.
     """
 
     def __init__(self) -> None:
@@ -81,8 +81,7 @@ class Stacks:
     def add(self, stack: Sequence[Place], seconds: float) -> None:
         """Note that *stack*, outermost call first, was seen, and stands for so many seconds."""
         node = ROOT
-        index = -1
-        for frame, index in stack:
+        for frame, _ in stack:
             child = self._children.get((node, frame))
             if child is None:
                 if len(self.frames) >= MOST_NODES:
@@ -98,6 +97,7 @@ class Stacks:
         for place in set(stack):
             if place in self.inside or len(self.inside) < MOST_PLACES:
                 self.inside[place] = self.inside.get(place, 0.0) + seconds
+        index = stack[-1][1]
         found = self.places.get((node, index))
         if found is not None:
             found[0] += seconds

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Container, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from stoffel.profiling.stacks import CODE_OBJECT, COMPILER, FOREIGN, INTERPRETER, KERNEL, Frame
+from stoffel.profiling.stacks import CODE_OBJECT, COMPILER, FOREIGN, INTERPRETER, KERNEL, TIERS, Tier
 
 if TYPE_CHECKING:
     from stoffel.profiling.profile import Profile
@@ -87,9 +88,7 @@ def _loops(profile: Profile, whole: float) -> list[str]:
         place = f"instructions {loop.first} to {loop.last}"
         if loop.first_line is not None:
             place += f", lines {loop.first_line} to {loop.last_line}"
-        rows.append(
-            [_share(loop.self_seconds, whole), _share(loop.total_seconds, whole), shown(loop.function), place]
-        )
+        rows.append([_share(loop.self_seconds, whole), _share(loop.total_seconds, whole), shown(loop.function), place])
     if not rows:
         return []
     return table([["self", "total", "function", ""], *rows], left=(2, 3)) + _more(len(found), "loops")
@@ -98,48 +97,53 @@ def _loops(profile: Profile, whole: float) -> list[str]:
 def _tree(profile: Profile, whole: float, paint: _Paint) -> Iterator[str]:
     """Yield the tree of calls; a function that is called again within itself is where it was first."""
     frames = profile.stacks.frames
-    totals: dict[tuple[Frame, ...], float] = {}
+    totals: defaultdict[tuple[str, ...], float] = defaultdict(float)
+    tiers: defaultdict[tuple[str, ...], dict[Tier, float]] = defaultdict(dict)
     for path, seconds, _ in profile.stacks.leaves():
-        calls: list[Frame] = []
-        seen: set[tuple[Frame, ...]] = set()
+        calls: list[str] = []
+        seen: dict[tuple[str, ...], Tier] = {}
         for node in path:
-            frame = frames[node]
-            again = next((at for at, other in enumerate(calls) if other.function == frame.function), None)
-            if again is not None:
-                del calls[again + 1 :]
-                continue
-            calls.append(frame)
-            seen.add(tuple(calls))
-        for item in seen:
-            totals[item] = totals.get(item, 0.0) + seconds
-    children: dict[tuple[Frame, ...], list[tuple[Frame, ...]]] = {}
+            name, tier = frames[node]
+            if name in calls:
+                del calls[calls.index(name) + 1 :]
+            else:
+                calls.append(name)
+            seen[tuple(calls)] = tier
+        for item, tier in seen.items():
+            totals[item] += seconds
+            tiers[item][tier] = tiers[item].get(tier, 0.0) + seconds
+    children: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
     for item, seconds in totals.items():
         if seconds >= LEAST_SHARE * whole:
             children.setdefault(item[:-1], []).append(item)
-    pending = sorted(children.get((), ()), key=totals.__getitem__)
+
+    def next_ones(item: tuple[str, ...]) -> list[tuple[str, ...]]:
+        return sorted(children.get(item, ()), key=lambda call: -totals[call])[::-1]
+
+    pending = next_ones(())
     for _ in range(2 * MOST_ROWS):
         if not pending:
             return
         item = pending.pop()
-        frame = item[-1]
-        name = paint(shown(frame.function), frame.tier.name)
-        suffix = frame.tier.suffix.strip("_")
-        yield f"  {_share(totals[item], whole):>6}  {'  ' * (len(item) - 1)}{name}  {suffix}".rstrip()
-        pending.extend(sorted(children.get(item, ()), key=totals.__getitem__))
+        most = max(tiers[item], key=tiers[item].__getitem__)
+        marks = " ".join(tier.suffix.strip("_") for tier in TIERS if tier in tiers[item])
+        name = paint(shown(item[-1]), most.name)
+        yield f"  {_share(totals[item], whole):>6}  {'  ' * (len(item) - 1)}{name}  {marks}".rstrip()
+        pending.extend(next_ones(item))
     if pending:
         yield f"  ... and {len(pending)} more"
 
 
 def _kernels(profile: Profile) -> list[str]:
-    rows = [["function", "entered at", "runs", "left", "instructions"]]
+    rows = [["function", "entered at", "with", "runs", "left", "instructions"]]
     for name, found in profile.statistics.get("functions", {}).items():
         for kernel in found["kernels"]:
             if kernel["runs"]:
                 entry = "its call" if kernel["entry"] is None else f"instruction {kernel['entry']}"
-                rows.append(
-                    [shown(name), entry, str(kernel["runs"]), str(kernel["left"]), str(kernel["instructions_run"])]
-                )
-    return table(rows, left=(0, 1)) if len(rows) > 1 else []
+                within = ", ".join(map(shown, kernel["functions"][1:]))
+                numbers = (kernel["runs"], kernel["left"], kernel["instructions_run"])
+                rows.append([shown(name), entry, within, *map(str, numbers)])
+    return table(rows, left=(0, 1, 2)) if len(rows) > 1 else []
 
 
 def _left(profile: Profile) -> list[str]:

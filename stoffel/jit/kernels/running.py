@@ -45,7 +45,8 @@ a value can need a place on the stack, twice if it is also kept for leaving."""
 class RunnableKernel:
     """A kernel in memory, bound to one machine.
 
-    ``values`` and ``result`` are codes of types; ``closures`` has function and upvalues of each kind of closure;
+    ``functions`` are the names of those in it, its own first. ``values`` and ``result`` are codes of types; ``closures``
+    has function and upvalues of each kind of closure;
     ``depth`` is 0 if native calls can nest without a bound. ``entry`` is the instruction at which it takes over a
     record, None if it runs calls; ``expects`` the classes of all values then, None if those that are not read do not
     matter. ``work`` is the fuel used so far, about one unit for each VM instruction; ``left`` counts runs that ended in
@@ -63,6 +64,7 @@ class RunnableKernel:
         "expects",
         "frame_words",
         "function",
+        "functions",
         "left",
         "loaded",
         "mismatches",
@@ -85,6 +87,7 @@ class RunnableKernel:
         self.tags: list[str] = meta["tags"]
         self.constants: list[str] = meta["constants"]
         self.closures = [variant_of(code)[0] for code in meta["closures"]]
+        self.functions: list[str] = list(dict.fromkeys([name, *meta["functions"]]))
         self.closure_words = buffer.UPVALUES + max((len(upvalues) for _, upvalues in self.closures), default=0)
         self.depth: int = meta["depth"]
         self.sites = sites
@@ -107,6 +110,7 @@ class RunnableKernel:
         """Return what it is and did, as plain data."""
         return {
             "entry": self.entry,
+            "functions": self.functions,
             "types": self.values,
             "result": self.result,
             "cached": self.cached,

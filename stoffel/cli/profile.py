@@ -1,0 +1,176 @@
+"""``stoffel profile``: run a program and show where its time goes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from stoffel.cli import report, status
+from stoffel.cli.arguments import SYNTAX, parse_argument
+from stoffel.cli.cache import CACHE, directory
+from stoffel.cli.files import check_output, decode, program_name, read_source
+from stoffel.cli.options import Command, Option, Parsed, UsageError
+from stoffel.cli.run import DEFAULT_ENTRY, Collected, Stdout, hints, store_path
+from stoffel.embedding.engine import MODES, mode_named
+from stoffel.errors import LoadError, SaveError, VMError
+
+if TYPE_CHECKING:
+    from stoffel.profiling.profile import Profile
+
+DEFAULT_MODE: Final = "auto"
+DEFAULT_RATE: Final = "100"
+
+
+def run(parsed: Parsed) -> int:
+    """Run the program, print its result and its profile; returns the exit status."""
+    from stoffel.embedding.vm import VirtualMachine
+    from stoffel.profiling.formats import format_of
+
+    path, *words = parsed.operands
+    options = parsed.options
+    arguments = [parse_argument(word, position) for position, word in enumerate(words, 1)]
+    rate = _rate(options.get("--rate", DEFAULT_RATE))
+    output = options.get("--output")
+    if output is not None:
+        try:
+            format_of(output)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        check_output(output, path)
+        _check_place(output)
+    source = read_source(path)
+    program = decode(source)
+    if not program.functions:
+        raise LoadError("the program has no functions", category="data", path=program_name(path))
+    collected = Collected() if "--json" in options else None
+    sink = collected or Stdout()
+    machine = VirtualMachine(
+        jit=mode_named(options.get("--jit", DEFAULT_MODE)),
+        output=sink,
+        storage=store_path(options),
+        cache=directory(options),
+    )
+    try:
+        machine.load(program)
+    except VMError as error:
+        report.complain(f"stoffel: {report.one_line(program_name(path))}: {report.one_line(error)}")
+        return status.BAD_FILE
+    entry = options.get("--entry", DEFAULT_ENTRY)
+    result: Any = None
+    failure: VMError | None = None
+    interrupted = False
+    with machine.profile(exact="--exact" in options, rate=rate) as profile:
+        try:
+            result = machine.execute(entry, *arguments)
+        except VMError as error:
+            failure = error
+        except KeyboardInterrupt:
+            interrupted = True
+    if sink.gone is not None:
+        raise sink.gone from None
+    if collected is None:
+        if failure is not None:
+            report.complain(f"stoffel: {report.one_line(failure)}", *report.call_stack(failure))
+            report.complain(*hints(program, entry, failure))
+        elif not interrupted:
+            from stoffel.model.text import diagnostic
+
+            report.put(diagnostic(result) + "\n")
+    if collected is None:
+        _put_report(profile)
+    else:
+        _put_json(collected, profile, result, failure, interrupted)
+    if output is not None:
+        report.flush()
+        profile.save(output)
+    if interrupted:
+        return status.INTERRUPTED
+    return status.OK if failure is None else status.FAILED
+
+
+def _rate(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= 1000):
+        raise UsageError(f"--rate must be a number of samples a second from 1 to 1000, not '{text}'")
+    return int(text)
+
+
+def _check_place(path: str) -> None:
+    """Raise SaveError if nothing can be written at *path*: before the program runs, not after."""
+    folder = os.path.dirname(path) or "."  # noqa: PTH120 - pathlib costs start-up time, as below
+    if not os.path.isdir(folder):  # noqa: PTH112
+        raise SaveError(f"{path}: cannot write the file: there is no directory {folder}")
+    if os.path.isdir(path):  # noqa: PTH112
+        raise SaveError(f"{path}: cannot write the file: it is a directory")
+    if not os.access(path if os.path.exists(path) else folder, os.W_OK):  # noqa: PTH110
+        raise SaveError(f"{path}: cannot write the file: Permission denied")
+
+
+def _put_report(profile: Profile) -> None:
+    from stoffel.profiling.text import report as text
+
+    forced = os.environ.get("FORCE_COLOR")
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    colours = bool(forced) or (terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb")
+    report.put(f"\n{text(profile, colours=colours)}")
+
+
+def _put_json(collected: Collected, profile: Profile, result: Any, failure: VMError | None, interrupted: bool) -> None:
+    import json
+
+    from stoffel.model.text import diagnostic
+
+    error: dict[str, Any] | None = None
+    if interrupted:
+        error = {"kind": "Interrupted", "message": "interrupted", "function": None, "instruction": None}
+    elif failure is not None:
+        error = {
+            "kind": str(failure.kind),
+            "message": str(failure),
+            "function": failure.function,
+            "instruction": failure.instruction,
+        }
+    found = {
+        "output": "".join(collected.pieces),
+        "result": None if error else diagnostic(result),
+        "error": error,
+        **profile.as_dict(),
+    }
+    report.put(json.dumps(found) + "\n")
+
+
+COMMAND: Final = Command(
+    name="profile",
+    summary="Run a program and show where its time goes, in every tier.",
+    operands=("FILE", "[ARG...]"),
+    options=(
+        Option("--entry", f"Function to run ({DEFAULT_ENTRY} unless given).", value="NAME"),
+        Option("--output", "Write the profile to FILE too, see below.", value="FILE", short="-o"),
+        Option("--json", "Print one JSON object with output, result, error and profile, and nothing else."),
+        Option("--exact", "Also count every instruction and call: runs in the interpreter."),
+        Option("--rate", f"Samples a second ({DEFAULT_RATE} unless given).", value="HZ"),
+        Option("--local-store", "Keep LocalStorage in the SQLite file PATH.", value="PATH"),
+        Option(
+            "--jit",
+            f"How functions run ({DEFAULT_MODE} unless given): {', '.join(MODES)}.",
+            value="MODE",
+            implied=DEFAULT_MODE,
+            choices=tuple(MODES),
+        ),
+        CACHE,
+    ),
+    details="""\
+The end of FILE's name tells what is written:
+  .html             a page with flame graph, tables and annotated listings; it needs nothing else
+  .speedscope.json  for https://www.speedscope.app
+  .folded           stacks as lines, for flamegraph.pl and inferno
+  .pstats           for Python's pstats, SnakeViz and gprof2dot
+  .pb.gz            for pprof
+
+"""
+    + SYNTAX
+    + """
+
+Exit status: as that of run. What was seen is shown and written when the program fails or is interrupted, too.""",
+    run=run,
+)
