@@ -31,7 +31,7 @@ class CountedSteps(list[Step]):
 
     def __iter__(self) -> Iterator[Step]:
         if not self.calls:
-            steps = Code.bind(self._code, False)
+            steps = Code.bind(self._code, False, False)
             self.counts.extend([0] * len(steps))
             self.extend(self._wrap(step, self.counts, index) for index, step in enumerate(steps))
         self.calls += 1
@@ -58,18 +58,18 @@ def counted(state: VMState, wrap: Wrap = counting) -> Iterator[dict[str, Counted
         if state.runs:
             raise RuntimeError("instructions are counted from the beginning of a run on, and one is in progress")
         tier, state.tier = state.tier, None
-        meanings = state.meanings
+        changes = state.changes
         codes = {name: code for name, code in state.functions.items() if type(code) is Code}
         found = {name: CountedSteps(code, wrap) for name, code in codes.items()}
         for name, code in codes.items():
-            code.steps = found[name]
+            code.steps = code.single = found[name]
     try:
         yield found
     finally:
         with state.lock:
             for code in codes.values():
                 # They are bound anew by the next call.
-                del code.steps
+                del code.steps, code.single
             state.tier = tier
-            if tier is not None and state.meanings != meanings:
+            if tier is not None and state.changes != changes:
                 tier.meanings_changed()

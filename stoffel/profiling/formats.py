@@ -49,7 +49,7 @@ def speedscope(profile: Profile) -> bytes:
         "name": "stoffel",
         "exporter": f"stoffel {VERSION}",
         "activeProfileIndex": 0,
-        "shared": {"frames": [_speedscope_frame(profile, frame) for frame in frames]},
+        "shared": {"frames": [{"name": frame.marked} for frame in frames]},
         "profiles": [
             {
                 "type": "sampled",
@@ -63,11 +63,6 @@ def speedscope(profile: Profile) -> bytes:
         ],
     }
     return json.dumps(data, separators=(",", ":")).encode()
-
-
-def _speedscope_frame(profile: Profile, frame: Frame) -> dict[str, Any]:
-    line = profile.line_of(frame.function, 0)
-    return {"name": frame.marked} if line is None else {"name": frame.marked, "line": line}
 
 
 def pstats(profile: Profile) -> bytes:
@@ -92,24 +87,24 @@ def pstats(profile: Profile) -> bytes:
     data = {}
     for frame, (samples, own, total, callers) in rows.items():
         calls = samples if profile.calls is None else profile.calls.get(frame.function, samples)
-        data[_pstats_key(profile, frame)] = (
+        data[_pstats_key(frame)] = (
             calls,
             calls,
             own,
             total,
-            {_pstats_key(profile, caller): (found[0], *found) for caller, found in callers.items()},
+            {_pstats_key(caller): (found[0], *found) for caller, found in callers.items()},
         )
     return marshal.dumps(data)
 
 
-def _pstats_key(profile: Profile, frame: Frame) -> tuple[str, int, str]:
-    return frame.tier.name, profile.line_of(frame.function, 0) or 0, frame.function
+def _pstats_key(frame: Frame) -> tuple[str, int, str]:
+    return frame.tier.name, 0, frame.function
 
 
 def pprof(profile: Profile) -> bytes:
     """Return the gzipped protocol buffer of pprof (``profile.proto``): samples and nanoseconds by stack.
 
-    The innermost call of each stack has the source line, or one more than the index of the instruction.
+    The innermost call of each stack has one more than the index of its instruction for a line.
     """
     strings: dict[str, int] = {"": 0}
     functions: dict[Frame, int] = {}
@@ -130,7 +125,7 @@ def pprof(profile: Profile) -> bytes:
         path = [profile.stacks.frames[item] for item in profile.stacks.path(node)]
         if not path:
             continue
-        line = 0 if path[-1].tier is FOREIGN else profile.line_of(path[-1].function, index) or index + 1
+        line = 0 if path[-1].tier is FOREIGN else index + 1
         stack = [location(path[-1], line), *(location(frame, 0) for frame in reversed(path[:-1]))]
         values = [int(samples), round(1e9 * seconds)]
         message += _field(2, _field(1, _packed(stack)) + _field(2, _packed(values)))

@@ -38,22 +38,19 @@ class FunctionTime(NamedTuple):
 
 
 class LoopTime(NamedTuple):
-    """The time of one loop: from the instruction *first* to the jump back at *last*; their source lines, if known."""
+    """The time of one loop: from the instruction *first* to the jump back at *last*."""
 
     function: str
     first: int
     last: int
     self_seconds: float
     total_seconds: float
-    first_line: int | None
-    last_line: int | None
 
 
 class LineTime(NamedTuple):
     """The time of one instruction, alone and with what it calls; ``executions`` is None if they were not counted."""
 
     instruction: int
-    line: int | None
     text: str
     self_seconds: float
     total_seconds: float
@@ -146,9 +143,8 @@ class Profile:
                 alone = sum(seconds for index, seconds in own.items() if first <= index <= last)
                 whole = sum(seconds for index, seconds in inside.items() if first <= index <= last)
                 if whole:
-                    lines = (self._line(code, index) for index in (first, last))
                     # A recursion is in several instructions of the loop at once.
-                    found.append(LoopTime(name, first, last, alone, min(whole, total), *lines))
+                    found.append(LoopTime(name, first, last, alone, min(whole, total)))
         return sorted(found, key=lambda loop: (-loop.total_seconds, loop.function, loop.first))
 
     def edges(self) -> list[tuple[str, str, float]]:
@@ -173,7 +169,6 @@ class Profile:
         return [
             LineTime(
                 index,
-                self._line(code, index),
                 str(instructions[index]),
                 own.get(index, 0.0),
                 inside.get(index, 0.0),
@@ -197,14 +192,6 @@ class Profile:
     def _code(self, name: str) -> Code | None:
         code = self._state.functions.get(name)
         return code if type(code) is Code else None
-
-    def line_of(self, function: str, index: int) -> int | None:
-        """Return the line of the source that an instruction of a VM function comes from, None if it is not known."""
-        code = self._code(function)
-        return None if code is None else self._line(code, index)
-
-    def _line(self, code: Code, index: int) -> int | None:
-        return None
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain data for JSON: times in seconds, instructions by index."""

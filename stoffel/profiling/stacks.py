@@ -64,7 +64,7 @@ class Stacks:
 
     ``seconds`` and ``samples`` are what was seen with the node's call innermost. ``places`` are the seconds and samples
     of an innermost call by node and instruction, ``inside`` the seconds of an instruction with all that it calls, by
-    frame and instruction. ``turns`` are the nodes in the order in which they were seen, ``turn_seconds`` for how long each.
+    frame and instruction. ``turns`` are the nodes in the order in which they were seen, ``turn_seconds`` how long each.
     """
 
     def __init__(self) -> None:
