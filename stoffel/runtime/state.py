@@ -45,7 +45,8 @@ class VMState:
     VirtualMachine that this is the state of, for foreign functions that call back. ``functions`` and ``methods`` change
     through :meth:`define` alone; ``changes`` counts what runs in progress must not go on without: names that may mean
     something else, limits that are lower. ``compiled_depth`` is ``max_call_depth``, or less where the memory of frames
-    limits it: compiled code does not look at the size of each. ``nesting`` is the number of runs inside each other.
+    limits it: compiled code does not look at the size of each. ``nesting`` is the number of runs inside each other,
+    ``runs`` has for each where its records begin and the identity of its thread, which any thread may read.
     """
 
     __slots__ = (

@@ -46,7 +46,8 @@ class RunnableKernel:
     """A kernel in memory, bound to one machine.
 
     ``functions`` are the names of those in it, its own first. ``values`` and ``result`` are codes of types;
-    ``closures`` has function and upvalues of each kind of closure; ``depth`` is 0 if native calls can nest without a bound. ``entry`` is the instruction at which it takes over a
+    ``closures`` has function and upvalues of each kind of closure; ``depth`` is 0 if native calls can nest without a
+    bound. ``entry`` is the instruction at which it takes over a
     record, None if it runs calls; ``expects`` the classes of all values then, None if those that are not read do not
     matter. ``work`` is the fuel used so far, about one unit for each VM instruction; ``left`` counts runs that ended in
     leaving.

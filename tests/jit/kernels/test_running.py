@@ -293,7 +293,7 @@ def test_other_threads_run_while_a_kernel_runs() -> None:
 
 def runs_now(made: VirtualMachine) -> int:
     tier: Any = made.state.tier
-    return len(tier.kernels.kernels._running)
+    return len(tier.kernels.kernels.running)
 
 
 def test_machines_in_threads_run_kernels_at_the_same_time() -> None:
