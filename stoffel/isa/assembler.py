@@ -6,11 +6,13 @@ like follows from the operand kinds of the instruction table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from array import array
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from stoffel.errors import AssemblyError
 from stoffel.isa.lexer import DIRECTIVE, FINISH, NEWLINE, STRING, WORD, Lexer
+from stoffel.isa.lines import LineTable
 from stoffel.isa.manifest import BACKENDS, CURVES, SHARE_KINDS, U64_MAX, Client, Demand, Manifest, ShareType
 from stoffel.isa.operands import SYNTAX, U16_MAX, U32_MAX, OperandParser, sample
 from stoffel.isa.program import CURRENT_VERSION, Function, Instruction, Program
@@ -47,12 +49,14 @@ def _decode(data: bytes, path: str) -> str:
 class _Draft:
     """A function while its body is read."""
 
-    __slots__ = ("name", "start", "body", "labels", "jumps", "undefined", "registers", "upvalues", "parent")
+    __slots__ = ("name", "start", "body", "offsets", "labels", "jumps", "undefined", "registers", "upvalues", "parent")
 
     def __init__(self, name: str, start: int) -> None:
         self.name = name
         self.start = start
         self.body: list[Instruction] = []
+        self.offsets = array("Q")
+        """Offset in the source of each instruction of the body, or of the start of its line."""
         self.labels: dict[str, tuple[int, int]] = {}
         """Label -> instruction index, offset of the definition in the source."""
         self.jumps: dict[str, int] = {}
@@ -76,6 +80,8 @@ class _Parser(OperandParser):
         self.defined: dict[str, tuple[Function, int]] = {}
         # Instructions by the text of their line: compiled programs repeat few lines many times.
         self.known_lines: dict[str, Instruction] = {}
+        # A line and where it begins: the line of the latest instruction of a table.
+        self.latest_line = 1, 0
 
     # Program --------------------------------------------------------------------------------------------------------
 
@@ -206,6 +212,7 @@ class _Parser(OperandParser):
             registers=draft.registers,
             labels={label: target for label, (target, _) in draft.labels.items()},
             parent=draft.parent,
+            line_table=LineTable(lexer.path, self.lines(draft.offsets)),
         )
         first, first_at = self.defined.setdefault(draft.name, (function, start))
         if first != function:
@@ -225,7 +232,7 @@ class _Parser(OperandParser):
         lexer = self.lexer
         while True:
             if lexer.kind == NEWLINE:
-                self.skip_known_lines(draft.body)
+                self.skip_known_lines(draft)
                 lexer.advance()
             elif lexer.kind in (WORD, STRING):
                 if self.statement(draft):
@@ -238,7 +245,7 @@ class _Parser(OperandParser):
             else:
                 raise lexer.expected("an instruction, a label and ':', a directive or 'end'")
 
-    def skip_known_lines(self, body: list[Instruction]) -> None:
+    def skip_known_lines(self, draft: _Draft) -> None:
         """Take the lines after the current line break for as long as they are instructions seen before."""
         lexer = self.lexer
         source, end, known = lexer.source, lexer.end, self.known_lines
@@ -248,7 +255,8 @@ class _Parser(OperandParser):
             if instruction is None:
                 lexer.end = end
                 return
-            body.append(instruction)
+            draft.body.append(instruction)
+            draft.offsets.append(end)
             end = stop + 1
 
     def statement(self, draft: _Draft) -> bool:
@@ -273,6 +281,7 @@ class _Parser(OperandParser):
             raise lexer.error(f"expected an instruction, a label and ':', or 'end', found {lexer.found()}{hint}")
         instruction = self.instruction(row, draft)
         draft.body.append(instruction)
+        draft.offsets.append(start)
         self.end_of_line(row)
         if lexer.kind == NEWLINE:
             self.remember(instruction, start)
@@ -327,6 +336,18 @@ class _Parser(OperandParser):
 
     def undefined_directive(self, draft: _Draft) -> None:
         draft.undefined.add(self.name("a label"))
+
+    def lines(self, offsets: Iterable[int]) -> Sequence[int]:
+        """Return the lines of *offsets*, which ascend from one call to the next too."""
+        source = self.lexer.source
+        line, position = self.latest_line
+        result = array("I")
+        for offset in offsets:
+            line += source.count("\n", position, offset)
+            position = offset
+            result.append(line)
+        self.latest_line = line, position
+        return result
 
     def line(self, position: int) -> int:
         return self.lexer.source.count("\n", 0, position) + 1

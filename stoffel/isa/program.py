@@ -15,6 +15,7 @@ from stoffel.isa.scalars import constant_key
 from stoffel.isa.table import BY_NAME, Op, OperandKind
 
 if TYPE_CHECKING:
+    from stoffel.isa.lines import LineTable
     from stoffel.isa.manifest import Manifest
     from stoffel.isa.types import Type
 
@@ -116,7 +117,8 @@ class Function:
     *labels* maps a label name to the index of the instruction it stands before; an index equal to the number of
     instructions is legal and means the end. *registers* is the declared register count, a lower bound only.
     *parameter_types* and *return_type* are descriptive and never checked. *instructions* may be any sequence that does
-    not change (the binary reader passes one that decodes on demand).
+    not change (the binary reader passes one that decodes on demand). *line_table* says where the instructions come
+    from, where that is known; functions that differ in nothing else are equal, and no ``.stflb`` file holds it.
     """
 
     __slots__ = (
@@ -129,6 +131,7 @@ class Function:
         "instructions",
         "parameter_types",
         "return_type",
+        "line_table",
     )
 
     name: str
@@ -140,6 +143,7 @@ class Function:
     instructions: Sequence[Instruction]
     parameter_types: tuple[Type, ...]
     return_type: Type
+    line_table: LineTable | None
 
     def __init__(
         self,
@@ -153,6 +157,7 @@ class Function:
         parent: str | None = None,
         parameter_types: Iterable[Type] | None = None,
         return_type: Type | None = None,
+        line_table: LineTable | None = None,
     ) -> None:
         from stoffel.isa.types import UNKNOWN, Type
 
@@ -176,7 +181,18 @@ class Function:
         for label, target in (labels or {}).items():
             if not isinstance(label, str) or type(target) is not int or target < 0:
                 raise ValueError(f"function {name}: label {label!r} -> {target!r} must map a str to an index")
-        self._set(name, names, captured, parent, registers, dict(labels or {}), body, types, return_type or UNKNOWN)
+        self._set(
+            name,
+            names,
+            captured,
+            parent,
+            registers,
+            dict(labels or {}),
+            body,
+            types,
+            return_type or UNKNOWN,
+            line_table,
+        )
 
     def _set(
         self,
@@ -189,6 +205,7 @@ class Function:
         instructions: Sequence[Instruction],
         parameter_types: tuple[Type, ...],
         return_type: Type,
+        line_table: LineTable | None = None,
     ) -> None:
         put = object.__setattr__
         put(self, "name", name)
@@ -200,6 +217,7 @@ class Function:
         put(self, "instructions", instructions)
         put(self, "parameter_types", parameter_types)
         put(self, "return_type", return_type)
+        put(self, "line_table", line_table)
 
     @classmethod
     def _from_trusted(
