@@ -432,6 +432,7 @@ class Emitter:
             self.spots.define(source, self.needed | bit(source))
             spot = self.spots.spot(source)
         if node.result.mask & PRIVATE and self.typed.layout.registers <= node.target < self.typed.layout.stack:
+            self.new_line(node.index)
             self.publish(spot)
         self.spots.set(node.target, spot)
 

@@ -17,8 +17,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.compiler.analysis.layout import layout_of
-from stoffel.compiler.kernels import INSTRUCTION_LIMIT, SYMBOL
-from stoffel.compiler.refusal import Refusal
+from stoffel.compiler.kernels import CHARACTERS_OF_AN_INSTRUCTION, INSTRUCTION_LIMIT, SYMBOL
+from stoffel.compiler.refusal import Refusal, TooLarge
 from stoffel.isa.scalars import constant_key
 from stoffel.isa.table import Flow
 from stoffel.jit.store.digest import digest_of_files, sha256
@@ -242,7 +242,7 @@ class Preparation:
     def analyse(self, code: Code, entry: int | None, codes: list[str], most: int) -> Kernel:
         """Return the kernel of a function for values of the types that *codes* name. Raises Refusal.
 
-        It has at most *most* instructions; one that had more is refused by TooLarge.
+        It has at most *most* instructions, and its LLVM IR no more than such a one; others are refused by TooLarge.
         """
         from stoffel.compiler.kernels.analysis.inference import Family
         from stoffel.compiler.kernels.analysis.types import type_of_code
@@ -250,7 +250,13 @@ class Preparation:
 
         family = Family(self.units, self.units.instructions_of, most)
         main = family.analyse(code, entry, [type_of_code(item) for item in codes])
-        return lower(family, main, entry is not None)
+        kernel = lower(family, main, entry is not None)
+        size = len(kernel.ir) // CHARACTERS_OF_AN_INSTRUCTION
+        if size > most:
+            raise TooLarge(
+                f"nested as it is, it takes LLVM as long as {size} instructions, more than {most}", code.name
+            )
+        return kernel
 
 
 @cache

@@ -207,6 +207,34 @@ def test_a_block_without_code_of_its_own_is_not_left_on_a_line_of_another() -> N
     assert [line.index for line in unit.lines][-1] == 5
 
 
+def test_publishing_has_a_line_of_its_own() -> None:
+    """Two ways lead to it, and what the line before it describes is not there on both."""
+    text = """
+function main(p0, p1)
+    .registers 15
+    MOV     r6, r0
+    LDI     r13, "p1"
+    PUSHARG r13
+    CALL    create_closure
+    MOV     r11, r0
+    CMP     r7, r14
+    JMPGT   l0
+    CALL    create_array
+    CALL    act
+l0:
+    STS     slot2, r11
+end
+"""
+    machine = stoffel.VirtualMachine(jit="always")
+    machine.register_foreign_function("act", lambda context: None)
+    machine.load(stoffel.assemble(text))
+    with pytest.raises(stoffel.VMError, match="Cannot compare"):
+        machine.execute("main", 1, 2)
+    assert machine.state.tier is not None
+    (unit,) = machine.state.tier.units.by_code.values()  # type: ignore[union-attr]
+    assert check_unit(unit) == []
+
+
 @pytest.mark.parametrize("jump", ["JMPLT again", "JMPGT out\n    JMPEQ out\n    JMP again\nout:", "JMPNEQ again"])
 @pytest.mark.parametrize("kind", ["", "f"])
 def test_every_shape_of_back_edge_obeys_attention(jump: str, kind: str) -> None:
