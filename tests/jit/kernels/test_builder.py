@@ -109,4 +109,4 @@ def test_what_is_nested_deeper_counts_as_larger() -> None:
     preparation = Preparation(machine.state.tier.units)  # type: ignore[union-attr]
     with pytest.raises(TooLarge, match="nested as it is, it takes LLVM as long as"):
         preparation.analyse(code, None, ["[int64", "int64"], size)
-    assert preparation.analyse(code, None, ["[int64", "int64"], 2 * size).instructions == size
+    assert preparation.analyse(code, None, ["[int64", "int64"], 3 * size).instructions == size
