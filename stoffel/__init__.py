@@ -14,12 +14,13 @@ from stoffel.version import VERSION
 if TYPE_CHECKING:
     from stoffel.embedding.context import ForeignContext
     from stoffel.embedding.vm import VirtualMachine
-    from stoffel.errors import AssemblyError, ErrorKind, LoadError, SaveError, StoffelError, VMError
+    from stoffel.errors import AssemblyError, CompileError, ErrorKind, LoadError, SaveError, StoffelError, VMError
     from stoffel.isa.assembler import assemble
     from stoffel.isa.disassembler import disassemble
     from stoffel.isa.program import Function, Instruction, Program
     from stoffel.isa.reader import load
     from stoffel.isa.scalars import I8, I16, I32, U8, U16, U32, U64
+    from stoffel.lang.compiler import compile  # noqa: A004 - read as `stoffel.compile`
     from stoffel.model.text import diagnostic, display
     from stoffel.model.values import Array, Closure, Foreign, Object
     from stoffel.runtime.hooks import HookContext
@@ -31,6 +32,7 @@ I64 = int
 
 _HOMES = {
     "AssemblyError": "stoffel.errors",
+    "CompileError": "stoffel.errors",
     "ErrorKind": "stoffel.errors",
     "LoadError": "stoffel.errors",
     "SaveError": "stoffel.errors",
@@ -58,6 +60,7 @@ _HOMES = {
     "Foreign": "stoffel.model.values",
     "Object": "stoffel.model.values",
     "VirtualMachine": "stoffel.embedding.vm",
+    "compile": "stoffel.lang.compiler",
     "events": "stoffel.runtime",
 }
 
@@ -65,6 +68,7 @@ __all__ = [
     "AssemblyError",
     "Array",
     "Closure",
+    "CompileError",
     "ErrorKind",
     "Foreign",
     "ForeignContext",
@@ -87,6 +91,7 @@ __all__ = [
     "VMError",
     "VirtualMachine",
     "assemble",
+    "compile",
     "diagnostic",
     "disassemble",
     "display",

@@ -7,6 +7,12 @@ says what, where and what to do. Nothing of ours is imported here.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from stoffel.lang.diagnostics import Diagnostic
 
 
 class ErrorKind(StrEnum):
@@ -60,6 +66,23 @@ class AssemblyError(StoffelError, ValueError):
         self.path = path
         self.line = line
         self.column = column
+
+
+class CompileError(StoffelError, ValueError):
+    """A StoffelLang source does not compile. *diagnostics* are the findings (see ``stoffel.lang.diagnostics``).
+
+    :meth:`rendered` shows them for people.
+    """
+
+    def __init__(self, diagnostics: Sequence[Diagnostic], render: Callable[[bool], list[str]]) -> None:
+        more = len(diagnostics) - 1
+        super().__init__(f"{diagnostics[0]}{f' (and {more} more)' if more else ''}")
+        self.diagnostics = tuple(diagnostics)
+        self._render = render
+
+    def rendered(self, *, colour: bool = False) -> list[str]:
+        """Return the diagnostics as lines: message, place, the source around it with a caret, help."""
+        return self._render(colour)
 
 
 class VMError(StoffelError, RuntimeError):

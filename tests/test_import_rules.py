@@ -15,7 +15,20 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "stoffel"
 
 # Package -> the packages below it, which are all of ours that it may import.
-LAYERS = ("version", "errors", "notices", "isa", "model", "runtime", "compiler", "jit", "profiling", "embedding", "cli")
+LAYERS = (
+    "version",
+    "errors",
+    "notices",
+    "isa",
+    "model",
+    "runtime",
+    "compiler",
+    "jit",
+    "profiling",
+    "embedding",
+    "lang",
+    "cli",
+)
 MAY_IMPORT = {
     "version": (),
     "errors": (),
@@ -24,6 +37,7 @@ MAY_IMPORT = {
     "model": ("errors", "notices", "isa"),
     "runtime": ("errors", "notices", "isa", "model"),
     "compiler": ("errors", "notices", "isa", "model"),
+    "lang": ("errors", "notices", "isa", "model"),
     "jit": ("errors", "notices", "isa", "model", "runtime", "compiler"),
     "profiling": LAYERS[:8],
     "embedding": LAYERS[1:9],

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 STANDARD: Final = "-"
 """The operand that means standard input or standard output."""
+LANGUAGE_EXTENSION: Final = ".stfl"
+"""How the names of StoffelLang sources end."""
 MAX_BINARY: Final = 1 << 30
 """Most bytes of a ``.stflb`` file that are read."""
 MAX_TEXT: Final = 1 << 28
@@ -37,8 +39,13 @@ class Source:
 
     @property
     def is_binary(self) -> bool:
-        """True for ``.stflb`` content, False for text assembly."""
+        """True for ``.stflb`` content, False for text."""
         return self.data.startswith(MAGIC)
+
+    @property
+    def is_language(self) -> bool:
+        """True for StoffelLang, which only the name of its file tells."""
+        return self.name.endswith(LANGUAGE_EXTENSION) and not self.is_binary
 
 
 def program_name(path: str) -> str:
@@ -90,13 +97,18 @@ def _read(file: BinaryIO, name: str) -> bytes:
 def decode(source: Source) -> Program:
     """Return the program in *source*: ``.stflb`` if it begins with the magic bytes, text assembly otherwise.
 
-    Raises LoadError or AssemblyError. A file *named* ``.stflb`` without the magic bytes is told so unless
+    A file whose name ends with ``.stfl`` is StoffelLang, and compiled. Raises LoadError, AssemblyError or CompileError.
+    A file *named* ``.stflb`` without the magic bytes is told so unless
     it assembles to something.
     """
     if source.is_binary:
         from stoffel.isa.reader import read
 
         return read(source.data, path=source.name)
+    if source.is_language:
+        from stoffel.lang.compiler import compile_bytes
+
+        return compile_bytes(source.data, source.name)
     try:
         program = assemble_source(source)
     except AssemblyError:
@@ -116,7 +128,7 @@ def assemble_source(source: Source) -> Program:
 
 
 def read_program(path: str) -> Program:
-    """Return the program in the file *path* (``-`` is standard input). Raises LoadError or AssemblyError."""
+    """Return the program in the file *path* (``-`` is standard input). Errors as :func:`decode`."""
     return decode(read_source(path))
 
 

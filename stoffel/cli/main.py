@@ -14,7 +14,7 @@ from stoffel.version import VERSION
 if TYPE_CHECKING:
     from stoffel.cli.options import Command
 
-COMMANDS: Final = ("run", "profile", "compare", "explain", "asm", "dis", "check", "info", "builtins", "cache")
+COMMANDS: Final = ("run", "profile", "compare", "explain", "build", "asm", "dis", "check", "info", "builtins", "cache")
 """Names of the commands; each is a module of this package with a ``COMMAND``."""
 
 OBJECTS_BETWEEN_COLLECTIONS: Final = 50_000
@@ -58,7 +58,7 @@ def _settle() -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Carry out the command line *argv* (without the program's name) and return the exit status."""
-    from stoffel.errors import AssemblyError, LoadError, SaveError, StoffelError
+    from stoffel.errors import AssemblyError, CompileError, LoadError, SaveError, StoffelError
 
     try:
         code = _dispatch(argv)
@@ -67,6 +67,9 @@ def main(argv: Sequence[str]) -> int:
         return status.INTERRUPTED
     except BrokenPipeError:
         return status.PIPE_CLOSED
+    except CompileError as error:
+        report.complain(*error.rendered(colour=report.has_colours()))
+        return status.BAD_FILE
     except (LoadError, AssemblyError, SaveError) as error:
         report.complain(f"stoffel: {report.one_line(error)}")
         return status.BAD_FILE
@@ -131,7 +134,8 @@ def _overview() -> str:
     lines += [f"  {name:<8} {_command(name).summary}" for name in COMMANDS]
     lines += [
         "",
-        "FILE is a .stflb program or .stfasm text assembly, told apart by its content; - is standard input.",
+        "FILE is a .stfl source, or a .stflb program or .stfasm text assembly, told apart by their content;",
+        "- is standard input.",
         "stoffel COMMAND --help tells more; stoffel --version names the version.",
         "",
         "Exit status: 0 fine, 1 the program failed, 2 wrong command line, 3 a file is bad.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Container, Sequence
 from typing import Final, TextIO
@@ -60,6 +61,15 @@ def complain(*lines: str) -> None:
         sys.stderr.flush()
     except OSError:
         return
+
+
+def has_colours() -> bool:
+    """Tell whether standard error shows colours: a terminal does unless the usual variables say otherwise."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("CLICOLOR_FORCE", "0") != "0":
+        return True
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("CLICOLOR") != "0"
 
 
 def one_line(text: object) -> str:

@@ -230,10 +230,7 @@ def signature(name: str) -> Signature | None:
     function = parser.read_def()
     types = function.type_parameters
     parameters = tuple(
-        [
-            (one.name, library_type(one.annotation, types) if one.annotation else UNKNOWN)
-            for one in function.parameters
-        ]
+        [(one.name, library_type(one.annotation, types) if one.annotation else UNKNOWN) for one in function.parameters]
     )
     variadic = any(one.is_variadic for one in function.parameters)
     required = sum(one.default is None and not one.is_variadic for one in function.parameters)

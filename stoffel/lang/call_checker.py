@@ -79,7 +79,7 @@ class CallChecker(ExpressionChecker):
                 message = "Named arguments are only supported for object constructors and user-defined functions"
                 raise Failure(error(SEMANTIC, message, argument.position))
             arguments.append(self.check(argument.value, context))
-        return self.finish(call, self.resolve_callee(callee, call, arguments), arguments, wanted)
+        return self.finish(call, self.resolve_callee(callee, arguments), arguments, wanted)
 
     def random_share(self, call: syntax.Call, wanted: Type | None) -> typed.Expression:
         inner = None if wanted is None or wanted.kind != "secret" else wanted.arguments[0]
@@ -198,9 +198,7 @@ class CallChecker(ExpressionChecker):
             for inner, outer in zip(declared.arguments, wanted.arguments, strict=True):
                 self.bind_result(inner, outer, bindings)
 
-    def resolve_callee(
-        self, callee: syntax.Name | syntax.QualifiedName, call: syntax.Call, arguments: list[typed.Expression]
-    ) -> _Callee:
+    def resolve_callee(self, callee: syntax.Name | syntax.QualifiedName, arguments: list[typed.Expression]) -> _Callee:
         name = callee.name
         if isinstance(callee, syntax.QualifiedName):
             full = f"{callee.qualifier}.{name}"

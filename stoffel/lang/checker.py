@@ -157,7 +157,10 @@ class Checker(CallChecker):
             advice = "Use only one entry point; prefer 'def main(...)'"
             problems.append(error(SEMANTIC, message, None, advice))
         elif code and has_main:
-            message, advice = "Cannot mix top-level code with 'def main' entry", "Move top-level code into 'def main(...)'"
+            message, advice = (
+                "Cannot mix top-level code with 'def main' entry",
+                "Move top-level code into 'def main(...)'",
+            )
             problems.append(error(SEMANTIC, message, None, advice))
         elif code and self.entries:
             message = "Cannot mix top-level code with explicit 'main' entry"
@@ -305,9 +308,7 @@ class Checker(CallChecker):
         return found
 
     def check_if(self, statement: syntax.If) -> typed.Statement:
-        branches = [
-            (self.check_condition(condition, "If"), self.body(body)) for condition, body in statement.branches
-        ]
+        branches = [(self.check_condition(condition, "If"), self.body(body)) for condition, body in statement.branches]
         otherwise = None if statement.otherwise is None else self.body(statement.otherwise)
         return typed.If(statement.position, tuple(branches), otherwise)
 
@@ -442,9 +443,7 @@ class Checker(CallChecker):
         """Return the signature of a function. Raises Failure for what is wrong in its header."""
         outer, self.type_parameters = self.type_parameters, node.type_parameters
         try:
-            types = [
-                UNKNOWN if one.annotation is None else self.resolve(one.annotation) for one in node.parameters
-            ]
+            types = [UNKNOWN if one.annotation is None else self.resolve(one.annotation) for one in node.parameters]
             result = VOID if node.result is None else self.resolve(node.result)
         finally:
             self.type_parameters = outer

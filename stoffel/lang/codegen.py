@@ -10,16 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from stoffel.isa.program import Function, Instruction
-from stoffel.isa.table import BY_NAME
-from stoffel.isa.types import UNKNOWN as UNKNOWN_DESCRIPTOR
 from stoffel.lang import typed_tree as typed
 from stoffel.lang.adaptation import misfit
 from stoffel.lang.diagnostics import SEMANTIC, Diagnostic, error
 from stoffel.lang.expression_checker import COMPARISONS
-from stoffel.lang.registers import JUMPS, Allocation, Placed, Step
+from stoffel.lang.registers import Step
 from stoffel.lang.scopes import ObjectDefinition
-from stoffel.lang.types import BOOL, CLASS_OF, FIX32, INT64, KIND_OF, VOID, Type, descriptor, fits, underlying
+from stoffel.lang.types import BOOL, CLASS_OF, FIX32, KIND_OF, VOID, Type, fits, underlying
 
 _OPERATIONS: Final = {
     "+": "ADD",
@@ -173,6 +170,15 @@ class FunctionWriter:
             found = self.variables[local] = self.register(local.type)
         return found
 
+    def parameter(self, local: typed.Local) -> int:
+        """Return the register in which a parameter arrives; write its move to where it belongs."""
+        found = self.variable(local)
+        if found not in self.secrets:
+            return found
+        arrived = self.register()
+        self.into_secret(found, arrived)
+        return arrived
+
     def write_unusable(self, unusable: typed.Unusable, target: int | None) -> int:
         self.problem(SEMANTIC, unusable.message, unusable.position, unusable.help)
         return self.register() if target is None else target
@@ -278,13 +284,13 @@ class FunctionWriter:
         if call.type == VOID:
             self.call(call.target, *arguments)
             return self.load(None, target)
-        found = self.register(call.type) if target is None else target
+        found = self.register() if target is None else target
         self.call(call.target, *arguments, target=found)
         return found
 
     def write_element(self, element: typed.Element, target: int | None) -> int:
         base = self.value(element.base)
-        return self.result_of("get_field", base, self.value(element.index), target=target)
+        return self.result_of("get_field", base, self.value(element.key), target=target)
 
     def write_member(self, member: typed.Member, target: int | None) -> int:
         base = self.value(member.base)
@@ -348,18 +354,37 @@ class FunctionWriter:
         elif isinstance(value, typed.Constant) and value.value is not None:
             self.share_of(machine_value(value), underlying(of), register)
         else:
-            found = self.value(value)
-            self.emit("MOV", register, found)
+            self.into_secret(register, self.value(value))
+
+    def into_secret(self, target: int, source: int) -> None:
+        """Write the move of a value into a secret register, which makes a share of a clear one.
+
+        That takes an MPC engine. Without one the program ends here, with the text of the machine for arithmetic on
+        shares, on machines too that have no secret registers.
+        """
+        if source in self.secrets:
+            self.emit("MOV", target, source)
+            return
+        ready = self.new_label()
+        self.emit("CMP", None, self.result_of("Mpc.is_ready"), self.load(False))
+        self.emit("JMPNEQ", None, value=ready)
+        share = self.result_of("create_object")
+        self.call("set_field", share, self.load("__type"), self.load("Share"))
+        self.emit("ADD", self.register(), share, share)
+        self.put_label(ready)
+        self.emit("MOV", target, source)
 
     def share_of(self, value: Any, of: Type, register: int) -> None:
         """Write the share of a constant."""
         if of.kind == "real":
             sizes = (32, 16) if of == FIX32 else (64, 16)
-            self.call("Share.from_clear_fixed", *map(self.load, (float(value), *sizes)), target=register)
+            share = self.result_of("Share.from_clear_fixed", *map(self.load, (float(value), *sizes)))
+            self.into_secret(register, share)
             return
         kind = KIND_OF.get(of.name)
         name = "Share.from_clear_int" if kind is None or kind.signed else "Share.from_clear_uint"
-        self.call(name, self.load(int(value)), self.load(1 if kind is None else kind.bits), target=register)
+        share = self.result_of(name, self.load(int(value)), self.load(1 if kind is None else kind.bits))
+        self.into_secret(register, share)
 
     def default(self, of: Type, register: int | None, depth: int = 0) -> int:
         """Write what a variable of the type *of* begins with."""
@@ -378,7 +403,9 @@ class FunctionWriter:
         if of.kind == "secret":
             inner = underlying(of)
             zero: Any = {"real": 0.0, "bool": False, "integer": 0}.get(inner.kind)
-            return self.into(self.load(zero), register)
+            found = self.register(of) if register is None else register
+            self.into_secret(found, self.load(zero))
+            return found
         return self.load(None, register)
 
     def assignment(self, assignment: typed.Assignment) -> None:
@@ -391,7 +418,7 @@ class FunctionWriter:
             self.call("set_field", base, self.load(target.name), content)
         elif isinstance(target, typed.Element):
             base = self.changed_base(target.base)
-            index = self.value(target.index)
+            index = self.value(target.key)
             self.call("set_field", base, index, self.value(assignment.value))
         else:
             self.value(target)
@@ -400,7 +427,7 @@ class FunctionWriter:
         """Write the list or object that is about to change; a list in a list is made if it is not there."""
         if isinstance(base, typed.Element) and base.type.kind == "list":
             outer = self.changed_base(base.base)
-            return self.result_of("get_or_create_array_field", outer, self.value(base.index))
+            return self.result_of("get_or_create_array_field", outer, self.value(base.key))
         return self.value(base)
 
     def evaluation(self, evaluation: typed.Evaluation) -> None:
@@ -480,108 +507,14 @@ class FunctionWriter:
         self.loops.pop()
         self.put_label(end)
 
-    def leave(self, statement: typed.Break) -> None:
+    def leave(self, _: typed.Break) -> None:
         if not self.loops:
             self.problem(SEMANTIC, "'break' outside of a loop", None)
             return
         self.emit("JMP", None, value=self.loops[-1][1])
 
-    def go_on(self, statement: typed.Continue) -> None:
+    def go_on(self, _: typed.Continue) -> None:
         if not self.loops:
             self.problem(SEMANTIC, "'continue' outside of a loop", None)
             return
         self.emit("JMP", None, value=self.loops[-1][0])
-
-
-def write_function(
-    function: typed.Function, objects: dict[str, ObjectDefinition], problems: list[Diagnostic]
-) -> Function:
-    """Return the function of the machine that *function* becomes; what has no code is added to *problems*."""
-    writer = FunctionWriter(objects, problems)
-    writer.line = function.position.line
-    parameters = [writer.variable(local) for local in function.parameters]
-    writer.body(function.body)
-    writer.emit("RET", None, writer.load(None))
-    steps, labels = reachable(writer.steps, writer.labels)
-    placed, places = Allocation(steps, labels, parameters, writer.secrets).code()
-    return assemble(function, placed, places, tuple(writer.upvalues))
-
-
-def reachable(steps: list[Step], labels: dict[int, int]) -> tuple[list[Step], dict[int, int]]:
-    """Return the steps without those that are never reached and without jumps to where one is anyway."""
-    size = len(steps)
-    targets = {label: final_target(at, steps, labels) for label, at in labels.items()}
-    seen = [False] * size
-    pending = [0]
-    while pending:
-        at = pending.pop()
-        while at < size and not seen[at]:
-            seen[at] = True
-            step = steps[at]
-            if step.name in JUMPS:
-                pending.append(targets[step.value])
-            if step.name in ("JMP", "RET"):
-                break
-            at += 1
-    numbers: list[int] = []
-    kept: list[Step] = []
-    for at, step in enumerate(steps):
-        numbers.append(len(kept))
-        if seen[at] and not (step.name == "JMP" and targets[step.value] == _next_seen(seen, at)):
-            kept.append(step)
-    numbers.append(len(kept))
-    return kept, {label: numbers[at] for label, at in targets.items() if at == size or seen[at]}
-
-
-def _next_seen(seen: list[bool], at: int) -> int:
-    at += 1
-    while at < len(seen) and not seen[at]:
-        at += 1
-    return at
-
-
-def final_target(at: int, steps: list[Step], labels: dict[int, int]) -> int:
-    """Return where a jump to *at* ends up, through jumps that stand there."""
-    passed: set[int] = set()
-    while at < len(steps) and steps[at].name == "JMP" and at not in passed:
-        passed.add(at)
-        at = labels[steps[at].value]
-    return at
-
-
-def assemble(
-    function: typed.Function, placed: list[Placed], places: dict[int, int], upvalues: tuple[str, ...]
-) -> Function:
-    """Return the function record of instructions whose operands are settled."""
-    used = {placed_at.operands[-1] for placed_at in placed if placed_at.name in JUMPS}
-    targets = sorted({places[label] for label in used})
-    names = {at: f"L{number}" for number, at in enumerate(targets, 1)}
-    instructions = []
-    highest = -1
-    for one in placed:
-        op = BY_NAME[one.name]
-        operands = one.operands
-        if one.name in JUMPS:
-            operands = (names[places[operands[0]]],)
-        for operand, value in zip(op.operands, operands, strict=True):
-            if operand.kind.is_register and value > highest:
-                highest = value
-        instructions.append(Instruction._from_trusted(op, operands))
-    try:
-        types = tuple([descriptor(of) for of in function.parameter_types])
-        result = descriptor(function.result)
-    except ValueError:  # a type is nested deeper than a file can say
-        types, result = (UNKNOWN_DESCRIPTOR,) * len(function.parameters), UNKNOWN_DESCRIPTOR
-    return Function(
-        function.name,
-        instructions,
-        parameters=tuple([local.name for local in function.parameters]),
-        upvalues=upvalues,
-        registers=highest + 1,
-        labels={name: at for at, name in names.items()},
-        parameter_types=types,
-        return_type=result,
-    )
-
-
-__all__ = ["INT64", "write_function"]

@@ -8,31 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from stoffel.errors import LoadError, StoffelError
+from stoffel.errors import CompileError, LoadError
 from stoffel.isa.program import Program
-from stoffel.lang.diagnostics import INTERNAL, Diagnostic, error, render
-from stoffel.lang.modules import Loader, Problems, link, read_file
+from stoffel.lang.diagnostics import INTERNAL, error, render
+from stoffel.lang.modules import Loader, Problems, link
 from stoffel.lang.source import Source
 
 EXTENSION: Final = ".stfl"
 """How names of source files end."""
 _RECURSION: Final = 60_000
 """Python calls that the compiler may nest: several for each of the parser's levels of nesting."""
-
-
-class CompileError(StoffelError, ValueError):
-    """A source does not compile. *diagnostics* are the findings, *rendered* are they as lines for people."""
-
-    def __init__(self, diagnostics: list[Diagnostic], sources: dict[str, Source]) -> None:
-        first = diagnostics[0]
-        more = len(diagnostics) - 1
-        super().__init__(f"{first}{f' (and {more} more)' if more else ''}")
-        self.diagnostics = tuple(diagnostics)
-        self._sources = sources
-
-    def rendered(self, *, colour: bool = False) -> list[str]:
-        """Return the diagnostics as lines: message, place, the source around it with a caret, help."""
-        return render(self.diagnostics, {name: one.lines() for name, one in self._sources.items()}, colour=colour)
 
 
 @contextmanager
@@ -62,26 +47,39 @@ def compile_source(source: Source, loader: Loader | None = None) -> Program:
             found = [*loader.errors, *problems.diagnostics]
         except RecursionError:
             found = [error(INTERNAL, "expression is nested too deeply", None, "Use variables for its parts")]
-    raise CompileError(found, loader.sources)
+
+    def rendered(colour: bool) -> list[str]:
+        return render(found, {name: one.lines() for name, one in loader.sources.items()}, colour=colour)
+
+    raise CompileError(found, rendered)
+
+
+def compile_bytes(data: bytes, path: str) -> Program:
+    """Return the program of *data*, what the file *path* holds. Raises CompileError, and LoadError if it is no text."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as problem:
+        message = "is not valid UTF-8, which sources are"
+        raise LoadError(message, category="data", offset=problem.start, path=path) from None
+    return compile_source(Source(text, path))
 
 
 def compile_file(path: str) -> Program:
     """Return the program of the file *path*. Raises CompileError, or LoadError if the file cannot be read."""
     try:
-        text = read_file(path)
-    except UnicodeDecodeError:
-        raise LoadError("is not valid UTF-8, which sources are", category="data", path=path) from None
+        with open(path, "rb") as file:  # noqa: PTH123 - pathlib costs start-up time
+            data = file.read()
     except OSError as problem:
         raise LoadError(f"cannot read: {problem.strerror or problem}", category="io", path=path) from None
-    return compile_source(Source(text, path))
+    return compile_bytes(data, path)
 
 
 def compile(path_or_text: str | os.PathLike[str]) -> Program:  # noqa: A001 - `stoffel.compile`
     """Return the program of a StoffelLang source.
 
     A path (a ``PathLike``, or a string that ends with ``.stfl`` and has one line) is read; any other string is the
-    source itself. Raises CompileError, whose ``diagnostics`` say what is wrong and where, and LoadError if a file cannot
-    be read.
+    source itself. Raises CompileError, whose ``diagnostics`` say what is wrong and where, and LoadError if a file
+    cannot be read.
     """
     if not isinstance(path_or_text, str):
         return compile_file(os.fspath(path_or_text))

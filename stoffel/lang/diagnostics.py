@@ -111,7 +111,9 @@ def _one(one: Diagnostic, lines: list[str], colour: bool) -> list[str]:
 
 def _printable(text: str) -> str:
     """Return *text* without control characters, which a terminal would obey; each stays one character wide."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else " " if c == "\t" else "\ufffd" for c in text)
+    return (
+        text if text.isprintable() else "".join(c if c.isprintable() else " " if c == "\t" else "\ufffd" for c in text)
+    )
 
 
 def closest(word: str, names: Iterable[str]) -> str | None:

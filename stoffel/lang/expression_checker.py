@@ -8,7 +8,6 @@ from typing import Any, Final
 from stoffel.lang import syntax
 from stoffel.lang import typed_tree as typed
 from stoffel.lang.adaptation import (
-    ARITHMETIC,
     LOGIC,
     adapt,
     adapt_constant,
@@ -364,7 +363,7 @@ class ExpressionChecker(Scopes):
 
     def check_index(self, node: syntax.Index, _: Type | None) -> typed.Expression:
         base = self.check(node.base)
-        index = self.check(node.index)
+        index = self.check(node.key)
         if is_hidden(index.type):
             raise Failure(error(SEMANTIC, "Cannot index with a secret value", index.position))
         of = underlying(base.type)

@@ -55,9 +55,7 @@ _LAMBDA: Final = (
     "'lambda' is not supported: StoffelLang has no anonymous functions",
     "Define a named function with 'def' and pass its name to create_closure",
 )
-_OPERAND_HELP: Final = (
-    "An expression can be a literal, identifier, function call, or use operators like +, -, *, /"
-)
+_OPERAND_HELP: Final = "An expression can be a literal, identifier, function call, or use operators like +, -, *, /"
 
 
 class ExpressionParser(TokenStream):
@@ -190,9 +188,7 @@ class ExpressionParser(TokenStream):
         else:
             bounds.append(IntegerLiteral(where, SLICE_END, None))
         self.advance()
-        bounds.append(
-            IntegerLiteral(where, SLICE_END, None) if self.token.kind in (":", "]") else self.expression()
-        )
+        bounds.append(IntegerLiteral(where, SLICE_END, None) if self.token.kind in (":", "]") else self.expression())
         if self.accept(":") and self.token.kind != "]":
             bounds.append(self.expression())
         else:
@@ -226,7 +222,9 @@ class ExpressionParser(TokenStream):
         result = Name(where, name)
         adding: Statement = ExpressionStatement(
             where,
-            Call(where, Name(where, "append"), (Argument(where, None, result), Argument(element.position, None, element))),
+            Call(
+                where, Name(where, "append"), (Argument(where, None, result), Argument(element.position, None, element))
+            ),
         )
         if self.accept_keyword("if"):
             adding = If(where, ((self.expression(), (adding,)),), None)
@@ -316,9 +314,7 @@ class ExpressionParser(TokenStream):
     def plain_type_name(self) -> TypeName:
         token = self.token
         if token.kind != "name":
-            raise self.failure(
-                f"Expected type name identifier after 'secret' (if present), found {describe(token)}"
-            )
+            raise self.failure(f"Expected type name identifier after 'secret' (if present), found {describe(token)}")
         self.advance()
         name: str = token.value
         where = self.position(token)

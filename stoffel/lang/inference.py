@@ -1,8 +1,8 @@
 """Types of variables without an annotation, from their uses in the whole function.
 
 Constraints are collected over the body in the order of the text, again and again until there is nothing new; the first
-constraint of a variable is its type, and every further one must be compatible with it. All declarations of one name in a
-function share their constraints.
+constraint of a variable is its type, and every further one must be compatible with it. All declarations of one name in
+a function share their constraints.
 
 The *thorough* mode also knows loop variables, enums, aliases and what arithmetic on reals and lists gives. The checker
 uses it only where a function has errors otherwise: a program that is fine keeps the types that the reference compiler
@@ -139,7 +139,7 @@ class Inference:
             if not constraints:
                 continue
             if self.thorough:
-                constraints = self.without_weak(constraints)  # noqa: PLW2901 - the ones that count
+                constraints = self.without_weak(constraints)
             first = constraints[0]
             for other in constraints[1:]:
                 if is_hidden(other.type) and not is_hidden(first.type):
@@ -369,11 +369,11 @@ class Inference:
         elif isinstance(node, syntax.Index):
             base = underlying(self.type_of(node.base))
             if base.kind in ("list", "string"):
-                self.expect(node.index, INT64, node.index.position, "list/string index")
+                self.expect(node.key, INT64, node.key.position, "list/string index")
             elif base.kind == "dict":
-                self.expect(node.index, base.arguments[0], node.index.position, "dict key type")
+                self.expect(node.key, base.arguments[0], node.key.position, "dict key type")
             self.walk(node.base)
-            self.walk(node.index)
+            self.walk(node.key)
         elif isinstance(node, syntax.Field):
             self.walk(node.base)
         elif isinstance(node, syntax.Block):

@@ -10,10 +10,15 @@ from stoffel.lang.diagnostics import SYNTAX, Failure, error
 from stoffel.lang.source import INDENT, Position, Source
 
 KEYWORDS: Final = frozenset(
-    "var def main builtin type object enum if else elif while for in break continue pass return secret discard import as"
-    " and or xor not shl shr mod".split()
+    (
+        *("var", "def", "main", "builtin", "type", "object", "enum", "if", "else", "elif", "while", "for", "in"),
+        *("break", "continue", "pass", "return", "secret", "discard", "import", "as"),
+        *("and", "or", "xor", "not", "shl", "shr", "mod"),
+    )
 )
-OPERATORS: Final = frozenset("+ - * / % == != < <= > >= .. += -= *= /= %=".split())
+OPERATORS: Final = frozenset(
+    ("+", "-", "*", "/", "%", "==", "!=", "<", "<=", ">", ">=", "..", "+=", "-=", "*=", "/=", "%=")
+)
 """Operators made of other characters than letters."""
 LITERALS: Final = {"True": ("bool", True), "False": ("bool", False), "None": ("none", None)}
 ESCAPES: Final = {"n": "\n", "t": "\t", "\\": "\\", '"': '"'}
@@ -202,7 +207,7 @@ class _Lexer:
     def string(self, text: str, line: int, column: int) -> str:
         if "\\" not in text:
             return text[1:-1]
-        pieces = []
+        pieces: list[str] = []
         last = 1
         for escape in _ESCAPE.finditer(text, 1, len(text) - 1):
             char = escape.group(1)
@@ -245,7 +250,7 @@ class _Lexer:
         except Failure as failure:
             if not failure.diagnostic.message.endswith("\\"):
                 return failure
-        return self.fail("Unterminated string literal", line, column, "Close the string with \" on the same line")
+        return self.fail("Unterminated string literal", line, column, 'Close the string with " on the same line')
 
 
 def tokenize(source: Source) -> list[Token]:

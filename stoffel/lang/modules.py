@@ -16,8 +16,8 @@ from stoffel.isa.program import Function, Program
 from stoffel.lang import builtins, syntax
 from stoffel.lang import typed_tree as typed
 from stoffel.lang.checker import ENTRY, Checked, Checker
-from stoffel.lang.codegen import write_function
 from stoffel.lang.diagnostics import SYNTAX, Diagnostic, Failure, error
+from stoffel.lang.functions import write_function
 from stoffel.lang.lexer import tokenize
 from stoffel.lang.parser import module_name, parse
 from stoffel.lang.scopes import Exports
@@ -75,9 +75,7 @@ class Loader:
         if errors:
             raise Problems(errors[:1] if has_imports else errors)
         for statement in body:
-            if isinstance(statement, syntax.Import) and not (
-                statement.path[0] == STANDARD and not statement.is_quoted
-            ):
+            if isinstance(statement, syntax.Import) and not (statement.path[0] == STANDARD and not statement.is_quoted):
                 imports[statement.position] = self.exports(statement, source)
         checked = Checker(imports, prefix).run(body)
         self.errors += checked.errors
@@ -166,7 +164,7 @@ def link(entry: Checked, loader: Loader) -> Program:
         for function in module.checked.functions
     ]
     by_closure = any(
-        "create_closure" == instruction.operands[0]
+        instruction.operands[0] == "create_closure"
         for function in functions
         for instruction in function.instructions
         if instruction.op.name == "CALL"

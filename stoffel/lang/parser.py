@@ -239,7 +239,9 @@ class Parser(ExpressionParser):
             else:
                 pattern = self.expression()
                 body = self.block("Expected ':' after case pattern")
-                branches.append((Binary(self.position(token), "==", Name(self.position(token), subject), pattern), body))
+                branches.append(
+                    (Binary(self.position(token), "==", Name(self.position(token), subject), pattern), body)
+                )
             self.skip_newlines()
         if not branches and otherwise is None:
             raise self.failure("match must have at least one case")
@@ -295,9 +297,7 @@ class Parser(ExpressionParser):
             body = self.block("Expected ':' after function header")
         elif self.accept(":"):
             body = None
-        return Function(
-            where, name, tuple(type_parameters), tuple(parameters), result, "entry" in words, body
-        )
+        return Function(where, name, tuple(type_parameters), tuple(parameters), result, "entry" in words, body)
 
     def parameter(self) -> Parameter:
         is_variadic = False

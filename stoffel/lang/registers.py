@@ -54,7 +54,9 @@ def _blocks(steps: list[Step], labels: dict[int, int]) -> list[_Block]:
     """Return the basic blocks in their order; *labels* maps a label to the index of the step it stands before."""
     size = len(steps)
     leaders = {0, *(at for at in labels.values() if at < size)}
-    leaders.update(at + 1 for at, step in enumerate(steps) if (step.name in JUMPS or step.name == "RET") and at + 1 < size)
+    leaders.update(
+        at + 1 for at, step in enumerate(steps) if (step.name in JUMPS or step.name == "RET") and at + 1 < size
+    )
     starts = sorted(leaders)
     number = {start: at for at, start in enumerate(starts)}
     blocks = []
@@ -108,8 +110,9 @@ def _live_out(steps: list[Step], blocks: list[_Block], parameters: list[int]) ->
 
 
 class _Interval:
-    """Where one virtual register is live: ranges of positions, half open, in order. A step reads at an even position
-    and writes at the odd one behind it.
+    """Where one virtual register is live: ranges of positions, half open, in order.
+
+    A step reads at an even position and writes at the odd one behind it.
     """
 
     __slots__ = ("hints", "ranges", "weight")
@@ -246,8 +249,10 @@ class Allocation:
                 continue
             hints = [-1 - hint if hint < 0 else self.place.get(hint, -1) for hint in one.hints]
             for register in (*hints, *pool):
-                if register in registers and registers[register].is_free(one.ranges) and (
-                    register != 0 or self.survives_calls(one.ranges)
+                if (
+                    register in registers
+                    and registers[register].is_free(one.ranges)
+                    and (register != 0 or self.survives_calls(one.ranges))
                 ):
                     registers[register].take(one.ranges)
                     self.place[virtual] = register

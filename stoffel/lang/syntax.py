@@ -117,11 +117,11 @@ class Field(NamedTuple):
 
 
 class Index(NamedTuple):
-    """``base[index]``, at the bracket."""
+    """``base[key]``, at the bracket."""
 
     position: Position
     base: Expression
-    index: Expression
+    key: Expression
 
 
 class Block(NamedTuple):

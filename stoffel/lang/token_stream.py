@@ -100,7 +100,9 @@ class TokenStream:
         """Count one level of nesting. Raises Failure beyond the limit."""
         self.depth += 1
         if self.depth > NESTING_LIMIT:
-            raise Failure(error(INTERNAL, "expression is nested too deeply", self.here(), "Use variables for its parts"))
+            raise Failure(
+                error(INTERNAL, "expression is nested too deeply", self.here(), "Use variables for its parts")
+            )
 
     def skip_newlines(self) -> None:
         while self.token.kind == "newline":

@@ -99,12 +99,12 @@ class Invocation(NamedTuple):
 
 
 class Element(NamedTuple):
-    """``base[index]``."""
+    """``base[key]``."""
 
     position: Position
     type: Type
     base: Expression
-    index: Expression
+    key: Expression
 
 
 class Member(NamedTuple):

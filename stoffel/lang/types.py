@@ -162,7 +162,7 @@ def partly(of: Type, bindings: dict[str, Type]) -> Type:
 
 
 def adapted(source: Type, target: Type) -> Type:
-    """Return *source* with what is open in it settled by *target*: unknown parts, and integers where reals are meant."""
+    """Return *source* with what is open in it settled by *target*: unknown parts, integers where reals are meant."""
     if source.kind in ("unknown", "parameter"):
         return target
     if source.kind == target.kind and source.arguments and len(source.arguments) == len(target.arguments):

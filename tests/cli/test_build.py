@@ -1,0 +1,160 @@
+"""StoffelLang at the command line: ``build``, and every command that takes a program takes a source."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import stoffel
+from stoffel.isa.reader import load
+from tests.cli.conftest import Outcome
+
+Stoffel = Callable[..., Outcome]
+
+SOURCE = """\
+def half(n: int64) -> int64:
+  return n / 2
+
+def main() -> int64:
+  print("half", half(10))
+  return half(14)
+"""
+WRONG = "def main() -> int64:\n  var total = 1\n  return totl\n"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "half.stfl"
+    path.write_text(SOURCE, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def wrong(tmp_path: Path) -> Path:
+    path = tmp_path / "wrong.stfl"
+    path.write_text(WRONG, encoding="utf-8")
+    return path
+
+
+def test_a_source_runs(stoffel: Stoffel, source: Path) -> None:
+    assert stoffel("run", source) == (0, "half 5\n7\n", "")
+
+
+@pytest.mark.parametrize("command", ["compare", "explain", "info", "dis", "check"])
+def test_every_command_takes_a_source(stoffel: Stoffel, source: Path, command: str) -> None:
+    done = stoffel(command, source)
+    assert (done.status, done.err) == (0, "")
+    assert any(word in done.out for word in ("half", "main", "result 7"))
+
+
+def test_a_source_is_built_beside_itself(stoffel: Stoffel, source: Path) -> None:
+    assert stoffel("build", source) == (0, "", "")
+    built = source.with_suffix(".stflb")
+    assert stoffel("run", built) == (0, "half 5\n7\n", "")
+    assert load(built).functions["half"].parameters == ("n",)
+
+
+def test_built_disassembled_and_assembled_gives_the_same_bytes(stoffel: Stoffel, source: Path, tmp_path: Path) -> None:
+    assert stoffel("build", source, "--emit=asm") == (0, "", "")
+    assert stoffel("build", source).status == 0
+    text, again = source.with_suffix(".stfasm"), tmp_path / "again.stflb"
+    assert stoffel("dis", source).out == text.read_text(encoding="utf-8")
+    assert stoffel("asm", text, "-o", again).status == 0
+    assert again.read_bytes() == source.with_suffix(".stflb").read_bytes()
+
+
+def test_several_sources_make_several_files(stoffel: Stoffel, source: Path, wrong: Path, tmp_path: Path) -> None:
+    done = stoffel("build", wrong, source)
+    assert (done.status, done.out) == (3, "")
+    assert source.with_suffix(".stflb").exists()
+    assert not wrong.with_suffix(".stflb").exists()
+    assert stoffel("build", source, wrong, "-o", tmp_path / "x").status == 2
+
+
+def test_a_file_of_another_name_is_no_source(stoffel: Stoffel, tmp_path: Path) -> None:
+    path = tmp_path / "half.txt"
+    path.write_text(SOURCE, encoding="utf-8")
+    assert stoffel("build", path).status == 2
+
+
+def test_a_source_is_never_overwritten(stoffel: Stoffel, source: Path) -> None:
+    assert stoffel("build", source, "-o", source).status == 3
+    assert source.read_text(encoding="utf-8") == SOURCE
+
+
+@pytest.mark.parametrize("command", ["run", "check", "build", "dis", "info"])
+def test_what_does_not_compile_is_shown_with_its_place(stoffel: Stoffel, wrong: Path, command: str) -> None:
+    done = stoffel(command, wrong)
+    assert (done.status, done.out) == (3, "")
+    assert done.err == (
+        "error[E201]: Use of undeclared identifier 'totl'\n"
+        "  --> wrong.stfl:3:10\n"
+        "  |\n"
+        "1 | def main() -> int64:\n"
+        "2 |   var total = 1\n"
+        "3 |   return totl\n"
+        "  |          ^\n"
+        "4 |\n"
+        "  |\n"
+        "help: Did you mean 'total'?\n"
+        "\n"
+        "error: aborting due to previous error\n"
+    )
+
+
+def test_findings_come_as_json(stoffel: Stoffel, source: Path, wrong: Path) -> None:
+    done = stoffel("check", "--json", wrong, source)
+    assert (done.status, done.err) == (3, "")
+    assert json.loads(done.out) == {
+        "diagnostics": [
+            {
+                "severity": "error",
+                "code": "E201",
+                "message": "Use of undeclared identifier 'totl'",
+                "file": "wrong.stfl",
+                "line": 3,
+                "column": 10,
+                "help": "Did you mean 'total'?",
+            }
+        ]
+    }
+
+
+def test_colours_are_for_terminals(stoffel: Stoffel, wrong: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("CLICOLOR_FORCE", "1")
+    assert "\033[" in stoffel("run", wrong).err
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\033[" not in stoffel("run", wrong).err
+
+
+def test_a_source_that_is_no_text_is_a_bad_file(stoffel: Stoffel, tmp_path: Path) -> None:
+    path = tmp_path / "bytes.stfl"
+    path.write_bytes(b"var x = \xff\n")
+    assert stoffel("run", path) == (3, "", f"stoffel: {path}: is not valid UTF-8, which sources are\n")
+    assert stoffel("run", tmp_path / "none.stfl").status == 3
+
+
+def test_python_compiles_text_and_files(source: Path) -> None:
+    assert stoffel.compile(SOURCE) == stoffel.compile(source) == stoffel.compile(str(source))
+    with pytest.raises(stoffel.CompileError) as caught:
+        stoffel.compile(WRONG)
+    (found,) = caught.value.diagnostics
+    assert (found.severity, found.code, found.line, found.column) == ("error", "E201", 3, 10)
+    assert found.help == "Did you mean 'total'?"
+    assert str(caught.value) == "<source>:3:10: error[E201]: Use of undeclared identifier 'totl'"
+    with pytest.raises(stoffel.LoadError):
+        stoffel.compile("none.stfl")
+
+
+def test_instructions_know_their_lines(source: Path) -> None:
+    (main, half) = stoffel.compile(source).functions["main"], stoffel.compile(source).functions["half"]
+    assert main.line_table is not None
+    assert half.line_table is not None
+    assert set(half.line_table.lines) == {2}
+    assert set(main.line_table.lines) == {5, 6}
+    assert half.line_table.place_of(0) == "half.stfl:2"
+    assert "n" in half.line_table.variables.values()
