@@ -17,7 +17,7 @@ from stoffel import VirtualMachine
 from stoffel.compiler.cpython.verifier import check_unit
 from stoffel.compiler.emission.deopt_points import Unit
 from stoffel.compiler.flow import inlining
-from stoffel.jit import unit_globals
+from stoffel.jit import mishaps, unit_globals
 from stoffel.jit.code_cache import Units
 from stoffel.jit.policy import thresholds
 from tests.machines import Make, loaded
@@ -51,6 +51,9 @@ thresholds.TICKS = ()
 
 # Loops of a few rounds are to be counted in several stretches.
 unit_globals.STRETCH = 5
+
+# What goes wrong in the compilers fails the test.
+mishaps.forgiven = False
 
 
 def refuse_unsafe(unit: Unit) -> None:

@@ -38,7 +38,7 @@ from stoffel.compiler.refusal import TOO_DEEP, Refusal
 from stoffel.isa.program import Instruction
 from stoffel.isa.scalars import constant_key
 from stoffel.isa.table import Flow
-from stoffel.jit import unit_globals
+from stoffel.jit import mishaps, unit_globals
 from stoffel.jit.policy import thresholds
 from stoffel.jit.statistics import Statistics
 from stoffel.model.code import NEVER, Code
@@ -289,6 +289,9 @@ class Units:
                         raise Refusal(TOO_DEEP, code.name) from None
         except Refusal as refusal:
             self.refuse(code, refusal)
+            return None
+        except Exception as error:
+            self.refuse(code, mishaps.refusal_for(error, code.name))
             return None
         finally:
             self._compiling.pop()

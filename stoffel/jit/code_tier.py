@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from stoffel import threads
 from stoffel.compiler.analysis.environment import LARGE, Signature
 from stoffel.compiler.analysis.facts import RAW, is_raw, kind_of
 from stoffel.compiler.analysis.layout import layout_of
@@ -118,7 +119,7 @@ class CompiledTier:
         if kernels == "eager":
             self._load_kernels()
         elif kernels and thresholds.TICKS:
-            sampling_clock.Clock(self).start()
+            threads.start(sampling_clock.Clock(self))
 
     # Kernels
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from stoffel.model.code import NEVER
-from stoffel.runtime.host_stack import FRAMES_OF_COMPILED_CODE, stack_of_thread
+from stoffel.runtime.host_stack import FRAMES_OF_COMPILED_CODE
+from stoffel.threads import stack_of_thread
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState

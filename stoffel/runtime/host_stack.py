@@ -7,6 +7,8 @@ import sys
 import threading
 from typing import Final
 
+from stoffel.threads import stack_of_thread
+
 FRAMES_OF_A_RUN: Final = 40
 """Host frames that a run inside a foreign function takes, with some to spare, besides those of compiled code."""
 FRAMES_OF_COMPILED_CODE: Final = 440
@@ -15,8 +17,6 @@ STACK_OF_A_RUN: Final = 2 << 10
 """Bytes of the thread's stack that a run inside a foreign function takes at most: twice what was measured."""
 STACK_TO_SPARE: Final = 32 << 10
 """Bytes of the thread's stack that runs inside each other leave to whatever else there is."""
-LEAST_STACK: Final = 256 << 10
-"""Bytes that a thread's stack is taken to have where the platform does not tell."""
 
 
 class RecursionLimit:
@@ -64,52 +64,9 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=RECURSION_LIMIT.renew)
 
 
-class _Stack(threading.local):
-    """Lowest address and size of the stack of the thread that looks; 0 and 0 before it was measured."""
-
-    lowest = 0
-    size = 0
-
-
-_stack: Final = _Stack()
-
-
-def stack_of_thread() -> tuple[int, int]:
-    """Return the lowest address of this thread's stack, 0 if the platform does not tell, and its size in bytes."""
-    if not _stack.size:
-        try:
-            _stack.lowest, _stack.size = _measured()
-        except (AttributeError, OSError, ValueError, ImportError):
-            _stack.lowest, _stack.size = 0, LEAST_STACK
-    return _stack.lowest, _stack.size
-
-
 def runs_on_stack() -> int:
     """Return for how many runs inside each other this thread's stack has place."""
     if threading.current_thread() is threading.main_thread():
         # Its stack grows; measuring it takes a library that may not be loaded yet.
         return sys.maxsize
     return max(stack_of_thread()[1] - STACK_TO_SPARE, 0) // STACK_OF_A_RUN
-
-
-def _measured() -> tuple[int, int]:
-    import ctypes
-
-    library = ctypes.CDLL(None)
-    itself = library.pthread_self
-    itself.restype = ctypes.c_void_p
-    thread = ctypes.c_void_p(itself())
-    if sys.platform == "darwin":
-        library.pthread_get_stackaddr_np.restype = ctypes.c_void_p
-        library.pthread_get_stacksize_np.restype = ctypes.c_size_t
-        size = library.pthread_get_stacksize_np(thread)
-        return library.pthread_get_stackaddr_np(thread) - size, size
-    attributes = (ctypes.c_char * 256)()
-    lowest, bytes_ = ctypes.c_void_p(), ctypes.c_size_t()
-    if library.pthread_getattr_np(thread, attributes):
-        raise OSError("the stack of this thread is not known")
-    library.pthread_attr_getstack(attributes, ctypes.byref(lowest), ctypes.byref(bytes_))
-    library.pthread_attr_destroy(attributes)
-    if not lowest.value or not bytes_.value:
-        raise OSError("the stack of this thread is not known")
-    return lowest.value, bytes_.value

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from stoffel import ForeignContext, VirtualMachine, VMError
-from stoffel.runtime import calls, host_stack
-from stoffel.runtime.host_stack import RECURSION_LIMIT, RecursionLimit, stack_of_thread
+from stoffel import ForeignContext, VirtualMachine, VMError, threads
+from stoffel.runtime import calls
+from stoffel.runtime.host_stack import RECURSION_LIMIT, RecursionLimit
+from stoffel.threads import stack_of_thread
 from tests.machines import loaded
 from tests.ways import ALL_WAYS, Way
 
@@ -179,9 +180,9 @@ def test_a_platform_that_does_not_tell_is_taken_to_have_small_stacks(monkeypatch
     def measured() -> tuple[int, int]:
         raise AttributeError("pthread_getattr_np")
 
-    monkeypatch.setattr(host_stack, "_measured", measured)
-    monkeypatch.setattr(host_stack, "_stack", host_stack._Stack())
-    assert stack_of_thread() == (0, host_stack.LEAST_STACK)
+    monkeypatch.setattr(threads, "_measured", measured)
+    monkeypatch.setattr(threads, "_stack", threads._Stack())
+    assert stack_of_thread() == (0, threads.LEAST_STACK)
 
 
 SCRIPT = """

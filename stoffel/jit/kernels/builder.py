@@ -21,10 +21,12 @@ from stoffel.compiler.kernels import CHARACTERS_OF_AN_INSTRUCTION, INSTRUCTION_L
 from stoffel.compiler.refusal import Refusal, TooLarge
 from stoffel.isa.scalars import constant_key
 from stoffel.isa.table import Flow
+from stoffel.jit import mishaps
 from stoffel.jit.store.digest import digest_of_files, sha256
 from stoffel.model.code import Code
 from stoffel.model.foreign import ForeignFunction
 from stoffel.notices import say_once
+from stoffel.threads import start
 
 if TYPE_CHECKING:
     from stoffel.compiler.kernels.codegen.llvm import Loaded
@@ -38,6 +40,11 @@ SHORT_TURN: Final = 0.0005
 Loading llvmlite gives up the interpreter lock at each of its many files, and waits for one turn of the program to get
 it back: with the 5 ms that are usual it takes several times as long as alone.
 """
+
+
+LONGEST_WAIT_AT_EXIT: Final = 0.5
+"""Seconds for which the end of the process waits for LLVM."""
+_NO_THREAD: Final = "no thread can be started, in which LLVM would work beside the run"
 
 
 class Job:
@@ -64,6 +71,8 @@ class Job:
             self._run(wanted)
         except Refusal as refusal:
             self.refusal = refusal.kept()
+        except Exception as error:
+            self.refusal = mishaps.refusal_for(error)
         self.seconds = perf_counter() - began
 
     def _run(self, wanted: Callable[[], bool]) -> None:
@@ -144,11 +153,19 @@ class Builder:
         """Have *job* done; it is in ``finished`` then."""
         with self._lock:
             self._waiting.append(job)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="stoffel kernels", daemon=True)
-                self._thread.start()
+            if self._thread is not None:
+                return
+            thread = threading.Thread(target=self._work, name="stoffel kernels", daemon=True)
+            if start(thread):
+                self._thread = thread
                 _at_work.add(self)
-                atexit.register(self._stop, self._thread)
+                atexit.register(self._stop, thread)
+                return
+            self._waiting.clear()
+        say_once(f"no kernels are made: {_NO_THREAD}")
+        job.refusal = Refusal(_NO_THREAD)
+        self.finished.append(job)
+        self._done()
 
     def _work(self) -> None:
         while True:
@@ -165,9 +182,25 @@ class Builder:
         atexit.unregister(self._stop)
 
     def _stop(self, thread: threading.Thread) -> None:
-        """Wait for the step in progress: LLVM must not be at work while the process is taken down."""
+        """Wait for the step in progress: LLVM must not be at work while the process is taken down.
+
+        If that takes long, the C library is told to end the process at once when it comes to that, where it can be.
+        """
         self._stopping = True
-        thread.join()
+        thread.join(LONGEST_WAIT_AT_EXIT)
+        if thread.is_alive() and not _end_at_once():
+            thread.join()
+
+
+def _end_at_once() -> bool:
+    """Have the process end with its status, but without the destructors of LLVM; return whether that is possible."""
+    import ctypes
+
+    try:
+        library = ctypes.CDLL(None)
+        return not library.on_exit(library._exit, None)
+    except (AttributeError, OSError, TypeError):
+        return False
 
 
 class Preparation:

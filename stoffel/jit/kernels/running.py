@@ -19,8 +19,8 @@ from stoffel.jit.kernels.memory import NOT_RUN, Memory
 from stoffel.jit.kernels.outcomes import KernelLeft, Mismatch
 from stoffel.model.values import Value
 from stoffel.runtime.frames import ActivationRecord
-from stoffel.runtime.host_stack import stack_of_thread
 from stoffel.runtime.interruptions import complete
+from stoffel.threads import stack_of_thread
 
 if TYPE_CHECKING:
     from stoffel.compiler.kernels.codegen.llvm import Loaded

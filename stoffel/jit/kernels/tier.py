@@ -19,6 +19,7 @@ from stoffel.compiler.kernels import INSTRUCTION_LIMIT, MODERATE
 from stoffel.compiler.refusal import Refusal, TooLarge
 from stoffel.isa.scalars import FixedInteger
 from stoffel.isa.table import Flow
+from stoffel.jit import mishaps
 from stoffel.jit.kernels.builder import Builder, Job, Preparation
 from stoffel.jit.kernels.marshalling import KINDS, OPAQUE, RunnableSite, code_of_value
 from stoffel.jit.kernels.memory import VALUE_LIMIT
@@ -389,6 +390,9 @@ class KernelTier:
             if isinstance(refusal, TooLarge) and self._most < INSTRUCTION_LIMIT:
                 self._too_large.append(candidate)
             self._refuse(candidate, code, refusal)
+            return None
+        except Exception as error:
+            self._refuse(candidate, code, mishaps.refusal_for(error, code.name))
             return None
         job = Job(key, kernel, self.store)
         # Beside a run that keeps the interpreter busy, loading takes longer, and the run is slow meanwhile: what has

@@ -16,6 +16,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 from stoffel.compiler.kernels.codegen import float_constants
 from stoffel.compiler.refusal import Refusal
+from stoffel.threads import stack_of_thread, start
 
 SPEED_LEVEL: Final = 2
 """Optimisation level of LLVM, as in ``-O2``: inlining, SROA, GVN, LICM, jump threading, vectorisation."""
@@ -24,6 +25,8 @@ _RELOCATION: Final = "pic"
 _CODE_MODEL: Final = "small"
 """Short calls and addresses; the linker puts a module into one piece of memory and makes stubs for what is far."""
 
+_STACK: Final = 1 << 20
+"""Bytes of a thread's stack that LLVM is content with."""
 _LOADS_OF_A_LINKER: Final = 32
 """Loads after which a new linker takes over. A linker takes time and memory to make, and keeps some memory of each
 load, even of one that is freed, until it is freed itself, which the last machine code that it loaded sees to."""
@@ -112,16 +115,16 @@ _Result = TypeVar("_Result")
 
 
 def _undisturbed(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
-    """Have the main thread leave *function* to another one, and wait for it.
+    """Have the main thread, and those with small stacks, leave *function* to another one, and wait for it.
 
     Python runs signal handlers in the main thread, between any two bytecodes: an exception of one (Ctrl-C) in the
     middle of llvmlite leaves objects of LLVM half made or freed twice, which ends the process. Here it is raised
-    when *function* has come to its end.
+    when *function* has come to its end. Where no thread is to be had, signals are held back instead.
     """
 
     @functools.wraps(function)
     def call(*arguments: _Parameters.args, **named: _Parameters.kwargs) -> _Result:
-        if threading.current_thread() is not threading.main_thread():
+        if threading.current_thread() is not threading.main_thread() and stack_of_thread()[1] >= _STACK:
             return function(*arguments, **named)
         results: list[_Result] = []
         errors: list[BaseException] = []
@@ -135,7 +138,8 @@ def _undisturbed(function: Callable[_Parameters, _Result]) -> Callable[_Paramete
                 errors.append(error)
             finished.release()
 
-        threading.Thread(target=work, name="stoffel machine code").start()
+        if not start(threading.Thread(target=work, name="stoffel machine code", daemon=True)):
+            return _with_signals_held_back(lambda: function(*arguments, **named))
         interruption: BaseException | None = None
         while not (results or errors):
             try:
@@ -149,6 +153,21 @@ def _undisturbed(function: Callable[_Parameters, _Result]) -> Callable[_Paramete
         return results[0]
 
     return call
+
+
+def _with_signals_held_back(function: Callable[[], _Result]) -> _Result:
+    if stack_of_thread()[1] < _STACK:
+        raise Refusal("the stack of this thread is too small for LLVM, and no other thread can be started")
+    try:
+        from signal import SIG_BLOCK, SIG_SETMASK, pthread_sigmask, valid_signals
+    except ImportError:
+        # A system without such masks.
+        return function()
+    before = pthread_sigmask(SIG_BLOCK, valid_signals())
+    try:
+        return function()
+    finally:
+        pthread_sigmask(SIG_SETMASK, before)
 
 
 def _prepare() -> _Host | str:
