@@ -6,13 +6,15 @@ says what, where and what to do. Nothing of ours is imported here.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from stoffel.lang.diagnostics import Diagnostic
+
+SHOWN_LINES: Final = 8
+"""Lines shown at each end of a long backtrace."""
 
 
 class ErrorKind(StrEnum):
@@ -85,13 +87,26 @@ class CompileError(StoffelError, ValueError):
         return self._render(colour)
 
 
+class BacktraceFrame(NamedTuple):
+    """One call of a failed run: where it was. ``text`` is the instruction, "" if it is not known."""
+
+    function: str
+    instruction: int
+    text: str = ""
+    file: str | None = None
+    line: int | None = None
+
+
 class VMError(StoffelError, RuntimeError):
     """A machine operation failed: a program run, a registration, a table access by the host.
 
     ``str(error)`` is exactly the text that the machine defines for the failure. *kind* is its coarse class.
     *function* and *instruction* (0-based index) say where a program run failed, None outside a run. *stack* is the
-    stack of VM calls at that moment, oldest first, as ``(function, instruction)`` pairs. *inner_kind* is the kind of
-    the error that a foreign function passed on, when it came from a machine service.
+    stack of VM calls at that moment, oldest first, as ``(function, instruction)`` pairs, and ``backtrace`` the same
+    with the instructions and their places in the source. *operands* are the values that the failing instruction read,
+    by register or variable, as text; the arguments of a CALL have no name. The notes of the exception tell all that,
+    so Python's ordinary traceback shows it. *inner_kind* is the kind of the error that a foreign function passed on,
+    when it came from a machine service.
     """
 
     def __init__(self, text: str, kind: ErrorKind = ErrorKind.RUNTIME, *, inner_kind: ErrorKind | None = None) -> None:
@@ -101,3 +116,93 @@ class VMError(StoffelError, RuntimeError):
         self.function: str | None = None
         self.instruction: int | None = None
         self.stack: tuple[tuple[str, int], ...] = ()
+        self.operands: tuple[tuple[str, str], ...] = ()
+        self.describe: Callable[[str, int], BacktraceFrame] = BacktraceFrame
+        """Makes a frame of the backtrace from a pair of the stack; whoever notes the stack knows the program."""
+
+    @property
+    def backtrace(self) -> tuple[BacktraceFrame, ...]:
+        """The stack of VM calls, oldest first, with instructions and places."""
+        describe = self.describe
+        return tuple([describe(function, index) for function, index in self.stack])
+
+    @property
+    def __notes__(self) -> list[str]:
+        """What :meth:`add_note` adds, after the backtrace."""
+        notes: list[str] | None = self.__dict__.get("notes")
+        if notes is None:
+            if not self.stack:
+                raise AttributeError("__notes__")
+            notes = self.__dict__["notes"] = ["\n".join(backtrace_lines(self))]
+        return notes
+
+    @__notes__.setter
+    def __notes__(self, notes: list[str]) -> None:
+        self.__dict__["notes"] = notes
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Pickled is what is known, not the program that knows it.
+        frames = {frame[:2]: frame for frame in self.backtrace}
+        return VMError, (str(self), self.kind), {**self.__dict__, "describe": _Described(frames)}
+
+
+class _Described:
+    """Finds the frames of a backtrace that was described before."""
+
+    def __init__(self, frames: dict[tuple[str, int], BacktraceFrame]) -> None:
+        self.frames = frames
+
+    def __call__(self, function: str, index: int) -> BacktraceFrame:
+        return self.frames.get((function, index)) or BacktraceFrame(function, index)
+
+
+def escaped(text: str) -> str:
+    """Return *text* with everything that a terminal would not show as a character written as an escape."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def backtrace_lines(error: VMError) -> list[str]:
+    """Return the backtrace of *error* as lines, innermost call last, with the operands of the failing instruction."""
+    return _lines(error.stack, error.describe, error.operands)
+
+
+def frame_lines(calls: Sequence[BacktraceFrame]) -> list[str]:
+    """Return *calls*, oldest first, in the same form."""
+    return _lines(calls, lambda *frame: BacktraceFrame(*frame), ())
+
+
+def _lines(
+    stack: Sequence[tuple[Any, ...]], describe: Callable[..., BacktraceFrame], operands: Sequence[tuple[str, str]]
+) -> list[str]:
+    """Return a stack as lines.
+
+    Calls at one place that follow each other are shown once, and of a long stack only both ends.
+    """
+    lines: list[str] = []
+    position = 0
+    while position < len(stack):
+        place = stack[position]
+        end = position + 1
+        while end < len(stack) and stack[end] == place:
+            end += 1
+        if end == len(stack) and end - position > 1 and operands:
+            end -= 1  # the innermost one has more to tell
+        same = end - position
+        line = _line(describe(*place), operands if end == len(stack) else ())
+        lines += [line] * same if same < 3 else [line, f"  ... {same - 1} more"]
+        position = end
+    hidden = len(lines) - 2 * SHOWN_LINES
+    if hidden > 1:
+        lines[SHOWN_LINES:-SHOWN_LINES] = [f"  ... {hidden} more lines ..."]
+    return lines
+
+
+def _line(frame: BacktraceFrame, operands: Sequence[tuple[str, str]]) -> str:
+    parts = [f"  at function {escaped(frame.function)}, instruction {frame.instruction}"]
+    if frame.text:
+        parts[0] += f": {escaped(frame.text)}"
+    if operands:
+        parts.append(", ".join([f"{escaped(name)} = {text}" if name else text for name, text in operands]))
+    if frame.line is not None:
+        parts.append(escaped(f"{frame.file}:{frame.line}"))
+    return "    ".join(parts)

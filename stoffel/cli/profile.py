@@ -10,8 +10,9 @@ from stoffel.cli import report, status
 from stoffel.cli.arguments import SYNTAX, parse_argument
 from stoffel.cli.cache import CACHE, directory
 from stoffel.cli.files import check_output, decode, program_name, read_source
+from stoffel.cli.interruption import watching
 from stoffel.cli.options import Command, Option, Parsed, UsageError
-from stoffel.cli.run import DEFAULT_ENTRY, Collected, Stdout, hints, store_path
+from stoffel.cli.run import DEFAULT_ENTRY, Collected, Stdout, error_of, hints, store_path
 from stoffel.embedding.engine import MODES, mode_named
 from stoffel.errors import LoadError, SaveError, VMError
 
@@ -60,7 +61,7 @@ def run(parsed: Parsed) -> int:
     result: Any = None
     failure: VMError | None = None
     interrupted = False
-    with machine.profile(exact="--exact" in options, rate=rate) as profile:
+    with machine.profile(exact="--exact" in options, rate=rate) as profile, watching(machine) as interruption:
         try:
             result = machine.execute(entry, *arguments)
         except VMError as error:
@@ -73,19 +74,24 @@ def run(parsed: Parsed) -> int:
         if failure is not None:
             report.complain(f"stoffel: {report.one_line(failure)}", *report.call_stack(failure))
             report.complain(*hints(program, entry, failure))
-        elif not interrupted:
+        elif interrupted:
+            report.flush()
+            report.complain(*interruption.lines())
+        else:
             from stoffel.model.text import diagnostic
 
             report.put(diagnostic(result) + "\n")
     if collected is None:
         _put_report(profile)
     else:
-        _put_json(collected, profile, result, failure, interrupted)
+        told = None if failure is None else error_of(failure)
+        told = interruption.as_error() if interrupted else told
+        _put_json(collected, profile, result, told)
     if output is not None:
         report.flush()
         profile.save(output)
     if interrupted:
-        return status.INTERRUPTED
+        return interruption.status
     return status.OK if failure is None else status.FAILED
 
 
@@ -115,21 +121,11 @@ def _put_report(profile: Profile) -> None:
     report.put(f"\n{text(profile, colours=colours)}")
 
 
-def _put_json(collected: Collected, profile: Profile, result: Any, failure: VMError | None, interrupted: bool) -> None:
+def _put_json(collected: Collected, profile: Profile, result: Any, error: dict[str, Any] | None) -> None:
     import json
 
     from stoffel.model.text import diagnostic
 
-    error: dict[str, Any] | None = None
-    if interrupted:
-        error = {"kind": "Interrupted", "message": "interrupted", "function": None, "instruction": None}
-    elif failure is not None:
-        error = {
-            "kind": str(failure.kind),
-            "message": str(failure),
-            "function": failure.function,
-            "instruction": failure.instruction,
-        }
     found = {
         "output": "".join(collected.pieces),
         "result": None if error else diagnostic(result),

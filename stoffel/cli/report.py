@@ -7,10 +7,8 @@ import sys
 from collections.abc import Container, Sequence
 from typing import Final, TextIO
 
-from stoffel.errors import VMError
+from stoffel.errors import VMError, backtrace_lines, escaped
 
-SHOWN_CALLS: Final = 8
-"""Calls shown at each end of a long stack of VM calls."""
 SHOWN_CHARACTERS: Final = 2000
 """Longest message shown in full; a message may quote a string of any length."""
 
@@ -78,9 +76,7 @@ def one_line(text: object) -> str:
     if len(line) > SHOWN_CHARACTERS:
         half = SHOWN_CHARACTERS // 2
         line = f"{line[:half]} ...({len(line) - 2 * half} more characters)... {line[-half:]}"
-    if line.isprintable():
-        return line
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
+    return escaped(line)
 
 
 def count(number: int, noun: str) -> str:
@@ -102,9 +98,24 @@ def table(rows: Sequence[Sequence[str]], left: Container[int] = (0,)) -> list[st
 
 
 def call_stack(error: VMError) -> list[str]:
-    """Return the stack of VM calls of *error* as lines, innermost last; the middle of a long one is counted only."""
-    calls = [f"  at function {one_line(function)}, instruction {index}" for function, index in error.stack]
-    hidden = len(calls) - 2 * SHOWN_CALLS
-    if hidden > 1:
-        calls[SHOWN_CALLS:-SHOWN_CALLS] = [f"  ... {hidden} more calls ..."]
-    return calls
+    """Return where *error* was raised as lines: its calls, innermost last, and what it comes from in the same way."""
+    lines = backtrace_lines(error)
+    cause = error.__cause__
+    while cause is not None:
+        if isinstance(cause, VMError):
+            if cause.stack:
+                lines += [f"because of: {one_line(cause)}", *backtrace_lines(cause)]
+        elif place := _place_in_python(cause):
+            lines.append(f"because of: {type(cause).__name__}: {one_line(cause)}    {one_line(place)}")
+        cause = cause.__cause__
+    return lines
+
+
+def _place_in_python(error: BaseException) -> str:
+    """Return ``file:line`` of the Python code that raised *error*, "" if that is code of this package."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None or trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] == "stoffel":
+        return ""
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"

@@ -14,6 +14,7 @@ from stoffel.cli import report, status
 from stoffel.cli.arguments import SYNTAX, parse_argument
 from stoffel.cli.cache import CACHE, directory
 from stoffel.cli.files import decode, program_name, read_source
+from stoffel.cli.interruption import stack_of, watching
 from stoffel.cli.options import Command, Option, Parsed, UsageError
 from stoffel.embedding.engine import MODES, ModeName, mode_named
 from stoffel.errors import LoadError, VMError
@@ -108,17 +109,29 @@ def run(parsed: Parsed) -> int:
         report.complain(f"stoffel: {report.one_line(program_name(path))}: {report.one_line(error)}")
         return status.BAD_FILE
     entry = options.get("--entry", DEFAULT_ENTRY)
-    try:
-        with learning(machine, source, options, [entry, *words]):
-            result = machine.execute(entry, *arguments)
-    except VMError as error:
+    with watching(machine) as interruption:
+        try:
+            with learning(machine, source, options, [entry, *words]):
+                result = machine.execute(entry, *arguments)
+            failure: VMError | KeyboardInterrupt | None = None
+        except (VMError, KeyboardInterrupt) as error:
+            failure = error
+    if isinstance(failure, KeyboardInterrupt):
+        if collected is not None:
+            _put_json(collected, None, interruption.as_error(), _statistics(machine, options))
+        else:
+            report.flush()
+            report.complain(*interruption.lines())
+            _complain_statistics(machine, options)
+        return interruption.status
+    if failure is not None:
         if sink.gone is not None:
             raise sink.gone from None
         if collected is not None:
-            _put_json(collected, None, error, _statistics(machine, options))
+            _put_json(collected, None, error_of(failure), _statistics(machine, options))
         else:
             report.complain(
-                f"stoffel: {report.one_line(error)}", *report.call_stack(error), *hints(program, entry, error)
+                f"stoffel: {report.one_line(failure)}", *report.call_stack(failure), *hints(program, entry, failure)
             )
             _complain_statistics(machine, options)
         return status.FAILED
@@ -185,7 +198,20 @@ def _complain_statistics(machine: VirtualMachine, options: dict[str, str]) -> No
     report.complain(*statistics_lines(machine.jit_statistics()))
 
 
-def _put_json(collected: Collected, result: Any, error: VMError | None, statistics: dict[str, Any] | None) -> None:
+def error_of(error: VMError) -> dict[str, Any]:
+    """Return *error* as a run's JSON has it."""
+    return {
+        "kind": str(error.kind),
+        "message": str(error),
+        "function": error.function,
+        "instruction": error.instruction,
+        "stack": stack_of(error.backtrace),
+    }
+
+
+def _put_json(
+    collected: Collected, result: Any, error: dict[str, Any] | None, statistics: dict[str, Any] | None
+) -> None:
     import json
 
     from stoffel.model.text import diagnostic
@@ -193,13 +219,7 @@ def _put_json(collected: Collected, result: Any, error: VMError | None, statisti
     found: dict[str, Any] = {
         "output": "".join(collected.pieces),
         "result": None if error else diagnostic(result),
-        "error": error
-        and {
-            "kind": str(error.kind),
-            "message": str(error),
-            "function": error.function,
-            "instruction": error.instruction,
-        },
+        "error": error,
     }
     if statistics is not None:
         found["stats"] = statistics

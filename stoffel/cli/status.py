@@ -18,3 +18,5 @@ INTERRUPTED: Final = 130
 """Ctrl-C: what shells report for a process ended by SIGINT (128 + 2)."""
 PIPE_CLOSED: Final = 141
 """The reader of standard output went away: what shells report for SIGPIPE (128 + 13)."""
+TERMINATED: Final = 143
+"""What shells report for a process ended by SIGTERM (128 + 15)."""

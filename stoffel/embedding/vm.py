@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
@@ -25,6 +26,9 @@ from stoffel.runtime.output import open_sink
 from stoffel.runtime.state import VMState
 
 if TYPE_CHECKING:
+    from types import FrameType
+
+    from stoffel.errors import BacktraceFrame
     from stoffel.profiling.profile import Profile
 
 Kind = TypeVar("Kind")
@@ -147,6 +151,21 @@ class VirtualMachine(TableAccess):
         from stoffel.profiling.profiler import profiled
 
         return profiled(self._state, _RUNS, self.jit_statistics, exact=exact, rate=rate)
+
+    def backtrace(self, frame: FrameType | None = None) -> tuple[BacktraceFrame, ...]:
+        """Return the calls of VM functions in progress, oldest first, in whatever tiers they are.
+
+        What runs does not notice. *frame* is the innermost Python frame of the thread that the machine runs in, as a
+        signal handler is given it; None stands for the caller's. The result is empty where that thread runs nothing on
+        this machine, or just hands a call from one tier to another.
+        """
+        from stoffel.profiling.reading import Reader
+        from stoffel.profiling.stacks import TIERS_OF_CALLS
+        from stoffel.runtime.backtrace import Describer
+
+        describe = Describer(self._state.functions)
+        places = Reader(self._state, _RUNS).read(frame or sys._getframe(1))
+        return tuple([describe(call.function, index) for call, index in places if call.tier in TIERS_OF_CALLS])
 
     # Registration
 

@@ -392,7 +392,7 @@ class CompiledTier:
                 RECURSION_LIMIT.raise_for(run, FRAMES_OF_COMPILED_CODE)
             result = function(room, *arguments)
         except VMError as error:
-            note_place(error, self.state.records, self.units.by_code)
+            note_place(error, self.state, self.units.by_code)
             raise
         except RecursionError as error:
             self._leave_unmade_call(error)

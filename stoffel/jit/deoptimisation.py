@@ -19,14 +19,18 @@ from stoffel.compiler.emission.deopt_points import (
     LOOP,
     NEXT,
     TAKEN,
+    Known,
+    Line,
     Site,
     Unit,
     boxed,
     flag_at,
     value_at,
 )
+from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.isa.table import OperandKind
 from stoffel.model.values import Closure, Value
+from stoffel.runtime.backtrace import note, positions
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord, Captures
 
 if TYPE_CHECKING:
@@ -185,20 +189,59 @@ def innermost(error: BaseException) -> TracebackType:
     return trace
 
 
-def note_place(error: VMError, records: list[ActivationRecord], units: dict[CodeType, Unit]) -> None:
+def note_place(error: VMError, state: VMState, units: dict[CodeType, Unit]) -> None:
     """Note on *error* where compiled code raised it: the records below, then the frames of its traceback."""
     if error.function is not None:
         return
-    stack = [(frame.code.name, max(frame.next_instruction - 1, 0)) for frame in records]
+    stack = positions(state.records)
+    values = None
     trace = error.__traceback__
     while trace is not None:
         unit = units.get(trace.tb_frame.f_code)
         if unit is not None:
-            stack.extend((code.name, index) for code, index in unit.positions(unit.line(trace.tb_lineno).index))
+            line = unit.line(trace.tb_lineno)
+            stack.extend(unit.positions(line.index))
+            values = _values_read(unit, line, trace.tb_frame)
         trace = trace.tb_next
     if stack:
-        error.stack = tuple(stack)
-        error.function, error.instruction = stack[-1]
+        note(error, state.functions, stack, values)
+
+
+def _values_read(unit: Unit, line: Line, frame: FrameType) -> list[Value] | None:
+    """Return what the instruction of *line* has read, None if nothing tells any more."""
+    variables = frame.f_locals
+    values = []
+    for spot in line.reads:
+        if spot is None or (type(spot) is not Known and spot.name not in variables):
+            return None
+        values.append(value_at(spot, variables))
+    too_large = [position for position, value in enumerate(values) if not _fits(value)]
+    if not too_large:
+        return values
+    # A result that does not fit has taken the place of an operand before that was noticed.
+    return _undone(unit.layout.splice.instructions[line.index].name, values, too_large)
+
+
+def _fits(value: Value) -> bool:
+    row = INTEGER_KINDS.get(type(value))
+    return row is None or row.minimum <= value <= row.maximum
+
+
+def _undone(name: str, values: list[Value], replaced: list[int]) -> list[Value] | None:
+    """Return the operands of a sum, difference or product in the place of some of which its result is."""
+    result, kind = int(values[replaced[0]]), type(values[replaced[0]])
+    if len(replaced) == 2:
+        found = [result // 2] * 2 if name == "ADD" else None
+    else:
+        other = int(values[1 - replaced[0]])
+        if name == "MUL":
+            operand = result // other
+        elif name == "ADD":
+            operand = result - other
+        else:
+            operand = other - result if replaced[0] else result + other
+        found = [other, operand] if replaced[0] else [operand, other]
+    return None if found is None else [int.__new__(kind, value) for value in found]
 
 
 class Suspension(NamedTuple):

@@ -32,7 +32,9 @@ FOREIGN: Final = Tier("foreign", "_[f]")
 COMPILER: Final = Tier("compiler", "")
 OMITTED: Final = Tier("omitted", "")
 TIERS: Final = (INTERPRETER, CODE_OBJECT, KERNEL, FOREIGN, COMPILER, OMITTED)
-"""All of them; the first three are those of VM functions."""
+"""All of them."""
+TIERS_OF_CALLS: Final = TIERS[:3]
+"""Those of VM functions."""
 
 
 class Frame(NamedTuple):

@@ -195,8 +195,9 @@ class VMState:
     def locate(self, error: VMError) -> None:
         """Note on *error* where the run is, unless an inner run has done so."""
         if error.function is None and len(self.records) > self.base:
-            error.stack = tuple((frame.code.name, max(frame.next_instruction - 1, 0)) for frame in self.records)
-            error.function, error.instruction = error.stack[-1]
+            from stoffel.runtime.backtrace import note_records
+
+            note_records(error, self.functions, self.records)
 
     @contextmanager
     def entered(self) -> Iterator[None]:

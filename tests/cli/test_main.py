@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -176,30 +178,54 @@ def test_a_shell_sees_the_usual_status(ticker: Path) -> None:
 # Ctrl-C
 
 
-def test_an_interrupt_ends_a_running_program_quietly(start: Any, spinner: Path) -> None:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("jit", ["off", "auto", "always", "no-kernels"])
+def test_an_interrupted_program_tells_where_it_was(
+    start: Any, spinner: Path, number: int, status: int, jit: str
+) -> None:
+    child = start("run", spinner, f"--jit={jit}", "--stats")
+    child.stdout.readline()
+    child.send_signal(number)
+    out, err = child.communicate(timeout=60)
+    assert (child.returncode, out) == (status, b"")
+    shown = err.decode().splitlines()
+    assert shown[0] == "stoffel: interrupted"
+    if len(shown) > 1 and shown[1].startswith("  at"):
+        assert re.fullmatch(r"  at function main, instruction [0-3]: (LDI|PUSHARG|CALL|JMP) .*:[4-8]", shown[1])
+    assert any(line.startswith(f"compiled tier: {jit}") for line in shown)
+
+
+def test_a_program_tells_where_it_is_and_goes_on(start: Any, spinner: Path) -> None:
     child = start("run", spinner)
     child.stdout.readline()
+    for _ in range(2):
+        child.send_signal(signal.SIGUSR1)
+        assert child.stderr.readline() == b"stoffel: running\n"
+        assert child.stderr.readline().startswith((b"  at function main, instruction ", b"  between two calls"))
     child.send_signal(signal.SIGINT)
     assert child.wait(timeout=60) == 130
-    assert (child.stdout.read(), child.stderr.read()) == (b"", b"")
 
 
-def test_an_interrupt_ends_a_program_that_prints_quietly(start: Any, ticker: Path) -> None:
+def test_an_interrupt_ends_a_program_that_prints(start: Any, ticker: Path) -> None:
     child = start("run", ticker, stdout=subprocess.DEVNULL)
     with pytest.raises(subprocess.TimeoutExpired):
         child.wait(timeout=1)
     child.send_signal(signal.SIGINT)
     assert child.wait(timeout=60) == 130
-    assert child.stderr.read() == b""
+    assert child.stderr.readline() == b"stoffel: interrupted\n"
 
 
-def test_an_interrupt_leaves_json_unprinted(start: Any, ticker: Path) -> None:
+def test_an_interrupted_run_has_json_with_the_output_so_far(start: Any, ticker: Path) -> None:
     child = start("run", "--json", ticker)
     with pytest.raises(subprocess.TimeoutExpired):
         child.wait(timeout=1)
     child.send_signal(signal.SIGINT)
-    assert child.wait(timeout=60) == 130
-    assert (child.stdout.read(), child.stderr.read()) == (b"", b"")
+    out, err = child.communicate(timeout=60)
+    assert (child.returncode, err) == (130, b"")
+    found = json.loads(out)
+    assert found["output"].startswith("tick\ntick\n")
+    assert (found["result"], found["error"]["kind"]) == (None, "Interrupted")
+    assert {frame["function"] for frame in found["error"]["stack"]} <= {"main", "print"}
 
 
 def test_an_interrupt_while_standard_input_is_awaited_is_quiet(start: Any) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 
 import pytest
 
+import stoffel
+from stoffel import VirtualMachine
 from stoffel.cli import report
 from stoffel.errors import VMError
 
@@ -47,9 +50,46 @@ def test_a_short_stack_is_shown_in_full(depth: int) -> None:
 
 def test_a_long_stack_shows_both_ends() -> None:
     lines = report.call_stack(error_with_stack(18))
-    assert lines[8] == "  ... 2 more calls ..."
+    assert lines[8] == "  ... 2 more lines ..."
     assert (lines[7], lines[9]) == ("  at function f7, instruction 7", "  at function f10, instruction 10")
     assert len(lines) == 17
+
+
+def test_calls_at_one_place_are_shown_once() -> None:
+    error = VMError("text")
+    error.stack = (("a", 1), *[("b", 2)] * 5, ("c", 3), ("c", 3))
+    shown = ["  at function a, instruction 1", "  at function b, instruction 2", "  ... 4 more"]
+    assert report.call_stack(error) == [*shown, *["  at function c, instruction 3"] * 2]
+    # The innermost call has its operands, and is no repetition.
+    error.operands = ("r1", "5"), ("r2", '"x"')
+    assert report.call_stack(error)[-1] == '  at function c, instruction 3    r1 = 5, r2 = "x"'
+    error.stack = (("b", 2),) * 4
+    assert report.call_stack(error)[:2] == ["  at function b, instruction 2", "  ... 2 more"]
+    assert report.call_stack(error)[2] == '  at function b, instruction 2    r1 = 5, r2 = "x"'
+
+
+def test_what_an_error_comes_from_is_shown_too() -> None:
+    vm = VirtualMachine()
+    inner = stoffel.assemble(
+        "function inner()\n LDI r0, 1\n LDI r1, 0\n DIV r0, r0, r1\n RET r0\nend", path="in.stfasm"
+    )
+    vm.load(inner)
+    vm.load(stoffel.assemble("function outer()\n CALL again\n RET r0\nend\nfunction bad()\n CALL broken\nend"))
+    vm.register_foreign_function("again", lambda context: context.vm.execute("inner"))
+    vm.register_foreign_function("broken", lambda context: {}["key"])
+    with pytest.raises(VMError) as caught:
+        vm.execute("outer")
+    assert report.call_stack(caught.value) == [
+        "  at function outer, instruction 0: CALL again    <assembly>:2",
+        "because of: Division by zero",
+        "  at function outer, instruction 0: CALL again    <assembly>:2",
+        "  at function inner, instruction 2: DIV r0, r0, r1    r0 = 1, r1 = 0    in.stfasm:4",
+    ]
+    with pytest.raises(VMError) as caught:
+        vm.execute("bad")
+    shown = report.call_stack(caught.value)
+    assert shown[0] == "  at function bad, instruction 0: CALL broken    <assembly>:6"
+    assert re.fullmatch(r"because of: KeyError: 'key'    .*test_report\.py:\d+", shown[1])
 
 
 def test_a_full_disk_is_an_output_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,27 +113,33 @@ def test_a_failed_program_shows_the_error_and_the_stack_of_calls_innermost_last(
         1,
         "before\n",
         "stoffel: Division by zero\n"
-        "  at function main, instruction 5\n"
-        "  at function down, instruction 6\n"
-        "  at function down, instruction 8\n",
+        f"  at function main, instruction 5: CALL down    {countdown}:21\n"
+        f"  at function down, instruction 6: CALL down    {countdown}:9\n"
+        f"  at function down, instruction 8: DIV r0, r1, r1    r1 = 0    {countdown}:12\n",
     )
 
 
-def test_a_long_stack_of_calls_is_elided_in_the_middle(stoffel: Stoffel, countdown: Path) -> None:
+def test_equal_calls_of_a_long_stack_are_shown_once(stoffel: Stoffel, countdown: Path) -> None:
     status, _, err = stoffel("run", countdown, "1000")
     lines = err.splitlines()
     assert status == 1
-    assert len(lines) == 18
-    assert lines[9] == "  ... 986 more calls ..."
-    assert lines[1] == "  at function main, instruction 5"
-    assert lines[-1] == "  at function down, instruction 8"
+    assert len(lines) == 5
+    assert lines[3] == "  ... 999 more"
+    assert lines[1].startswith("  at function main, instruction 5: ")
+    assert lines[-1].startswith("  at function down, instruction 8: ")
+
+
+@pytest.mark.parametrize("jit", ["off", "auto", "always", "kernels"])
+def test_a_failure_is_told_alike_in_every_tier(stoffel: Stoffel, countdown: Path, jit: str) -> None:
+    plain = stoffel("run", countdown, "40")
+    assert stoffel("run", countdown, "40", f"--jit={jit}") == plain
 
 
 def test_runaway_recursion_ends_in_an_error(stoffel: Stoffel, program: Write) -> None:
     path = program("function main()\n    CALL main\n    RET r0\nend\n")
     status, out, err = stoffel("run", path)
     assert (status, out) == (1, "")
-    assert err.startswith("stoffel: Call depth exceeds 250000\n  at function main, instruction 0\n")
+    assert err.startswith("stoffel: Call depth exceeds 250000\n  at function main, instruction 0: CALL main    ")
 
 
 def test_control_characters_of_an_error_are_escaped(stoffel: Stoffel, program: Write) -> None:
@@ -141,7 +147,8 @@ def test_control_characters_of_an_error_are_escaped(stoffel: Stoffel, program: W
     assert stoffel("run", path) == (
         1,
         "",
-        "stoffel: Function 'no\\nsuch\\x1b[1m' not found\n  at function main, instruction 0\n",
+        "stoffel: Function 'no\\nsuch\\x1b[1m' not found\n"
+        f'  at function main, instruction 0: CALL "no\\nsuch\\u{{1b}}[1m"    {path}:2\n',
     )
 
 
@@ -157,7 +164,21 @@ def test_json_of_a_failed_program_has_the_error_and_the_lines_printed_before(sto
     assert json.loads(out) == {
         "output": "before\n",
         "result": None,
-        "error": {"kind": "Value", "message": "Division by zero", "function": "down", "instruction": 8},
+        "error": {
+            "kind": "Value",
+            "message": "Division by zero",
+            "function": "down",
+            "instruction": 8,
+            "stack": [
+                {"function": name, "instruction": index, "text": text, "file": str(countdown), "line": line}
+                for name, index, text, line in (
+                    ("main", 5, "CALL down", 21),
+                    ("down", 6, "CALL down", 9),
+                    ("down", 6, "CALL down", 9),
+                    ("down", 8, "DIV r0, r1, r1", 12),
+                )
+            ],
+        },
     }
 
 

@@ -133,13 +133,17 @@ class Site:
 
 
 class Line:
-    """One line of a unit: the VM instruction, and the sites there by way of leaving."""
+    """One line of a unit: the VM instruction, and the sites there by way of leaving.
 
-    __slots__ = ("_splice", "index", "sites")
+    ``reads`` are the spots of the values that the instruction reads, for the error that it may raise.
+    """
+
+    __slots__ = ("_splice", "index", "reads", "sites")
 
     def __init__(self, index: int, splice: Splice) -> None:
         self.index = index
         self.sites: dict[int, Site] = {}
+        self.reads: tuple[Spot | None, ...] = ()
         self._splice = splice
 
     @property

@@ -401,6 +401,7 @@ class Emitter:
         moment = self.polls.moment(self, node.index)
         self.new_line(node.index)
         number = self.writer.line
+        self.lines[-1].reads = tuple(map(self.spots.spot, node.sources))
         if node.leaves:
             self.site(BEFORE, node.index)
         for source, kind in node.guards:
