@@ -92,7 +92,7 @@ def test_a_traceback_names_vm_functions_and_shows_their_instructions(machine: Vi
     text = "".join(traceback.format_exception(error))
     name = codes(machine)["ratio"].co_filename
     assert f'  File "{name}", line {frames[1].lineno}, in ratio\n    4  DIV r0, r0, r1\n' in text
-    assert text.endswith("stoffel.errors.VMError: Division by zero\n")
+    assert "\nstoffel.errors.VMError: Division by zero\n  at function main, " in text
 
 
 def test_the_positions_of_the_error_and_of_its_traceback_are_the_same(machine: VirtualMachine) -> None:

@@ -271,8 +271,15 @@ def test_hook_that_another_thread_switches_on_is_seen_in_passing() -> None:
     assert (index, product) == (10, 3 * (counter - 1))
 
 
+def units_at_rest() -> Units:
+    """Return the units of a machine that nobody asks for attention, as the start of a run leaves them."""
+    units: Units = loaded(VirtualMachine(jit="always"), MULTIPLYING).state.tier.units  # type: ignore[union-attr]
+    units.ask_attention(False)
+    return units
+
+
 def test_equal_constants_that_differ_have_different_cells() -> None:
-    units = loaded(VirtualMachine(jit="always"), MULTIPLYING).state.tier.units  # type: ignore[union-attr]
+    units = units_at_rest()
     values = [0, 0.0, -0.0, False, 1, True, math.nan, -math.nan, U8(1), U16(1), None, "1", int, float]
     cells = [units._cell(value) for value in values]
     assert [cell.cell_contents is value for cell, value in zip(cells, values, strict=True)] == [True] * len(values)
@@ -289,7 +296,7 @@ def is_empty(cell: CellType) -> bool:
 
 
 def test_cells_are_empty_while_attention_is_asked_for() -> None:
-    units = loaded(VirtualMachine(jit="always"), MULTIPLYING).state.tier.units  # type: ignore[union-attr]
+    units = units_at_rest()
     old = units._cell(5)
     for _ in range(2):
         units.ask_attention(True)
@@ -301,7 +308,7 @@ def test_cells_are_empty_while_attention_is_asked_for() -> None:
 
 
 def test_cells_are_as_was_asked_last_although_two_threads_ask_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    units = loaded(VirtualMachine(jit="always"), MULTIPLYING).state.tier.units  # type: ignore[union-attr]
+    units = units_at_rest()
     cells = [units._cell(number) for number in range(3)]
     fill = Units._fill
     other = threading.Thread(target=lambda: units.ask_attention(False))
@@ -321,7 +328,7 @@ def test_cells_are_as_was_asked_last_although_two_threads_ask_at_a_time(monkeypa
 
 
 def test_cells_are_put_right_by_the_next_who_asks_after_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
-    units = loaded(VirtualMachine(jit="always"), MULTIPLYING).state.tier.units  # type: ignore[union-attr]
+    units = units_at_rest()
     cells = [units._cell(number) for number in range(3)]
     fill = Units._fill
     times = itertools.count()

@@ -10,7 +10,7 @@ from stoffel import VirtualMachine
 from stoffel.compiler.emission.deopt_points import Unit
 from stoffel.compiler.emission.global_names import STRETCH
 from stoffel.isa.scalars import I64_MAX
-from stoffel.jit import code_cache as units_of_a_machine
+from stoffel.jit import unit_globals as units_of_a_machine
 from tests.machines import loaded, seen_from_outside
 
 LOOP = """
