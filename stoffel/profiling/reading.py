@@ -32,7 +32,7 @@ OUTERMOST: Final = 100
 INNERMOST: Final = 300
 """Interpreted calls at each end of a run that are read: a recursion may be a quarter of a million deep."""
 
-_PACKAGE: Final = Path(profiling.__file__).parents[1]
+PACKAGE: Final = Path(profiling.__file__).parents[1]
 _COMPILES: Final = "compiles"
 _LEAVES: Final = "leaves"
 _KERNEL: Final = "kernel"
@@ -141,8 +141,8 @@ class Reader:
         if file not in self._work_of_files:
             found = _COMPILES if file.startswith("<frozen importlib") else None
             path = Path(file)
-            if path.is_relative_to(_PACKAGE):
-                inner = f"{path.relative_to(_PACKAGE).as_posix()}/"
+            if path.is_relative_to(PACKAGE):
+                inner = f"{path.relative_to(PACKAGE).as_posix()}/"
                 found = next((work for part, work in _WORK.items() if inner.startswith(f"{part}/")), None)
             self._work_of_files[file] = found
         return self._work_of_files[file]

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from types import CodeType
 from typing import TYPE_CHECKING, Final
 
-from stoffel.profiling.reading import Reader
+from stoffel.profiling.reading import PACKAGE, Reader
 from stoffel.profiling.stacks import COMPILING, Stacks
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ RATE: Final = 100
 """Looks per second unless another rate is asked for."""
 REST: Final = 50
 """After a look the sampler rests for so many times as long as it took: a deep stack costs no more than a flat one."""
+
+_MAKES_MACHINE_CODE: Final = str(PACKAGE / "compiler" / "kernels" / "codegen" / "llvm.py")
 
 
 class ThreadClock:
@@ -86,8 +88,9 @@ class Sampler:
             self.failed += 1
             self._last = last
             return
-        # Machine code is made by another thread, for which this one waits.
-        clock = 2 if stack[-1][0] is COMPILING else 1
+        # Where machine code is waited for, another thread makes it.
+        waits = stack[-1][0] is COMPILING and innermost.f_code.co_filename == _MAKES_MACHINE_CODE
+        clock = 2 if waits else 1
         self.stacks.add(stack, max(now[clock] - last[clock], 0.0))
 
     def start(self) -> None:
