@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from time import thread_time
 from typing import TYPE_CHECKING, Any, Final
@@ -111,7 +111,7 @@ def run(parsed: Parsed) -> int:
     entry = options.get("--entry", DEFAULT_ENTRY)
     with watching(machine) as interruption:
         try:
-            with learning(machine, source, options, [entry, *words]):
+            with _logged(machine, options), learning(machine, source, options, [entry, *words]):
                 result = machine.execute(entry, *arguments)
             failure: VMError | KeyboardInterrupt | None = None
         except (VMError, KeyboardInterrupt) as error:
@@ -178,6 +178,14 @@ def learning(machine: VirtualMachine, source: Source, options: dict[str, str], a
             history().write(outcome)
     if failure is not None:
         raise failure
+
+
+def _logged(machine: VirtualMachine, options: dict[str, str]) -> AbstractContextManager[None]:
+    if "--jit-log" not in options:
+        return nullcontext()
+    from stoffel.cli.jit_log import jit_log
+
+    return jit_log(machine, options["--jit-log"])
 
 
 def _wants_statistics(options: dict[str, str]) -> bool:
@@ -261,6 +269,12 @@ COMMAND: Final = Command(
         ),
         CACHE,
         Option("--stats", "Tell on standard error (with --json, under stats) what the compiler did."),
+        Option(
+            "--jit-log",
+            "Log what the compiler does: to standard error, or to FILE (as JSON lines if it ends with .jsonl).",
+            value="FILE",
+            implied="-",
+        ),
         Option("--count-calls", "The same, with how often each function was called: calls take longer."),
     ),
     details="\n".join(

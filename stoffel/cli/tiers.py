@@ -11,6 +11,8 @@ _TITLES: Final = ("function", "tier", "calls", "units", "compile time", "code si
 _CALLS: Final = 2
 """The column that is there only if calls were counted."""
 _KERNEL_TITLES: Final = ("kernel", "signature", "code", "runs", "left", "instructions")
+_EXITS: Final = 10
+"""Places shown at which compiled code was left for one reason."""
 _SIGNATURE_WIDTH: Final = 60
 """Longest signature of a kernel shown in the table."""
 
@@ -35,6 +37,10 @@ def statistics_lines(statistics: dict[str, Any]) -> list[str]:
     lines.append(f"  entered {_times(statistics['runs'])}")
     for reason, number in statistics["deoptimisations"].items():
         lines.append(f"  left {_times(number)}: {reason}")
+        exits = [found for found in statistics.get("exits", ()) if found["reason"] == reason]
+        lines += [f"    {exit_line(found)}" for found in exits[:_EXITS]]
+        if len(exits) > _EXITS:
+            lines.append(f"    ... and at {report.count(len(exits) - _EXITS, 'more place')}")
     if statistics["records_rebuilt"]:
         lines.append(f"  {report.count(statistics['records_rebuilt'], 'activation record')} rebuilt")
     for name, counters in functions.items():
@@ -48,6 +54,17 @@ def statistics_lines(statistics: dict[str, Any]) -> list[str]:
             which = "no other kernel" if counters["kernels"] else "no kernel"
             lines.append(f"  {report.one_line(name)} has {which}: {report.one_line(counters['kernel_refusal'])}")
     return lines
+
+
+def exit_line(found: dict[str, Any]) -> str:
+    """Return where compiled code was left as a line: an item of ``exits`` of ``vm.jit_statistics()``."""
+    if found["expected"]:
+        why = f": expected {found['expected']}, saw {found['seen']}"
+    else:
+        why = f": {found['cause']}" if found["cause"] else ""
+    place = f"step {found['instruction']} of {report.one_line(found['function'])}"
+    line = f", line {found['line']}" if found["line"] else ""
+    return f"left at {place}{line} ({_times(found['times'])}){why}"
 
 
 def _row(name: str, counters: dict[str, Any]) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from stoffel.errors import BacktraceFrame
+    from stoffel.jit.events import JitEvent
     from stoffel.profiling.profile import Profile
 
 Kind = TypeVar("Kind")
@@ -137,9 +138,18 @@ class VirtualMachine(TableAccess):
         For every function its tier, calls (None unless :meth:`count_calls` has asked for them), units, compile time in
         seconds, code size in bytes, entries in mid-loop and the sentence by which it was refused, its kernels with
         their types, runs and work, and why it has no kernel (where that is about one instruction, its function and
-        index stand apart, too); for the machine the deoptimisations by reason.
+        index stand apart, too); for the machine the deoptimisations by reason, and as exits by place.
         """
         return self._engine.statistics(self._state)
+
+    def on_jit_event(self, callback: Callable[[JitEvent], object]) -> None:
+        """Have *callback* told what the compiled tier does, from now on; see :class:`~stoffel.jit.events.JitEvent`.
+
+        It is called in the middle of that work, so it must not use the machine. One that raises is told no more. With
+        jit "off" nothing happens that could be told.
+        """
+        if self._state.tier is not None:
+            self._state.tier.statistics.listeners.append(callback)
 
     def profile(self, *, exact: bool = False, rate: float = 100) -> AbstractContextManager[Profile]:
         """Return a context manager that profiles the runs of this machine, and gives the profile that grows meanwhile.

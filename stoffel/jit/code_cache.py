@@ -323,14 +323,22 @@ class Units:
                 if key[0] is item:
                     pending.extend(self._callers.get(key, ()))
             pending.extend(self._hosts.get(item, ()))
-        complete(self._remove, seen)
+        self._remove_all(seen)
 
     def forget_all(self) -> None:
         """Have everything compiled anew, from nothing that was found out about it: a name may mean something else."""
         self._generation += 1
-        complete(self._remove, {key[0] for key in (*self._names, *self.calls, *self.entries)})
+        self._remove_all({key[0] for key in (*self._names, *self.calls, *self.entries)})
         for table in (self._assumed, self._callers, self._splices, self._spliced_graphs, self._hosts, self._closures):
             table.clear()
+
+    def _remove_all(self, codes: set[Code]) -> None:
+        if self.statistics.listeners:
+            in_use = {key[0] for key, function in (*self.calls.items(), *self.entries.items()) if function is not None}
+            in_use.update(key[0] for key, name in self._names.items() if name in self._functions)
+            for code in sorted(in_use & codes, key=lambda code: code.name):
+                self.statistics.tell("dropped", code, None, "its code objects", tier="code object")
+        complete(self._remove, codes)
 
     def _remove(self, codes: set[Code]) -> None:
         """Remove all units of *codes*; can be called again after an interruption."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from stoffel import threads
 from stoffel.compiler.analysis.environment import LARGE, Signature
@@ -18,7 +18,6 @@ from stoffel.compiler.analysis.facts import RAW, is_raw, kind_of
 from stoffel.compiler.analysis.layout import layout_of
 from stoffel.compiler.emission import global_names
 from stoffel.compiler.emission.deopt_points import (
-    AFTER,
     BEFORE,
     BOUNDS,
     DEPTH,
@@ -26,8 +25,6 @@ from stoffel.compiler.emission.deopt_points import (
     ENTRY,
     HANDOVER,
     LOOP,
-    NEXT,
-    TAKEN,
     Line,
     Site,
     Unit,
@@ -37,9 +34,13 @@ from stoffel.compiler.refusal import Refusal
 from stoffel.errors import VMError
 from stoffel.jit.code_cache import Units
 from stoffel.jit.deoptimisation import (
+    POLLS,
     REASONS,
     Suspension,
     captured_by,
+    cause_of_attention,
+    exit_of,
+    exit_of_kernel,
     innermost,
     is_of,
     kinds_of_sources,
@@ -61,12 +62,10 @@ from stoffel.runtime.host_stack import FRAMES_OF_COMPILED_CODE, RECURSION_LIMIT
 if TYPE_CHECKING:
     import os
 
+    from stoffel.jit.events import Exit
     from stoffel.jit.kernels.tier import KernelTier
     from stoffel.jit.policy.run_history import Outcome
     from stoffel.runtime.state import VMState
-
-POLLS: Final = frozenset({AFTER, TAKEN, NEXT, ENTRY, LOOP})
-"""Ways of leaving that follow a poll for attention."""
 
 
 class Left(BaseException):
@@ -153,7 +152,8 @@ class CompiledTier:
 
     def leave_kernel(self, left: KernelLeft) -> NoReturn:
         """Leave all compiled code after a kernel that it has called was left. Raises Left, or what interrupted it."""
-        self._drop_all(list(reversed(left.records)), sys._getframe(1), "a kernel was left", left.interruption)
+        found = exit_of_kernel(left.records)
+        self._drop_all(list(reversed(left.records)), sys._getframe(1), found, left.interruption)
 
     # What the next run of the same program may learn from
 
@@ -372,7 +372,7 @@ class CompiledTier:
 
     def _take_over(self, left: KernelLeft) -> None:
         """Go on in the interpreter where a kernel that it had called was left."""
-        self.statistics.left("a kernel was left", len(left.records))
+        self.statistics.left(exit_of_kernel(left.records), len(left.records))
         self.state.records.extend(left.records)
         if left.interruption is not None:
             raise left.interruption
@@ -386,6 +386,8 @@ class CompiledTier:
         self._boundary = sys._getframe()
         self._run_in_progress = run = object()
         self.statistics.runs += 1
+        if self.statistics.listeners:
+            self.statistics.entering("code object", unit.function, unit.entry)
         self._fresh = True
         try:
             if unit.suspends:
@@ -491,7 +493,7 @@ class CompiledTier:
             self.units.forget(unit.function)
         elif way == HANDOVER:
             self._handed_over(unit, line)
-        self._drop(frame, unit, line.sites[way], REASONS[way])
+        self._drop(frame, unit, line, way)
 
     def _emptied(self, error: BaseException) -> bool:
         """Leave where a loop polls in passing; returns True to go on, and False if the exception is another one."""
@@ -512,16 +514,15 @@ class CompiledTier:
         unit = self.units.by_code[frame.f_code]
         line = unit.line(frame.f_lineno)
         self._handed_over(unit, line)
-        self._drop(frame, unit, line.sites[BEFORE], REASONS[HANDOVER])
+        self._drop(frame, unit, line, BEFORE, HANDOVER)
 
     def _leave_unmade_call(self, error: RecursionError) -> None:
         """Leave before a call that compiled code itself found no room for on the host's stack, if that is the error."""
         trace = innermost(error)
         unit = self.units.by_code.get(trace.tb_frame.f_code)
-        site = None if unit is None else unit.line(trace.tb_lineno).sites.get(BEFORE)
-        if unit is not None and site is not None:
+        if unit is not None and BEFORE in (line := unit.line(trace.tb_lineno)).sites:
             self._stack.used_up(len(self.state.records))
-            self._drop(trace.tb_frame, unit, site, REASONS[DEPTH])
+            self._drop(trace.tb_frame, unit, line, BEFORE, DEPTH)
 
     def _handed_over(self, unit: Unit, line: Line) -> None:
         code, index = unit.position(line.index)
@@ -545,7 +546,7 @@ class CompiledTier:
             self.units.feedback(code).note_absent(index)
         self._missed(unit, line, line.sites[BEFORE], frame)
         error.__traceback__ = None
-        self._drop(frame, unit, line.sites[BEFORE], REASONS[BEFORE])
+        self._drop(frame, unit, line, BEFORE)
 
     def _missed(self, unit: Unit, line: Line, site: Site, frame: FrameType) -> None:
         """Learn from a guess that failed, and have the function compiled anew if that pays."""
@@ -558,17 +559,19 @@ class CompiledTier:
             self.units.forget(unit.function)
             self.units.forget(code)
 
-    def _drop(self, frame: FrameType, unit: Unit, site: Site, reason: str) -> None:
-        """Rebuild the records of all compiled frames, the innermost at *site*, and raise Left."""
+    def _drop(self, frame: FrameType, unit: Unit, line: Line, way: int, reason: int | None = None) -> None:
+        """Rebuild the records of all compiled frames, the innermost in a *way* at *line*, and raise Left."""
         outer = frame.f_back
         assert outer is not None
-        self._drop_all(records_of(self.state, unit, site, frame), outer, reason)
+        cause = cause_of_attention(self.state, self._override is not None, self._finished, self._ticks > 0)
+        found = exit_of(unit, line, way, frame, REASONS[way if reason is None else reason], cause)
+        self._drop_all(records_of(self.state, unit, line.sites[way], frame), outer, found)
 
     def _drop_all(
         self,
         records: list[ActivationRecord],
         outer: FrameType,
-        reason: str,
+        found: Exit,
         interruption: BaseException | None = None,
     ) -> NoReturn:
         """Put *records*, innermost first, and those of the compiled frames outside them on the stack; raise Left."""
@@ -583,7 +586,7 @@ class CompiledTier:
                 record.registers[start:] = changed.registers[start:]
                 record.closure = changed.closure
         records.reverse()
-        self.statistics.left(reason, len(records))
+        self.statistics.left(found, len(records))
         self.state.records.extend(records)
         raise Left if interruption is None else interruption
 

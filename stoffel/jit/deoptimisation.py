@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from types import CodeType, FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from stoffel.compiler.analysis.facts import kind_of
+from stoffel.compiler.analysis.facts import ARRAY, CLASS, CLOSURE, OBJECT, kind_of
 from stoffel.compiler.analysis.layout import FRAME_PARAMETERS
 from stoffel.compiler.emission import global_names
 from stoffel.compiler.emission.deopt_points import (
@@ -22,14 +23,16 @@ from stoffel.compiler.emission.deopt_points import (
     Known,
     Line,
     Site,
+    Spot,
     Unit,
     boxed,
     flag_at,
     value_at,
 )
 from stoffel.isa.scalars import INTEGER_KINDS
-from stoffel.isa.table import OperandKind
-from stoffel.model.values import Closure, Value
+from stoffel.isa.table import Flow, OperandKind
+from stoffel.jit.events import Exit
+from stoffel.model.values import TYPE_NAMES, Closure, Value
 from stoffel.runtime.backtrace import note, positions
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord, Captures
 
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
 REASONS: Final = {
     BEFORE: "a guess failed",
     BOUNDS: "a guess failed",
-    AFTER: "hooks or records changed in a foreign call",
+    AFTER: "attention after a foreign call",
     TAKEN: "attention at a loop",
     NEXT: "attention at a loop",
     LOOP: "attention at a loop",
@@ -51,6 +54,9 @@ REASONS: Final = {
     HANDOVER: "an instruction that the interpreter executes",
 }
 """Why compiled code is left, by the kind of exit."""
+
+POLLS: Final = frozenset({AFTER, TAKEN, NEXT, ENTRY, LOOP})
+"""Ways of leaving that follow a poll for attention."""
 
 
 def records_of(state: VMState, unit: Unit, site: Site, frame: FrameType) -> list[ActivationRecord]:
@@ -172,12 +178,61 @@ def private_closures(frame: ActivationRecord) -> list[Closure]:
 
 def kinds_of_sources(instruction: Instruction, site: Site, frame: FrameType) -> list[int]:
     """Return the kinds of the values that an instruction at *site* reads, 0 where that is not known."""
-    kinds = []
-    for operand, value in zip(instruction.op.operands, instruction.operands, strict=True):
-        if operand.kind is OperandKind.SOURCE:
-            spot = site.spots[value]
-            kinds.append(kind_of(value_at(spot, frame.f_locals)) if spot is not None else 0)
-    return kinds
+    spots = [
+        site.spots[value]
+        for operand, value in zip(instruction.op.operands, instruction.operands, strict=True)
+        if operand.kind is OperandKind.SOURCE
+    ]
+    return _kinds_at(spots, frame)
+
+
+def _kinds_at(spots: Sequence[Spot | None], frame: FrameType) -> list[int]:
+    return [0 if spot is None else kind_of(value_at(spot, frame.f_locals)) for spot in spots]
+
+
+def exit_of(unit: Unit, line: Line, way: int, frame: FrameType, reason: str, cause: str) -> Exit:
+    """Return what is told of leaving *unit* at *line* in a *way*; *cause* is what has asked for attention."""
+    code, index = unit.position(line.index)
+    if way == BOUNDS:
+        return Exit(code, index, reason, "integers within the bounds that were guessed", "one outside")
+    if way != BEFORE or reason != REASONS[BEFORE]:
+        return Exit(code, index, reason, cause=cause if reason.startswith("attention") else "")
+    site = line.sites[way]
+    instruction = unit.layout.splice.instructions[line.index]
+    if instruction.op.flow is Flow.CALL:
+        seen = _kinds_at(site.spots[unit.layout.stack :], frame)
+        is_table = bool(seen) and bool(seen[0] & (OBJECT | ARRAY))
+        expected = "a key of the table" if is_table else "a table" if seen and seen[0] != CLOSURE else "another closure"
+        return Exit(code, index, reason, expected, f"({', '.join(map(kinds_text, seen))})")
+    kinds = kinds_of_sources(instruction, site, frame)
+    failed = [(kind, kinds[position]) for position, kind in line.guards if kinds[position] != kind]
+    if not failed:
+        return Exit(code, index, reason)
+    texts = [(kinds_text(guessed), kinds_text(found)) for guessed, found in failed]
+    return Exit(code, index, reason, *(" and ".join(column) for column in zip(*texts, strict=True)))
+
+
+def cause_of_attention(state: VMState, changed: bool, finished: bool, ticked: bool) -> str:
+    """Return what has asked compiled code for attention: the machine itself, or what the tier says of its own."""
+    causes = {
+        "registers were changed": changed,
+        "hooks were switched": state.hooks.active != state.hooked,
+        "what names mean has changed": state.has_changed,
+        "a kernel is ready": finished,
+        "the clock looks for what is hot": ticked,
+    }
+    return next((cause for cause, holds in causes.items() if holds), "")
+
+
+def exit_of_kernel(records: list[ActivationRecord]) -> Exit:
+    """Return what is told of leaving a kernel whose records are given, innermost last."""
+    record = records[-1]
+    return Exit(record.code, record.next_instruction, "a kernel was left")
+
+
+def kinds_text(kinds: int) -> str:
+    """Return a set of kinds as text: ``int64 or float``."""
+    return " or ".join(TYPE_NAMES[cls] for bit, cls in CLASS.items() if kinds & bit) or "unknown"
 
 
 def innermost(error: BaseException) -> TracebackType:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
+
+from stoffel.jit.events import ALWAYS_TOLD, MOST_PLACES, Exit, JitEvent, line_of, tell
 
 if TYPE_CHECKING:
     from stoffel.compiler.emission.deopt_points import Unit
     from stoffel.compiler.refusal import Refusal
     from stoffel.jit.kernels.running import RunnableKernel
     from stoffel.model.code import Code
+
+
+_OF_EXITS = ("reason", "expected", "seen", "cause")
 
 
 class FunctionStatistics:
@@ -51,13 +58,28 @@ class FunctionStatistics:
 
 
 class Statistics:
-    """Counters of one machine."""
+    """Counters of one machine; ``listeners`` are told what is counted, as events."""
 
-    __slots__ = ("counts_calls", "deoptimisations", "functions", "load_seconds", "records", "runs")
+    __slots__ = (
+        "_began",
+        "_entries",
+        "counts_calls",
+        "deoptimisations",
+        "exits",
+        "functions",
+        "listeners",
+        "load_seconds",
+        "records",
+        "runs",
+    )
 
     def __init__(self) -> None:
         self.functions: dict[str, FunctionStatistics] = {}
         self.deoptimisations: dict[str, int] = {}
+        self.exits: Counter[Exit] = Counter()
+        self.listeners: list[Callable[[JitEvent], object]] = []
+        self._began = perf_counter()
+        self._entries: Counter[tuple[str, str, int | None]] = Counter()
         self.load_seconds = 0.0
         """What loading the translator took; the library that it writes with counts for the first translation."""
         self.records = 0
@@ -95,7 +117,27 @@ class Statistics:
         counters.units += 1
         counters.compile_seconds += seconds
         counters.code_size += len(unit.code.co_code)
-        counters.inlined.update(inlined.code.name for inlined in unit.inlined)
+        inlined = sorted({inlined.code.name for inlined in unit.inlined})
+        counters.inlined.update(inlined)
+        text = f"a code object of {len(unit.code.co_code)} bytes" + (f", with {', '.join(inlined)}" if inlined else "")
+        self.tell("compiled", code, unit.entry, text, seconds, size=len(unit.code.co_code), inlined=inlined)
+
+    def tell(
+        self, kind: str, code: Code, instruction: int | None, text: str, seconds: float | None = None, **details: Any
+    ) -> None:
+        """Tell the listeners, if there are any, of something at an instruction of *code*; see JitEvent."""
+        if self.listeners:
+            line = line_of(code, instruction)
+            time = perf_counter() - self._began
+            tell(self.listeners, JitEvent(time, kind, code.name, instruction, line, text, seconds, details))
+
+    def entering(self, what: str, code: Code, entry: int | None) -> None:
+        """Tell that a run goes on in compiled code, *what* being its sort; of many entries only some are told."""
+        key = what, code.name, entry
+        times = self._entries[key] = self._entries[key] + 1
+        if times <= ALWAYS_TOLD or times & (times - 1) == 0:
+            text = what if times == 1 else f"{what}, entry {times}"
+            self.tell("entered", code, entry, text, tier=what, times=times)
 
     def entered(self, code: Code) -> None:
         """Count an entry in mid-loop."""
@@ -104,6 +146,7 @@ class Statistics:
     def refused(self, code: Code, refusal: Refusal) -> None:
         """Note why a function is left to the interpreter."""
         self._of(code).refusal = refusal
+        self.tell("refused", code, refusal.index, refusal.text(code.name))
 
     def made_kernel(self, code: Code, kernel: RunnableKernel, seconds: float, size: int) -> None:
         """Count a kernel that was made, or found in the cache; *size* is that of its object code in bytes."""
@@ -111,15 +154,25 @@ class Statistics:
         counters.kernels.append(kernel)
         counters.kernel_seconds += seconds
         counters.kernel_size += size
+        text = f"{'from the cache' if kernel.cached else 'built'}, {size} bytes"
+        others = kernel.functions[1:]
+        text += f", with {', '.join(others)}" if others else ""
+        self.tell("kernel", code, kernel.entry, text, seconds, size=size, cached=kernel.cached, functions=others)
 
     def no_kernel(self, code: Code, refusal: Refusal) -> None:
         """Note why a function has no kernel."""
         self._of(code).kernel_refusal = refusal
+        self.tell("no kernel", code, refusal.index, refusal.text(code.name))
 
-    def left(self, reason: str, records: int) -> None:
+    def left(self, found: Exit, records: int) -> None:
         """Count a deoptimisation that rebuilt so many records."""
-        self.deoptimisations[reason] = self.deoptimisations.get(reason, 0) + 1
+        self.deoptimisations[found.reason] = self.deoptimisations.get(found.reason, 0) + 1
         self.records += records
+        if found in self.exits or len(self.exits) < MOST_PLACES:
+            self.exits[found] += 1
+        if self.listeners:
+            details = {name: value for name, value in found.as_dict().items() if name in _OF_EXITS}
+            self.tell("left", found.code, found.instruction, found.explanation, records=records, **details)
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain data."""
@@ -145,5 +198,6 @@ class Statistics:
             },
             "runs": self.runs,
             "deoptimisations": dict(sorted(self.deoptimisations.items())),
+            "exits": [{**found.as_dict(), "times": times} for found, times in self.exits.most_common()],
             "records_rebuilt": self.records,
         }

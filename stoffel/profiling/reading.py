@@ -193,8 +193,8 @@ class Reader:
         if not running:
             return
         kernel = running[-1]
-        frame = Frame(kernel.name, KERNEL)
-        if kernel.entry is not None and stack and stack[-1][0] == (kernel.name, INTERPRETER):
+        frame = Frame(kernel.code.name, KERNEL)
+        if kernel.entry is not None and stack and stack[-1][0] == (kernel.code.name, INTERPRETER):
             stack.pop()
         stack.append((frame, kernel.entry or 0))
 

@@ -164,6 +164,11 @@ class VMState:
         self.hooked = self.hooks.active
 
     @property
+    def has_changed(self) -> bool:
+        """Whether what the current run must not go on without (``changes``) has happened since it last looked."""
+        return self._obeyed != self.changes
+
+    @property
     def frames(self) -> list[ActivationRecord]:
         """The activation records of the runs in progress, oldest first.
 
@@ -236,7 +241,7 @@ class VMState:
                 if self.nesting:
                     RECURSION_LIMIT.lower_for(run)
                 # An inner run may have obeyed a change that the outer one has not seen yet.
-                if self.hooked != self.hooks.active or self._obeyed != self.changes:
+                if self.hooked != self.hooks.active or self.has_changed:
                     self.ask_attention()
 
     def _nest(self, run: object) -> None:

@@ -171,6 +171,18 @@ def test_deoptimisations_and_refusals_are_told_in_sentences() -> None:
             },
             "runs": 7,
             "deoptimisations": {"a guess failed": 1, "call depth": 2},
+            "exits": [
+                {
+                    "function": "f",
+                    "instruction": 29,
+                    "line": 7,
+                    "reason": "a guess failed",
+                    "expected": "int64",
+                    "seen": "float",
+                    "cause": None,
+                    "times": 3,
+                }
+            ],
             "records_rebuilt": 5,
         }
     ) == [
@@ -180,6 +192,7 @@ def test_deoptimisations_and_refusals_are_told_in_sentences() -> None:
         "  long name  interpreter      7      1       1.20 ms  300 bytes             2",
         "  entered 7 times",
         "  left once: a guess failed",
+        "    left at step 29 of f, line 7 (3 times): expected int64, saw float",
         "  left 2 times: call depth",
         "  5 activation records rebuilt",
         "  long name is left to the interpreter: the function has no instructions",

@@ -136,16 +136,16 @@ def reach() -> Iterator[Reach]:
             found.guesses_failed_in_loops += any(line.index in loop for loop in loops_of(unit.function))
             missed(self, unit, line, *others)
 
-        def drop(self, frame, unit, site, reason):  # type: ignore[no-untyped-def]
+        def drop(self, frame, unit, line, way, sort=None):  # type: ignore[no-untyped-def]
+            reason = REASONS[way if sort is None else sort]
             found.reasons[reason] += 1
             found.calls_that_captured["left"] += type(frame.f_locals.get(CLOSURE_LOCAL)) is Captures
-            sites = unit.line(frame.f_lineno).sites
-            found.left_in_passing += sites.get(LOOP) is site
-            at_a_loop = reason == REASONS[TAKEN] and sites.get(LOOP) is not site
+            found.left_in_passing += way == LOOP
+            at_a_loop = reason == REASONS[TAKEN] and way != LOOP
             found.left_between_stretches += at_a_loop and STRETCH in unit.code.co_names
             forced = self.every > 0 and not self.state.attention
             found.toggled_in_compiled_code += self.state.hooks.active and not forced
-            left(self, frame, unit, site, reason)
+            left(self, frame, unit, line, way, sort)
 
         def enter(self, unit, function, room, arguments):  # type: ignore[no-untyped-def]
             if any(type(argument) is Captures for argument in arguments):

@@ -26,6 +26,7 @@ def test_before_the_first_run_nothing_is_counted() -> None:
         "functions": {},
         "runs": 0,
         "deoptimisations": {},
+        "exits": [],
         "records_rebuilt": 0,
     }
 

@@ -135,13 +135,15 @@ class Site:
 class Line:
     """One line of a unit: the VM instruction, and the sites there by way of leaving.
 
-    ``reads`` are the spots of the values that the instruction reads, for the error that it may raise.
+    ``guards`` are the kinds guessed for sources of the instruction, as pairs of position and kind; ``reads`` are the
+    spots of the values that it reads, for the error that it may raise.
     """
 
-    __slots__ = ("_splice", "index", "reads", "sites")
+    __slots__ = ("_splice", "guards", "index", "reads", "sites")
 
-    def __init__(self, index: int, splice: Splice) -> None:
+    def __init__(self, index: int, splice: Splice, guards: tuple[tuple[int, int], ...] = ()) -> None:
         self.index = index
+        self.guards = guards
         self.sites: dict[int, Site] = {}
         self.reads: tuple[Spot | None, ...] = ()
         self._splice = splice

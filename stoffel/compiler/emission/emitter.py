@@ -159,9 +159,9 @@ class Emitter:
 
     # Lines and sites
 
-    def new_line(self, index: int) -> Line:
+    def new_line(self, index: int, guards: tuple[tuple[int, int], ...] = ()) -> Line:
         """Start the line of VM instruction *index* and make it current."""
-        line = Line(index, self.splice)
+        line = Line(index, self.splice, guards)
         self.lines.append(line)
         self.writer.line = len(self.lines)
         self.line_is_stale = False
@@ -399,7 +399,7 @@ class Emitter:
             self.spots.set(node.target, self.increments[node])
             return
         moment = self.polls.moment(self, node.index)
-        self.new_line(node.index)
+        self.new_line(node.index, node.guards)
         number = self.writer.line
         self.lines[-1].reads = tuple(map(self.spots.spot, node.sources))
         if node.leaves:

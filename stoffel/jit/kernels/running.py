@@ -24,6 +24,8 @@ from stoffel.threads import stack_of_thread
 
 if TYPE_CHECKING:
     from stoffel.compiler.kernels.codegen.llvm import Loaded
+    from stoffel.jit.statistics import Statistics
+    from stoffel.model.code import Code
     from stoffel.runtime.state import VMState
 
 NATIVE_STACK: Final = 1 << 20
@@ -57,6 +59,7 @@ class RunnableKernel:
         "cached",
         "closure_words",
         "closures",
+        "code",
         "constants",
         "depth",
         "entries",
@@ -68,7 +71,6 @@ class RunnableKernel:
         "left",
         "loaded",
         "mismatches",
-        "name",
         "native_frame",
         "nesting",
         "result",
@@ -78,8 +80,8 @@ class RunnableKernel:
         "work",
     )
 
-    def __init__(self, name: str, loaded: Loaded, meta: dict[str, Any], sites: list[RunnableSite]) -> None:
-        self.name = name
+    def __init__(self, code: Code, loaded: Loaded, meta: dict[str, Any], sites: list[RunnableSite]) -> None:
+        self.code = code
         self.loaded = loaded
         self.function = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(loaded.address)
         self.values: list[str] = meta["values"]
@@ -87,7 +89,7 @@ class RunnableKernel:
         self.tags: list[str] = meta["tags"]
         self.constants: list[str] = meta["constants"]
         self.closures = [variant_of(code)[0] for code in meta["closures"]]
-        self.functions: list[str] = list(dict.fromkeys([name, *meta["functions"]]))
+        self.functions: list[str] = list(dict.fromkeys([code.name, *meta["functions"]]))
         self.closure_words = buffer.UPVALUES + max((len(upvalues) for _, upvalues in self.closures), default=0)
         self.depth: int = meta["depth"]
         self.sites = sites
@@ -127,8 +129,9 @@ class Kernels:
     ``running`` has the kernel in progress, if there is one, by its memory.
     """
 
-    def __init__(self, state: VMState) -> None:
+    def __init__(self, state: VMState, statistics: Statistics) -> None:
         self.state = state
+        self.statistics = statistics
         self._attention = 0
         self.every = 0
         self._pool: list[Memory] = []
@@ -172,6 +175,8 @@ class Kernels:
             state[buffer.LEAST_DEPTH] = max(kernel.depth, min(nesting, 1))
             if outer is not None:
                 state[buffer.FLAG] = outer.flag
+            if self.statistics.listeners:
+                self.statistics.entering("kernel", kernel.code, kernel.entry)
             self.running[memory] = kernel
             # Whoever asks after this line finds the memory among those running.
             state[buffer.ATTENTION] = self._attention

@@ -61,7 +61,7 @@ class KernelTier:
         self.statistics = tier.statistics
         self.store = store
         self.eager = eager
-        self.kernels = Kernels(tier.state)
+        self.kernels = Kernels(tier.state, tier.statistics)
         self.may_build = eager
         self._most = INSTRUCTION_LIMIT if eager else MODERATE
         self._too_large: list[Candidate] = []
@@ -269,6 +269,7 @@ class KernelTier:
 
     def _drop(self, candidate: Candidate, kernel: RunnableKernel, code: Code, sentence: str) -> None:
         candidate.kernels.remove(kernel)
+        self.statistics.tell("dropped", code, kernel.entry, f"a kernel: {sentence}", tier="kernel")
         self._refuse(candidate, code, Refusal(sentence, code.name))
 
     # Calls by compiled code
@@ -432,7 +433,7 @@ class KernelTier:
             candidate.tried.clear()
             return None
         meta = {**job.meta, "cached": job.kernel is None, "entry": entry}
-        made = RunnableKernel(code.name, job.loaded, meta, self._sites(meta))
+        made = RunnableKernel(code, job.loaded, meta, self._sites(meta))
         made.expects = candidate.expects
         candidate.kernels.append(made)
         self._made.add(code)
