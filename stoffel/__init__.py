@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from stoffel.errors import AssemblyError, CompileError, ErrorKind, LoadError, SaveError, StoffelError, VMError
     from stoffel.isa.assembler import assemble
     from stoffel.isa.disassembler import disassemble
-    from stoffel.isa.program import Function, Instruction, Program
+    from stoffel.isa.function import Function
+    from stoffel.isa.instruction import Instruction
+    from stoffel.isa.program import Program
     from stoffel.isa.reader import load
     from stoffel.isa.scalars import I8, I16, I32, U8, U16, U32, U64
     from stoffel.lang.compiler import compile  # noqa: A004 - read as `stoffel.compile`
@@ -40,8 +42,8 @@ _HOMES = {
     "VMError": "stoffel.errors",
     "assemble": "stoffel.isa.assembler",
     "disassemble": "stoffel.isa.disassembler",
-    "Function": "stoffel.isa.program",
-    "Instruction": "stoffel.isa.program",
+    "Function": "stoffel.isa.function",
+    "Instruction": "stoffel.isa.instruction",
     "Program": "stoffel.isa.program",
     "load": "stoffel.isa.reader",
     "I8": "stoffel.isa.scalars",

@@ -12,8 +12,11 @@ from functools import cache
 from hypothesis import strategies as st
 
 from stoffel.isa import types
+from stoffel.isa.function import Function
+from stoffel.isa.instruction import Instruction
+from stoffel.isa.layout import CURRENT_VERSION
 from stoffel.isa.manifest import BACKENDS, CURVES, SHARE_KINDS, Client, Demand, Manifest, ShareType
-from stoffel.isa.program import CURRENT_VERSION, Function, Instruction, Program
+from stoffel.isa.program import Program
 from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.isa.table import ROWS, OperandKind
 from stoffel.isa.types import Type

@@ -30,7 +30,7 @@ def run(parsed: Parsed) -> int:
 
 
 def _version(text: str | None) -> int | None:
-    from stoffel.isa.program import CURRENT_VERSION
+    from stoffel.isa.layout import CURRENT_VERSION
 
     if text is None:
         return None

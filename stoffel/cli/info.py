@@ -9,8 +9,9 @@ from stoffel.cli.files import Source, decode, read_source
 from stoffel.cli.options import Command, Option, Parsed
 
 if TYPE_CHECKING:
+    from stoffel.isa.function import Function
     from stoffel.isa.manifest import Manifest
-    from stoffel.isa.program import Function, Program
+    from stoffel.isa.program import Program
 
 
 def run(parsed: Parsed) -> int:

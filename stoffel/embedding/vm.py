@@ -12,7 +12,8 @@ from stoffel.embedding import conversion
 from stoffel.embedding.engine import Engine, ModeName
 from stoffel.embedding.table_access import TableAccess
 from stoffel.errors import ErrorKind, VMError
-from stoffel.isa.program import Function, Program
+from stoffel.isa.function import Function
+from stoffel.isa.program import Program
 from stoffel.model.code import Code
 from stoffel.model.foreign import ForeignFunction
 from stoffel.model.values import Array, Closure, Foreign, Object, Value, check_value

@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from stoffel.errors import AssemblyError
+from stoffel.isa.function import Function
+from stoffel.isa.instruction import Instruction
+from stoffel.isa.layout import CURRENT_VERSION
 from stoffel.isa.lexer import DIRECTIVE, FINISH, NEWLINE, STRING, WORD, Lexer
 from stoffel.isa.lines import LineTable
 from stoffel.isa.manifest import BACKENDS, CURVES, SHARE_KINDS, U64_MAX, Client, Demand, Manifest, ShareType
 from stoffel.isa.operands import SYNTAX, U16_MAX, U32_MAX, OperandParser, sample
-from stoffel.isa.program import CURRENT_VERSION, Function, Instruction, Program
+from stoffel.isa.program import Program
 from stoffel.isa.quoting import format_name
 from stoffel.isa.table import BY_NAME, Op, OperandKind
 from stoffel.isa.types import UNKNOWN, Type

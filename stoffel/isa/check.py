@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from stoffel.errors import VMError
-from stoffel.isa.program import Function, Program
+from stoffel.isa.function import Function
+from stoffel.isa.program import Program
 from stoffel.isa.quoting import format_name
 from stoffel.isa.table import Flow, OperandKind, Place
 from stoffel.isa.verify import POSITIONS, verify

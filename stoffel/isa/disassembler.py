@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
+from stoffel.isa.function import Function
 from stoffel.isa.manifest import Client, Demand, Manifest, ShareType
-from stoffel.isa.program import Function, Instruction, Program, intern_constants
-from stoffel.isa.quoting import format_name, quote
-from stoffel.isa.scalars import INTEGER_KINDS, constant_key
-from stoffel.isa.table import BY_CODE, OperandKind, complete
+from stoffel.isa.operand_text import format_constant, format_operands
+from stoffel.isa.program import Program, intern_constants
+from stoffel.isa.quoting import format_name
+from stoffel.isa.scalars import constant_key
+from stoffel.isa.table import OperandKind
 from stoffel.isa.types import UNKNOWN
 
 _INDENT: Final = "    "
@@ -20,8 +22,8 @@ _COMMENT_COLUMN: Final = 40
 def disassemble(program: Program) -> str:
     """Return *program* as text assembly that gives an equal program when assembled.
 
-    A program that was built in Python may hold what no file can (see :func:`format_constant`); its text is for reading
-    only.
+    A program that was built in Python may hold what no file can; its text is for reading only (see
+    :func:`.format_constant`).
     """
     lines = [_headline(program), f".version {program.version}"]
     lines.extend(_manifest(program.manifest))
@@ -36,69 +38,6 @@ def disassemble(program: Program) -> str:
 def disassemble_function(function: Function) -> str:
     """Return *function* as text assembly."""
     return "\n".join((*_function(function), ""))
-
-
-def format_instruction(instruction: Instruction) -> str:
-    """Return *instruction* as one line of text assembly, without padding: ``ADD r0, r1, r2``."""
-    operands = _operands(instruction)
-    return f"{instruction.op.name} {operands}" if operands else instruction.op.name
-
-
-def format_constant(value: object) -> str:
-    """Return a constant as text assembly.
-
-    A value that no file can hold, such as a table handle put into an instruction by a Python program, is shown as the
-    name of its type in angle brackets, which the assembler refuses.
-    """
-    write = _CONSTANTS.get(type(value))
-    return f"<{type(value).__name__}>" if write is None else write(value)
-
-
-def _format_float(value: float) -> str:
-    if value == value:
-        text = repr(value)
-        return text if text.endswith("inf") else text + "f"
-    from stoffel.isa.literals import NAN_BITS, bits_of_float
-
-    bits = bits_of_float(value)
-    return "nan" if bits == NAN_BITS else f"nan:0x{bits:016x}"
-
-
-def _integer_writer(suffix: str) -> Callable[[Any], str]:
-    return lambda value: f"{int(value)}{suffix}"
-
-
-_CONSTANTS: Final[dict[type, Callable[[Any], str]]] = {
-    **{cls: _integer_writer(kind.suffix) for cls, kind in INTEGER_KINDS.items()},
-    float: _format_float,
-    bool: lambda value: "true" if value else "false",
-    str: quote,
-    type(None): lambda _: "()",
-}
-
-_WRITERS: Final[dict[str, Callable[[Any], str]]] = complete(
-    {
-        "TARGET": "r{}".format,
-        "SOURCE": "r{}".format,
-        "OFFSET": "sp{:+d}".format,
-        "CONSTANT": format_constant,
-        "SLOT": "slot{}".format,
-        "LABEL": format_name,
-        "FUNCTION": format_name,
-    },
-    OperandKind.__members__,
-    "disassembler",
-)
-"""How an operand of each kind is written."""
-
-_ROW_WRITERS: Final = {
-    code: tuple(_WRITERS[operand.kind.name] for operand in row.operands) for code, row in BY_CODE.items()
-}
-
-
-def _operands(instruction: Instruction) -> str:
-    writers = _ROW_WRITERS[instruction.op.code]
-    return ", ".join([write(value) for write, value in zip(writers, instruction.operands, strict=True)])
 
 
 def _headline(program: Program) -> str:
@@ -138,7 +77,7 @@ def _function(function: Function) -> Iterator[str]:
                 undefined[label] = None
             else:
                 note += f" -> {target}"
-        code = f"{_INDENT}{instruction.op.name:<{_NAME_WIDTH}}{_operands(instruction)}"
+        code = f"{_INDENT}{instruction.op.name:<{_NAME_WIDTH}}{format_operands(instruction.op, instruction.operands)}"
         body.append(f"{code:<{_COMMENT_COLUMN - 1}} {note}")
     for name in undefined:
         yield f"{_INDENT}.undefined {format_name(name)}"

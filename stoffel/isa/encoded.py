@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple, overload
 
-from stoffel.isa.program import Instruction
+from stoffel.isa.instruction import Instruction
 from stoffel.isa.scalars import constant_key
 from stoffel.isa.table import ROWS, Op, OperandKind
 

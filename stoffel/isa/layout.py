@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 MAGIC: Final = b"STFL"
+CURRENT_VERSION: Final = 9
+"""Version of ``.stflb`` that is written unless another is asked for."""
 
 MAX_COUNT: Final = 1_000_000
 """Most constants, functions, clients, and inputs or outputs of a client that are read."""

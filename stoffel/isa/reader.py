@@ -15,9 +15,11 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from stoffel.errors import LoadError
 from stoffel.isa.encoded import EncodedInstructions, InstructionScanner, ScanError
+from stoffel.isa.function import Function
 from stoffel.isa.layout import (
     BACKEND_SINCE,
     BOOL_TAG,
+    CURRENT_VERSION,
     CURVE_SINCE,
     DEMAND_SINCE,
     FLOAT_TAG,
@@ -31,7 +33,7 @@ from stoffel.isa.layout import (
     UNIT_TAG,
 )
 from stoffel.isa.manifest import BACKENDS, CURVES, SHARE_KINDS, Client, Demand, Manifest, ShareKind, ShareType
-from stoffel.isa.program import CURRENT_VERSION, Function, Functions, Program
+from stoffel.isa.program import Functions, Program
 from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.isa.types import MAX_TYPE_DEPTH, TYPE_ROWS, UNKNOWN, Field, Type, too_deep
 

@@ -128,3 +128,10 @@ def constant_key(value: object) -> tuple[type, object]:
     if type(value) is float:
         return float, struct.pack("<d", value)
     return type(value), value
+
+
+def interning_key(value: object) -> tuple[type, object]:
+    """Return the key under which the machine merges constants of one function: all NaNs are one, and both zeros."""
+    if type(value) is float:
+        return (float, "nan") if value != value else (float, value + 0.0)
+    return type(value), value

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from stoffel.errors import ErrorKind, VMError
-from stoffel.isa.program import Function
+from stoffel.isa.function import Function
 from stoffel.isa.table import ROWS, OperandKind
 
 FRAME_LIMIT: Final = 1_000_000

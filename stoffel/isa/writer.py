@@ -9,13 +9,15 @@ import os
 import stat
 import struct
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from stoffel.errors import SaveError
 from stoffel.isa.encoded import ENCODINGS, EncodedInstructions, Encoding
+from stoffel.isa.function import Function
 from stoffel.isa.layout import (
     BACKEND_SINCE,
     BOOL_TAG,
+    CURRENT_VERSION,
     CURVE_SINCE,
     DEMAND_SINCE,
     FLOAT_TAG,
@@ -26,7 +28,6 @@ from stoffel.isa.layout import (
     UNIT_TAG,
 )
 from stoffel.isa.manifest import BACKENDS, CURVES, Manifest, ShareType
-from stoffel.isa.program import CURRENT_VERSION, Function, Program
 from stoffel.isa.scalars import INTEGER_KINDS, constant_key
 from stoffel.isa.types import Field, Type
 
@@ -42,7 +43,20 @@ _ENCODING_OF: Final[dict[int, Encoding]] = {encoding.op.code: encoding for encod
 Item = TypeVar("Item")
 
 
-def write(program: Program, *, version: int | None = None) -> bytes:
+class Contents(Protocol):
+    """The parts of a :class:`.Program` that a file holds."""
+
+    @property
+    def records(self) -> tuple[Function, ...]: ...
+    @property
+    def constants(self) -> tuple[Any, ...]: ...
+    @property
+    def manifest(self) -> Manifest: ...
+    @property
+    def version(self) -> int: ...
+
+
+def write(program: Contents, *, version: int | None = None) -> bytes:
     """Return *program* as ``.stflb`` of *version* (the program's own unless given).
 
     Raises SaveError if a field does not fit the format or the version does not exist.
@@ -58,7 +72,7 @@ class _Writer:
 
     __slots__ = ("source", "version", "out", "index")
 
-    def __init__(self, program: Program, version: int) -> None:
+    def __init__(self, program: Contents, version: int) -> None:
         self.source = program
         self.version = version
         self.out = bytearray()
@@ -233,7 +247,7 @@ def _utf8(text: str, field: str) -> bytes:
 # Saving --------------------------------------------------------------------------------------------------------------
 
 
-def save(program: Program, path: str | os.PathLike[str], *, version: int | None = None) -> None:
+def save(program: Contents, path: str | os.PathLike[str], *, version: int | None = None) -> None:
     """Write *program* to the file at *path*, all or nothing.
 
     The new contents are complete in a file beside the old one before they take its place. Permission bits of an

@@ -35,7 +35,7 @@ from stoffel.compiler.emission.deopt_points import Unit
 from stoffel.compiler.flow import blocks, inlining
 from stoffel.compiler.flow.inlining import Callee, Splice
 from stoffel.compiler.refusal import TOO_DEEP, Refusal
-from stoffel.isa.program import Instruction
+from stoffel.isa.instruction import Instruction
 from stoffel.isa.scalars import constant_key
 from stoffel.isa.table import Flow
 from stoffel.jit import mishaps, unit_globals

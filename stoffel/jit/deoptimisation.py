@@ -38,7 +38,7 @@ from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord, Captures
 
 if TYPE_CHECKING:
     from stoffel.errors import VMError
-    from stoffel.isa.program import Instruction
+    from stoffel.isa.instruction import Instruction
     from stoffel.runtime.state import VMState
 
 

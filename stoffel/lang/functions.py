@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from array import array
 
+from stoffel.isa.function import Function
+from stoffel.isa.instruction import Instruction
 from stoffel.isa.lines import LineTable
-from stoffel.isa.program import Function, Instruction
 from stoffel.isa.table import BY_NAME
 from stoffel.isa.types import UNKNOWN as UNKNOWN_DESCRIPTOR
 from stoffel.lang import typed_tree as typed

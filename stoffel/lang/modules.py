@@ -12,7 +12,8 @@ import os
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from stoffel.isa.program import Function, Program
+from stoffel.isa.function import Function
+from stoffel.isa.program import Program
 from stoffel.lang import builtins, syntax
 from stoffel.lang import typed_tree as typed
 from stoffel.lang.checker import ENTRY, Checked, Checker

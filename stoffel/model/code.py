@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, final
 
-from stoffel.isa.program import Function, Instruction, interning_key
+from stoffel.isa.function import Function
+from stoffel.isa.instruction import Instruction
+from stoffel.isa.scalars import interning_key
 from stoffel.isa.table import ROWS, OperandKind
 from stoffel.isa.verify import verify
 from stoffel.model import tables

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias, get_args
 
-from stoffel.isa.program import Instruction
+from stoffel.isa.instruction import Instruction
 from stoffel.model.values import Array, Object, Value
 
 

@@ -17,7 +17,7 @@ from stoffel.runtime.events import Event
 from stoffel.runtime.frames import ActivationRecord
 
 if TYPE_CHECKING:
-    from stoffel.isa.program import Instruction
+    from stoffel.isa.instruction import Instruction
     from stoffel.runtime.state import VMState
 
 Predicate = Callable[[Event], Any]

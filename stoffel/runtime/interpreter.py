@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stoffel.errors import VMError
-from stoffel.isa.program import Instruction
+from stoffel.isa.instruction import Instruction
 from stoffel.isa.table import Events, OperandKind
 from stoffel.model.code import Code
 from stoffel.model.values import Value

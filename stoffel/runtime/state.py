@@ -19,7 +19,7 @@ from stoffel.runtime.resolution import MethodRegistry
 
 if TYPE_CHECKING:
     from stoffel.embedding.vm import VirtualMachine
-    from stoffel.isa.program import Instruction
+    from stoffel.isa.instruction import Instruction
     from stoffel.jit.code_tier import CompiledTier
     from stoffel.jit.policy.warmup import WarmUp
     from stoffel.model.foreign import ForeignFunction

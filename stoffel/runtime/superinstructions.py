@@ -20,7 +20,7 @@ from stoffel.model.operations import OPERATIONS
 from stoffel.model.values import Value
 
 if TYPE_CHECKING:
-    from stoffel.isa.program import Instruction
+    from stoffel.isa.instruction import Instruction
     from stoffel.runtime.frames import ActivationRecord
 
 _CHECKED: Final = {"ADD": 1, "SUB": -1}

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from stoffel.isa.function import Function
+from stoffel.isa.instruction import Instruction
 from stoffel.isa.manifest import Client, Demand, Manifest, ShareType
-from stoffel.isa.program import Function, Instruction, Program
+from stoffel.isa.program import Program
 from stoffel.isa.types import parse_type
 from tests.cli.conftest import Outcome
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from stoffel.errors import StoffelError
-from stoffel.isa.program import Function, Program
+from stoffel.isa.function import Function
+from stoffel.isa.program import Program
 
 from .generators import Case
 from .oracle import INTERPRETER, Difference, Way, compare, run

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from stoffel import VirtualMachine, VMError
-from stoffel.isa.program import Instruction
+from stoffel.isa.instruction import Instruction
 from stoffel.model.values import Array, Closure, Object, value_of
 from stoffel.runtime.frames import ActivationRecord
 from tests.edges import bits_of
@@ -286,7 +286,7 @@ def run(case: Case, way: Way, *, seconds: float = SECONDS, inspect: Inspect | No
 
 
 def _back(name: str) -> Any:
-    from stoffel.isa.program import Function
+    from stoffel.isa.function import Function
 
     body = [("PUSHARG", 0), ("CALL", name), ("RET", 0)]
     return Function("back", [Instruction(*parts) for parts in body], parameters=["value"])

@@ -11,7 +11,9 @@ import random
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from stoffel.isa.program import Function, Instruction, Program
+from stoffel.isa.function import Function
+from stoffel.isa.instruction import Instruction
+from stoffel.isa.program import Program
 
 from .generators import Case, cases, make_case
 from .minimising import minimised

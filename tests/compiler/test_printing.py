@@ -7,7 +7,7 @@ import pytest
 from stoffel import Program, VirtualMachine
 from stoffel.compiler.printing import printed_passes
 from stoffel.compiler.refusal import Refusal
-from stoffel.isa.program import Function
+from stoffel.isa.function import Function
 from tests.machines import loaded
 
 LOOP = """

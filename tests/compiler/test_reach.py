@@ -16,7 +16,9 @@ from stoffel.compiler.emission import selection
 from stoffel.compiler.emission.deopt_points import LOOP, TAKEN
 from stoffel.compiler.emission.emitter import Emitter
 from stoffel.compiler.emission.global_names import CLOSURE_LOCAL, STRETCH
-from stoffel.isa.program import Function, Instruction, Program
+from stoffel.isa.function import Function
+from stoffel.isa.instruction import Instruction
+from stoffel.isa.program import Program
 from stoffel.isa.table import ROWS, OperandKind
 from stoffel.jit import code_tier
 from stoffel.jit.code_tier import CompiledTier

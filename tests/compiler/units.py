@@ -14,7 +14,7 @@ from stoffel.compiler.cpython.verifier import decode
 from stoffel.compiler.emission.deopt_points import Unit
 from stoffel.compiler.flow import blocks
 from stoffel.compiler.flow.inlining import Splice
-from stoffel.isa.program import Function
+from stoffel.isa.function import Function
 from stoffel.model.code import Code
 from tests.machines import loaded
 

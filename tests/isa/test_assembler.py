@@ -16,9 +16,11 @@ from stoffel.errors import AssemblyError
 from stoffel.isa import types
 from stoffel.isa.assembler import assemble
 from stoffel.isa.disassembler import disassemble
+from stoffel.isa.function import Function
+from stoffel.isa.instruction import Instruction
 from stoffel.isa.lexer import _TOKEN, FINISH, NEWLINE, WORD, Lexer
 from stoffel.isa.manifest import Client, Demand, Manifest, ShareType
-from stoffel.isa.program import Function, Instruction, Program
+from stoffel.isa.program import Program
 from stoffel.isa.scalars import I8, I16, I32, U8, U16, U32, U64, constant_key
 from stoffel.isa.table import ROWS, OperandKind
 

@@ -10,8 +10,10 @@ import struct
 import pytest
 
 from stoffel.isa import types
-from stoffel.isa.program import Function, Instruction, Program, intern_constants, interning_key
-from stoffel.isa.scalars import U8, constant_key
+from stoffel.isa.function import Function
+from stoffel.isa.instruction import Instruction
+from stoffel.isa.program import Program, intern_constants
+from stoffel.isa.scalars import U8, constant_key, interning_key
 
 NAN = struct.unpack("<d", struct.pack("<Q", 0x7FF8000000000001))[0]
 

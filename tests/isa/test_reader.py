@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from stoffel.errors import LoadError
 from stoffel.isa import types
+from stoffel.isa.function import Function
+from stoffel.isa.instruction import Instruction
 from stoffel.isa.manifest import Client, Demand, Manifest, ShareType
-from stoffel.isa.program import Function, Instruction, Program
+from stoffel.isa.program import Program
 from stoffel.isa.reader import load, read
 from stoffel.isa.scalars import I8, I16, I32, U8, U16, U32, U64, constant_key
 from stoffel.isa.table import ROWS, OperandKind

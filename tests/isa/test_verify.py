@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from stoffel.errors import ErrorKind, VMError
-from stoffel.isa.program import Function, Instruction
+from stoffel.isa.function import Function
+from stoffel.isa.instruction import Instruction
 from stoffel.isa.verify import FRAME_LIMIT, verify
 
 RET = Instruction("RET", 0)

@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 
 from stoffel.errors import SaveError
 from stoffel.isa import types, writer
+from stoffel.isa.function import Function
+from stoffel.isa.instruction import Instruction
 from stoffel.isa.manifest import Client, Demand, Manifest, ShareType
-from stoffel.isa.program import Function, Instruction, Program
+from stoffel.isa.program import Program
 from stoffel.isa.reader import load, read
 from stoffel.isa.scalars import constant_key
 from stoffel.isa.table import ROWS

@@ -11,7 +11,7 @@ from stoffel.model.foreign import ForeignFunction
 if TYPE_CHECKING:
     from stoffel.compiler.flow.blocks import Graph
     from stoffel.compiler.flow.inlining import Callee, Splice
-    from stoffel.isa.program import Instruction
+    from stoffel.isa.instruction import Instruction
 
 LARGE = 2000
 """Instructions of a function from which on it is translated in the cheaper way: without guesses about the bounds of

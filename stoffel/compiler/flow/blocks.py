@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.compiler.flow.decoding import CONSTANT, OPERATION, OTHER, SHAPES
 from stoffel.errors import VMError
-from stoffel.isa.program import Instruction
+from stoffel.isa.instruction import Instruction
 from stoffel.isa.table import Flow
 from stoffel.model.operations import OPERATIONS
 

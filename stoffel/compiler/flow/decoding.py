@@ -14,7 +14,7 @@ from stoffel.isa.table import ROWS, Flow, Op, OperandKind
 
 if TYPE_CHECKING:
     from stoffel.compiler.analysis.ir import Layout
-    from stoffel.isa.program import Instruction
+    from stoffel.isa.instruction import Instruction
 
 NOTHING: Final = 0
 """Nothing happens to places."""

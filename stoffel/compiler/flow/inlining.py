@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from stoffel.compiler.analysis.environment import LARGE
 from stoffel.compiler.flow.blocks import END, Block, Edge, Graph, build, simplified, split
-from stoffel.isa.program import Instruction
+from stoffel.isa.instruction import Instruction
 from stoffel.isa.table import Flow, OperandKind
 from stoffel.model.code import LARGE_FRAME, Code
 from stoffel.model.foreign import ForeignFunction

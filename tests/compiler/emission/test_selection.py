@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from stoffel import VirtualMachine, VMError
-from stoffel.isa.program import Function, Instruction, Program
+from stoffel.isa.function import Function
+from stoffel.isa.instruction import Instruction
+from stoffel.isa.program import Program
 from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.isa.table import ROWS, Op, OperandKind
 from tests.edges import edges

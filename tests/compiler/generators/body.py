@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from stoffel.isa.program import Function, Instruction
+from stoffel.isa.function import Function
+from stoffel.isa.instruction import Instruction
 from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.isa.table import OperandKind
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from stoffel.isa.program import Function, Instruction
+from stoffel.isa.function import Function
+from stoffel.isa.instruction import Instruction
 
 from .body import Body, Callee, Grammar
 from .calls import create_closure

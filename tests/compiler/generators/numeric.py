@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from stoffel.isa.program import Function, Instruction, Program
+from stoffel.isa.function import Function
+from stoffel.isa.instruction import Instruction
+from stoffel.isa.program import Program
 
 from .body import Body, Grammar
 from .choosing import Chooser

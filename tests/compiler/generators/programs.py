@@ -7,7 +7,8 @@ from typing import Any, Final, NamedTuple
 
 from hypothesis import strategies as st
 
-from stoffel.isa.program import Function, Program
+from stoffel.isa.function import Function
+from stoffel.isa.program import Program
 
 from .body import Body, Callee, Grammar, Statement
 from .calls import act, calls, closure, output, upvalue
