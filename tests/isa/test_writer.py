@@ -413,7 +413,7 @@ def test_a_full_device_is_an_error_and_stays_a_device() -> None:
 @pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="there is no /dev/stdout")
 def test_standard_output_is_written_to_directly(tmp_path: Path) -> None:
     script = (
-        "from stoffel.isa.program import Function, Instruction, Program\n"
+        "from stoffel import Function, Instruction, Program\n"
         "Program([Function('main', [Instruction('RET', 0)])]).save('/dev/stdout')"
     )
     root = Path(__file__).parents[2]
