@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from stoffel.embedding import conversion
 from stoffel.errors import ErrorKind, VMError
@@ -13,6 +14,27 @@ from stoffel.model.values import Array, Object, Value, check_value
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
+
+
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
+
+
+def _apart_from_kernels(
+    method: Callable[Concatenate[TableAccess, Any, _Given], _Result],
+) -> Callable[Concatenate[TableAccess, Any, _Given], _Result]:
+    """Have *method* wait until no kernel of another thread works on tables, and fail where one of this thread does."""
+
+    @wraps(method)
+    def call(self: TableAccess, table: Any, /, *given: _Given.args, **named: _Given.kwargs) -> _Result:
+        lending = self._state.lending
+        if lending is None:
+            return method(self, table, *given, **named)
+        with lending:
+            lending.require(table)
+            return method(self, table, *given, **named)
+
+    return call
 
 
 class TableAccess:
@@ -39,12 +61,14 @@ class TableAccess:
         """Return a new byte array (an array of U8)."""
         return self._state.objects.create_array([U8(byte) for byte in data])
 
+    @_apart_from_kernels
     def get(self, table: Object | Array, key: Value, default: Value = None) -> Value:
         """Return what is stored under *key*, or *default*."""
         check_value(key, "key")
         value = tables.lookup(table, key) if isinstance(table, Array) else tables.field(_object(table), key)
         return default if value is tables.ABSENT else value
 
+    @_apart_from_kernels
     def set(self, table: Object | Array, key: Value, value: Any) -> None:
         """Store *value* under *key*; an I64 index at or past the end of an array makes it longer."""
         check_value(key, "key")
@@ -53,6 +77,7 @@ class TableAccess:
         else:
             tables.set_field(_object(table), key, conversion.to_value(self._state, value, "value"))
 
+    @_apart_from_kernels
     def length(self, table: Object | Array) -> int:
         """Return the number of elements of an array or of entries of an object."""
         if isinstance(table, Array):
@@ -60,26 +85,32 @@ class TableAccess:
         tables.require(_object(table))
         return len(table.fields)
 
+    @_apart_from_kernels
     def elements(self, array: Array) -> list[Value]:
         """Return the elements of an array as a new list, gaps as None."""
         return tables.elements(_array(array))
 
+    @_apart_from_kernels
     def replace_elements(self, array: Array, values: Iterable[Any]) -> None:
         """Make *values* the elements of an array; entries under keys that are no indexes stay."""
         tables.replace(_array(array), [conversion.to_value(self._state, value, "element") for value in values])
 
+    @_apart_from_kernels
     def push(self, array: Array, *values: Any) -> int:
         """Append *values* and return the new length."""
         return tables.push(_array(array), [conversion.to_value(self._state, value, "element") for value in values])
 
+    @_apart_from_kernels
     def entries(self, table: Object | Array, limit: int | None = None) -> list[tuple[Value, Value]]:
         """Return the stored (key, value) pairs, at most *limit*: indexes in order, then other keys."""
         return tables.entries(table if isinstance(table, Array) else _object(table), limit)
 
+    @_apart_from_kernels
     def read_bytes(self, array: Value) -> bytes:
         """Return a byte array as bytes; raises VMError (kind Mpc) for anything else."""
         return conversion.to_bytes(array)
 
+    @_apart_from_kernels
     def to_python(self, value: Value) -> Any:
         """Return *value* with arrays as lists and objects as dicts, all the way down."""
         return conversion.to_python(value)

@@ -95,7 +95,8 @@ class Units:
         self._solver: Solver | None = None
         self._compiling: list[Code] = []
         self._is_loaded = False
-        self._generation = 0
+        self.busy = False
+        self._outdated = False
         self._foreign_functions: dict[str, ForeignFunction] = {}
         self._versions = 0
         self._cells: dict[tuple[type, object], tuple[CellType, object]] = {}
@@ -205,16 +206,26 @@ class Units:
     @contextmanager
     def _altogether(self) -> Iterator[None]:
         """Compile altogether or not at all: what an interruption (Ctrl-C) has left half done is forgotten."""
-        generation = self._generation
         try:
-            yield
-            if generation != self._generation:
-                # A signal handler has registered something in the middle.
-                self.forget_all()
+            with self.working():
+                yield
         except BaseException:
             for code in {key[0] for key in (*self._names, *self.calls, *self.entries)}:
                 self.forget(code)
             raise
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Be at work on the tables: what runs meanwhile, in signal handlers, is interpreted, and changes none."""
+        outer = self.busy
+        try:
+            self.busy = True
+            yield
+        finally:
+            self.busy = outer
+            if self._outdated and not outer:
+                self._outdated = False
+                self.forget_all()
 
     def run_unit(self, code: Code, signature: Signature, room: int, arguments: tuple[Value, ...]) -> Value:
         """Call the unit for such calls of *code*, or leave compiled code if there is none."""
@@ -244,11 +255,11 @@ class Units:
                 self.compile_entry(ordinary, values, privates)
             self.entries[key] = self.entries.get(ordinary)
             return self.entries[key] is not None
-        self._load_translator()
-        from stoffel.compiler import pipeline
-
-        facts = [pipeline.fact_of_value(value, private) for value, private in zip(values, privates, strict=True)]
         with self._altogether():
+            self._load_translator()
+            from stoffel.compiler import pipeline
+
+            facts = [pipeline.fact_of_value(value, private) for value, private in zip(values, privates, strict=True)]
             self.entries[key] = None
             unit = self._translate(
                 code,
@@ -327,7 +338,9 @@ class Units:
 
     def forget_all(self) -> None:
         """Have everything compiled anew, from nothing that was found out about it: a name may mean something else."""
-        self._generation += 1
+        if self.busy:
+            self._outdated = True
+            return
         self._remove_all({key[0] for key in (*self._names, *self.calls, *self.entries)})
         for table in (self._assumed, self._callers, self._splices, self._spliced_graphs, self._hosts, self._closures):
             table.clear()

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from stoffel import threads
-from stoffel.compiler.analysis.environment import LARGE, Signature
+from stoffel.compiler.analysis.environment import Signature
 from stoffel.compiler.analysis.facts import RAW, is_raw, kind_of
 from stoffel.compiler.analysis.layout import layout_of
 from stoffel.compiler.emission import global_names
@@ -36,6 +36,7 @@ from stoffel.jit.code_cache import Units
 from stoffel.jit.deoptimisation import (
     POLLS,
     REASONS,
+    Left,
     Suspension,
     captured_by,
     cause_of_attention,
@@ -47,11 +48,13 @@ from stoffel.jit.deoptimisation import (
     note_place,
     private_closures,
     records_of,
+    snapshot_of,
     variable_at,
 )
 from stoffel.jit.host_stack import HostStack
 from stoffel.jit.kernels.outcomes import KernelLeft, Mismatch
 from stoffel.jit.policy import sampling_clock, thresholds
+from stoffel.jit.policy.long_functions import LongFunctions
 from stoffel.jit.statistics import Statistics
 from stoffel.model.code import NEVER, Code
 from stoffel.model.values import Closure, Value
@@ -66,10 +69,6 @@ if TYPE_CHECKING:
     from stoffel.jit.kernels.tier import KernelTier
     from stoffel.jit.policy.run_history import Outcome
     from stoffel.runtime.state import VMState
-
-
-class Left(BaseException):
-    """Compiled code was left: its records are on the machine's stack. Never seen outside this module."""
 
 
 class CompiledTier:
@@ -110,7 +109,7 @@ class CompiledTier:
         self._countdown = 0
         self._fresh = True
         self._handovers: dict[Code, int] = {}
-        self._again: dict[Code, int] = {}
+        self._long = LongFunctions()
         self._boundary: FrameType | None = None
         self._run_in_progress: object = None
         self._stack = HostStack(state)
@@ -139,10 +138,11 @@ class CompiledTier:
 
     def _sample(self) -> None:
         ticks, self._ticks, self._finished = self._ticks, 0, False
-        if self.kernels is None:
-            self._load_kernels()
-        if self.kernels is not None:
-            self.kernels.sample(self.state.records, ticks)
+        with self.units.working():
+            if self.kernels is None:
+                self._load_kernels()
+            if self.kernels is not None:
+                self.kernels.sample(self.state.records, ticks)
 
     def _load_kernels(self) -> None:
         from stoffel.jit.kernels.tier import KernelTier
@@ -211,28 +211,32 @@ class CompiledTier:
 
     def snapshot(self) -> list[ActivationRecord]:
         """Return the records of the suspended compiled frames, oldest first."""
-        records = self._override or []
+        return self._snapshot()[0]
+
+    def _snapshot(self) -> tuple[list[ActivationRecord], bool]:
+        """Return them, and whether they are exact."""
+        records, exact = self._override or [], True
         if not records:
-            for frame, unit, line in self._chain(sys._getframe(1)):
-                records.extend(records_of(self.state, unit, line.sites[DURING], frame))
-            records.reverse()
+            records, exact = snapshot_of(self.state, self._chain(sys._getframe(1)))
         if self.units.shown is not None:
             self.units.shown.extend(records[-1:])
-        return records
+        return records, exact
 
     def suspend(self) -> Suspension | None:
         """Put the records of suspended compiled frames on the machine's stack, for a run inside a foreign function."""
         boundary = self._boundary
         if boundary is None:
             return None
-        records = self.snapshot()
+        records, exact = self._snapshot()
         self.state.records.extend(records)
         self._boundary = None
         self._override = None
         run = self._run_in_progress
         # No more than is there: what is called back has as much as it would have in the interpreter.
         RECURSION_LIMIT.raise_for(run, len(records))
-        return Suspension(boundary, run, records, [record.registers.copy() for record in records])
+        # Changes of records that are not exact do not come to the frames.
+        kept = records if exact else []
+        return Suspension(boundary, run, kept, [record.registers.copy() for record in kept])
 
     def resume(self, suspension: Suspension, records: list[ActivationRecord]) -> None:
         """Take back what :meth:`suspend` put aside; registers that the inner run changed replace the frames' own."""
@@ -256,6 +260,8 @@ class CompiledTier:
         Returns None if the interpreter is to run it; else the result is in the caller's register 0 and the return value
         says whether the loop must look at the stack of records.
         """
+        if self.units.busy:
+            return None
         key = callee, tuple(map(type, arguments))
         if self.kernels is not None and not callee.upvalue_names:
             try:
@@ -306,9 +312,11 @@ class CompiledTier:
 
         Returns False if it cannot; else the record has run to its end or was left again.
         """
+        code = frame.code
+        if self.units.busy:
+            return False
         if self._ticks or self._finished:
             self._sample()
-        code = frame.code
         if not self.is_hot(code):
             return False
         if code in self.units.refusals:
@@ -342,7 +350,7 @@ class CompiledTier:
         key = code, entry, frame.flag, captured_by(frame), (*map(type, values), *private)
         function = self.units.entries.get(key)
         if function is None:
-            if self._is_waiting() or not self._may_translate(code):
+            if self._is_waiting() or not self._long.may_translate(code):
                 return False
             if key in self.units.entries or not self.units.compile_entry(key, values, private):
                 code.hot = NEVER
@@ -451,21 +459,6 @@ class CompiledTier:
         """Return whether something else may come first; each time that it is asked counts."""
         self._waits -= self._waits > 0
         return self._waits > 0
-
-    def _may_translate(self, code: Code) -> bool:
-        """Return whether *code* may be translated for one more entry.
-
-        A long function that has been translated must run for as long as that takes before it is again: with hundreds
-        of loops in it, each left at a guess that failed, there would be no end to it.
-        """
-        size = len(code.function.instructions)
-        if size < LARGE:
-            return True
-        if code.heat < self._again.get(code, 0):
-            code.hot = self._again[code]
-            return False
-        self._again[code] = code.heat + thresholds.HEAT_PER_INSTRUCTION * size
-        return True
 
     # Leaving
 
@@ -587,6 +580,7 @@ class CompiledTier:
                 record.closure = changed.closure
         records.reverse()
         self.statistics.left(found, len(records))
+        self._boundary = None
         self.state.records.extend(records)
         raise Left if interruption is None else interruption
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import CodeType, FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -15,6 +15,7 @@ from stoffel.compiler.emission.deopt_points import (
     BEFORE,
     BOUNDS,
     DEPTH,
+    DURING,
     ENTRY,
     HANDOVER,
     LOOP,
@@ -59,6 +60,10 @@ POLLS: Final = frozenset({AFTER, TAKEN, NEXT, ENTRY, LOOP})
 """Ways of leaving that follow a poll for attention."""
 
 
+class Left(BaseException):
+    """Compiled code was left: its records are on the machine's stack. Never seen outside the compiled tier."""
+
+
 def records_of(state: VMState, unit: Unit, site: Site, frame: FrameType) -> list[ActivationRecord]:
     """Return the activation records that a compiled frame stands for, innermost first: inlined calls have one."""
     variables = frame.f_locals
@@ -92,6 +97,43 @@ def records_of(state: VMState, unit: Unit, site: Site, frame: FrameType) -> list
     record.stack, record.flag = stack, flag
     record.jump(resume)
     return [*records, record]
+
+
+def snapshot_of(state: VMState, chain: Iterable[tuple[FrameType, Unit, Line]]) -> tuple[list[ActivationRecord], bool]:
+    """Return the records of suspended compiled frames, given innermost first, oldest first, and whether all are exact.
+
+    A signal handler can have interrupted the innermost in the middle of an instruction: its registers are not known,
+    and Unit in its records.
+    """
+    records: list[ActivationRecord] = []
+    exact = True
+    for frame, unit, line in chain:
+        site = line.sites.get(DURING)
+        exact = exact and site is not None
+        if site is None:
+            records.extend(_interrupted_records(state, unit, line, frame))
+        else:
+            records.extend(records_of(state, unit, site, frame))
+    records.reverse()
+    return records, exact
+
+
+def _interrupted_records(state: VMState, unit: Unit, line: Line, frame: FrameType) -> list[ActivationRecord]:
+    """Return the records of a frame that is in the middle of *line*, innermost first; registers are not known there."""
+    try:
+        arguments, upvalues, closure = _own(unit, frame.f_locals)
+    except KeyError:
+        # It has not begun.
+        arguments, upvalues, closure = [None] * unit.function.arity, NO_UPVALUES, None
+    records: list[ActivationRecord] = []
+    for code, index in unit.positions(line.index):
+        bound = [None] * code.arity if records else arguments
+        record = ActivationRecord(state, code, list(bound), NO_UPVALUES if records else upvalues, closure)
+        record.jump(min(index + 1, len(code.function.instructions)))
+        records.append(record)
+        closure = None
+    records.reverse()
+    return records
 
 
 def _own(unit: Unit, variables: dict[str, Any]) -> tuple[list[Value], list[tuple[str, Value]], Closure | None]:

@@ -12,7 +12,7 @@ from operator import countOf
 from typing import Any, Final
 
 from stoffel.isa.scalars import INTEGER_KINDS, U64
-from stoffel.model.values import Array, TypedArray, Value, machine_values
+from stoffel.model.values import LENT, Array, TypedArray, Value, in_use, machine_values
 
 FORMATS: Final[dict[type, str]] = {
     **dict.fromkeys(INTEGER_KINDS, "q"),
@@ -33,6 +33,8 @@ def specialise(array: Array, wanted: type | None = None) -> type | None:
     typed storage: with gaps, with elements of other or of several kinds, without elements if nothing is wanted.
     """
     if type(array) is TypedArray:
+        if array.allowance >= LENT:
+            return array.kind
         array.allowance = len(array.buffer)
         if array.buffer or wanted is None or wanted is array.kind:
             return array.kind
@@ -67,7 +69,25 @@ def replace_buffer(array: Array, address: int, count: int) -> None:
     assert type(array) is TypedArray
     # A new buffer: the old one may be where the elements are, or in use by somebody who has its address.
     array.buffer = Buffer(FORMATS[array.kind], string_at(address, count * _SIZES[array.kind]))
-    array.allowance = count
+    if array.allowance < LENT:
+        array.allowance = count
+
+
+# Lending
+
+
+def lend(array: TypedArray) -> bool:
+    """Have the buffer stay what and where it is until :func:`give_back`; return False if it has been lent already."""
+    if array.allowance >= LENT:
+        return False
+    array.allowance = LENT << 1
+    return True
+
+
+def give_back(array: TypedArray) -> None:
+    """Let ordinary code do everything with *array* again."""
+    if type(array) is TypedArray:
+        array.allowance = len(array.buffer)
 
 
 # Ordinary access
@@ -98,6 +118,8 @@ def read(array: TypedArray, index: int) -> Value:
 
 def write(array: TypedArray, index: int, value: Value) -> bool:
     """Store *value* at *index* of 0 to length; return False, the array being ordinary now, if that cannot be."""
+    if array.allowance >= LENT:
+        raise in_use()
     buffer = array.buffer
     if type(value) is not array.kind or index > len(buffer):
         array.generalise()
@@ -113,6 +135,8 @@ def write(array: TypedArray, index: int, value: Value) -> bool:
 
 def push(array: TypedArray, values: list[Value]) -> int:
     """Append *values* and return the new length."""
+    if array.allowance >= LENT:
+        raise in_use()
     if countOf(map(type, values), array.kind) == len(values) and _stays_typed(array, len(values)):
         array.buffer.extend(values)
         return len(array.buffer)

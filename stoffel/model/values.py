@@ -92,6 +92,15 @@ def machine_values(kind: type, buffer: Buffer[Any]) -> list[Value]:
     return list(map(partial(int.__new__, kind), buffer))
 
 
+LENT: Final = 1 << 62
+"""Allowance of a typed array on which a kernel works: ordinary code must neither resize nor replace its buffer."""
+
+
+def in_use() -> VMError:
+    """Return the error of touching, in a signal handler, what the kernel works on that the handler interrupts."""
+    return VMError("The table is in use by compiled code that a signal handler has interrupted", ErrorKind.TABLE_MEMORY)
+
+
 class TypedArray(Array):
     """An array without gaps whose elements are all of one numeric kind and live in a flat buffer.
 
@@ -131,7 +140,9 @@ class TypedArray(Array):
         self.items = items
 
     def generalise(self) -> list[Value]:
-        """Become an ordinary array and return its list of elements."""
+        """Become an ordinary array and return its list of elements; raises VMError while a kernel works on it."""
+        if self.allowance >= LENT:
+            raise in_use()
         items = machine_values(self.kind, self.buffer)
         self.items = items
         return items

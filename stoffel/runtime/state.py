@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from stoffel.embedding.vm import VirtualMachine
     from stoffel.isa.instruction import Instruction
     from stoffel.jit.code_tier import CompiledTier
+    from stoffel.jit.kernels.lending import Lending
     from stoffel.jit.policy.warmup import WarmUp
     from stoffel.model.foreign import ForeignFunction
     from stoffel.model.values import Value
@@ -46,7 +47,8 @@ class VMState:
     through :meth:`define` alone; ``changes`` counts what runs in progress must not go on without: names that may mean
     something else, limits that are lower. ``compiled_depth`` is ``max_call_depth``, or less where the memory of frames
     limits it: compiled code does not look at the size of each. ``nesting`` is the number of runs inside each other,
-    ``runs`` has for each where its records begin and the identity of its thread, which any thread may read.
+    ``runs`` has for each where its records begin and the identity of its thread, which any thread may read. ``lending``
+    knows what kernels have in their hands, once there are any.
     """
 
     __slots__ = (
@@ -62,6 +64,7 @@ class VMState:
         "functions",
         "hooked",
         "hooks",
+        "lending",
         "lock",
         "machine",
         "max_call_depth",
@@ -85,6 +88,7 @@ class VMState:
         self.methods = MethodRegistry()
         self.records: list[ActivationRecord] = []
         self.tier: CompiledTier | WarmUp | None = None
+        self.lending: Lending | None = None
         self.base = 0
         self.runs: list[tuple[int, int]] = []
         self.result: Value = None

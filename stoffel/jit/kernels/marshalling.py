@@ -133,6 +133,7 @@ class Run:
         "holds",
         "ids",
         "kernel",
+        "lent",
         "made",
         "memory",
         "opaques",
@@ -142,7 +143,6 @@ class Run:
         "state",
         "tables",
         "taken",
-        "views",
     )
 
     owned: list[Any]
@@ -167,7 +167,7 @@ class Run:
         """Closures of the machine by address and the number of times that it had been written."""
         self.holds: list[Any] = []
         """What must live until the end of the run."""
-        self.views: list[memoryview] = []
+        self.lent: list[TypedArray] = []
         self.opaques: list[Value] = []
         self.base = 0
         """Id of the first table that the kernel has created."""
@@ -275,9 +275,11 @@ class Run:
         if kind is not None:
             if not isinstance(array, Array) or elements.specialise(array, kind) is not kind:
                 raise Mismatch
+            # In a signal handler, a kernel that was interrupted may have it.
+            if type(array) is not TypedArray or not elements.lend(array):
+                raise Mismatch
+            self.lent.append(array)
             data, length = array.buffer.buffer_info()
-            # A buffer that is exported keeps its size and place, whatever another thread does.
-            self.views.append(memoryview(array.buffer))
         else:
             if type(array) is TypedArray and not len(array.buffer):
                 array.generalise()
@@ -394,7 +396,6 @@ class Run:
 
     def finish(self) -> None:
         """Give the arrays that the kernel was entered with what it has made of them; replace changed closures."""
-        self.release_views()
         self.owned = []
         for address, closure in self.given:
             words = self._closure_words(address)
@@ -415,6 +416,7 @@ class Run:
                 elements.replace_buffer(array, data, length)
             if header[buffer.OWNED]:
                 self.owned.append(header)
+        self.give_back()
 
     def free(self) -> None:
         """Free the elements that the kernel has allocated for arrays that it was entered with."""
@@ -426,9 +428,11 @@ class Run:
                 del self.owned[-1]
                 release(data)
 
-    def release_views(self) -> None:
-        for view in self.views:
-            view.release()
+    def give_back(self) -> None:
+        """Let ordinary code do everything with the arrays again; can be called again after an interruption."""
+        while self.lent:
+            elements.give_back(self.lent[-1])
+            del self.lent[-1]
 
     def records(self) -> list[ActivationRecord]:
         """Return the records of the native calls that were left, oldest first."""

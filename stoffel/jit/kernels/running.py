@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.compiler.kernels.analysis.types import variant_of
 from stoffel.compiler.kernels.codegen import buffer
+from stoffel.jit.kernels.lending import Lending
 from stoffel.jit.kernels.marshalling import Run, RunnableSite
 from stoffel.jit.kernels.memory import NOT_RUN, Memory
 from stoffel.jit.kernels.outcomes import KernelLeft, Mismatch
@@ -136,6 +137,7 @@ class Kernels:
         self.every = 0
         self._pool: list[Memory] = []
         self.running: dict[Memory, RunnableKernel] = {}
+        self.lending = Lending(state.ask_attention)
 
     def ask_attention(self, wanted: bool) -> None:
         """Make a kernel that runs leave at its next poll; may be called from any thread."""
@@ -156,6 +158,12 @@ class Kernels:
         state = memory.state
         memory.words[:] = memory.fresh
         interruption: BaseException | None = None
+        try:
+            self.lending.begin(run)
+        except BaseException:
+            self.lending.end(run)
+            self._pool.append(memory)
+            raise
         try:
             for index, code in enumerate(kernel.values):
                 run.give(index, code, values[index])
@@ -185,7 +193,8 @@ class Kernels:
                 raise Mismatch
         except BaseException as error:
             if state[buffer.STATUS] == NOT_RUN:
-                run.release_views()
+                run.give_back()
+                self.lending.end(run)
                 self.running.pop(memory, None)
                 self._pool.append(memory)
                 if isinstance(error, (Mismatch, RecursionError)):
@@ -238,6 +247,7 @@ class Kernels:
             unused = state[buffer.FUEL]
             work = state[buffer.USED] + (buffer.FUEL_PER_SLICE - unused if unused >= 0 else 0)
             work -= WORK_PER_ARRAY * len(run.entered)
+            self.lending.end(run)
             run.taken = True
             kernel.entries += 1
             kernel.left += left

@@ -62,6 +62,7 @@ class KernelTier:
         self.store = store
         self.eager = eager
         self.kernels = Kernels(tier.state, tier.statistics)
+        self.state.lending = self.kernels.lending
         self.may_build = eager
         self._most = INSTRUCTION_LIMIT if eager else MODERATE
         self._too_large: list[Candidate] = []
@@ -242,6 +243,8 @@ class KernelTier:
         room: int,
         outer: ActivationRecord | None,
     ) -> Value | KernelLeft:
+        if self.kernels.lending.is_held:
+            raise Mismatch
         for kernel in candidate.kernels:
             if room < kernel.depth:
                 raise Mismatch
@@ -377,9 +380,22 @@ class KernelTier:
                 codes = [item if place in read or place >= places else OPAQUE for place, item in enumerate(codes)]
             else:
                 expects = _ordinary(tuple(map(type, values)))
-        shape = tuple(codes)
-        if shape in candidate.tried:
+        if tuple(codes) in candidate.tried:
             return None
+        with self.units.working():
+            return self._make_for(candidate, code, entry, values, codes, expects)
+
+    def _make_for(
+        self,
+        candidate: Candidate,
+        code: Code,
+        entry: int | None,
+        values: Sequence[Value],
+        codes: list[str],
+        expects: tuple[type, ...] | None,
+    ) -> RunnableKernel | None:
+        """Make a kernel for values of the types that *codes* name."""
+        shape = tuple(codes)
         try:
             key = self.preparation.key(code, entry, codes)
             stored = not candidate.distrusts_cache and self.store.has(key)

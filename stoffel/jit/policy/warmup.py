@@ -41,6 +41,7 @@ class WarmUp:
         self._heat = 0
         self._next_look = self._step
         self._remember: Callable[[], Outcome | None] | None = None
+        self._considers = False
 
     def load(self) -> CompiledTier:
         """Make the compiled tier, give it to the machine and return it."""
@@ -131,6 +132,16 @@ class WarmUp:
 
     def _consider(self) -> CompiledTier | None:
         """Load the compiled tier and return it if the program has run for long enough, or has paid for it before."""
+        if self._considers:
+            # A signal handler has interrupted it.
+            return None
+        self._considers = True
+        try:
+            return self._load_if_it_pays()
+        finally:
+            self._considers = False
+
+    def _load_if_it_pays(self) -> CompiledTier | None:
         if self._remember is not None:
             known, self._remember = self._remember(), None
             if known is not None and known.paid:
