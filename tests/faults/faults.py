@@ -503,8 +503,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "error located in the caller",
         REBUILDING,
-        "error.function, error.instruction = stack[-1]",
-        "error.function, error.instruction = stack[0]",
+        "note(error, state.functions, stack, values)",
+        "note(error, state.functions, stack[:1], values)",
     ),
     Fault(
         "registers changed by an inner run are dropped",
@@ -588,8 +588,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "an error in an inlined call is its caller's",
         REBUILDING,
-        "for code, index in unit.positions(unit.line(trace.tb_lineno).index)",
-        "for code, index in unit.positions(unit.line(trace.tb_lineno).index)[:1]",
+        "stack.extend(unit.positions(line.index))",
+        "stack.extend(unit.positions(line.index)[:1])",
     ),
     Fault(
         "inlining costs a function its translation",
