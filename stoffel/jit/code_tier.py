@@ -233,7 +233,7 @@ class CompiledTier:
         self._override = None
         run = self._run_in_progress
         # No more than is there: what is called back has as much as it would have in the interpreter.
-        RECURSION_LIMIT.raise_for(run, len(records))
+        RECURSION_LIMIT.adjust_for(run, len(records))
         # Changes of records that are not exact do not come to the frames.
         kept = records if exact else []
         return Suspension(boundary, run, kept, [record.registers.copy() for record in kept])
@@ -242,7 +242,7 @@ class CompiledTier:
         """Take back what :meth:`suspend` put aside; registers that the inner run changed replace the frames' own."""
         self._boundary = suspension.boundary
         self._run_in_progress = suspension.run
-        RECURSION_LIMIT.raise_for(suspension.run, FRAMES_OF_COMPILED_CODE)
+        RECURSION_LIMIT.adjust_for(suspension.run, FRAMES_OF_COMPILED_CODE)
         for record, before in zip(suspension.records, suspension.copies, strict=True):
             if any(mine is not other for mine, other in zip(record.registers, before, strict=True)):
                 self._override = records

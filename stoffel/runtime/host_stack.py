@@ -29,30 +29,41 @@ class RecursionLimit:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._raised: dict[object, int] = {}
-        self._total = 0
-        self._usual = 0
+        self._limit = 0
 
     def raise_for(self, run: object, frames: int) -> None:
         """Raise it by *frames* for *run*, in all, until :meth:`lower_for` is called for it."""
         with self._lock:
             limit = sys.getrecursionlimit()
-            if limit != self._usual + self._total:
+            if limit != self._limit:
                 # The host has set another one, for all that runs.
                 self._raised = dict.fromkeys(self._raised, 0)
-                self._usual, self._total = limit, 0
-            more = frames - self._raised.get(run, 0)
+            limit += frames - self._raised.get(run, 0)
+            change = sys.setrecursionlimit
+            # Python looks for signals after the call, not before: a handler finds all three or none.
+            self._limit = limit
             self._raised[run] = frames
-            self._total += more
-            sys.setrecursionlimit(limit + more)
+            change(limit)
+
+    def adjust_for(self, run: object, frames: int) -> None:
+        """Raise it by *frames*, in all, for *run* if it is raised for that."""
+        with self._lock:
+            if run in self._raised:
+                self.raise_for(run, frames)
 
     def lower_for(self, run: object) -> None:
         """Take back what it was raised by for *run*, if it was."""
         with self._lock:
-            frames = self._raised.pop(run, 0)
-            limit = self._usual + self._total
-            self._total -= frames
-            if frames and sys.getrecursionlimit() == limit:
-                sys.setrecursionlimit(limit - frames)
+            frames = self._raised.get(run)
+            if frames is None:
+                return
+            limit = sys.getrecursionlimit()
+            if limit == self._limit:
+                limit -= frames
+                self._limit = limit
+            change = sys.setrecursionlimit
+            del self._raised[run]
+            change(limit)
 
     def renew(self) -> None:
         """Forget who held the lock: in a forked process those threads are gone."""
