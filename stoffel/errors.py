@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-
-if TYPE_CHECKING:
-    from stoffel.lang.diagnostics import Diagnostic
+from typing import Any, Final, NamedTuple
 
 SHOWN_LINES: Final = 8
 """Lines shown at each end of a long backtrace."""
@@ -70,8 +67,38 @@ class AssemblyError(StoffelError, ValueError):
         self.column = column
 
 
+class Diagnostic(NamedTuple):
+    """One finding about a source.
+
+    *severity* is ``"error"``, ``"warning"`` or ``"fatal"`` (a limit of this compiler), *code* ``"E001"`` (syntax),
+    ``"E101"`` (types), ``"E201"`` (meaning) or ``"E901"`` (a limit). *file*, *line* and *column* say where; *line* is
+    0 if the finding has no place. *help* says what to do, empty if there is nothing to say.
+    """
+
+    severity: str
+    code: str
+    message: str
+    file: str = ""
+    line: int = 0
+    column: int = 0
+    help: str = ""
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the diagnostic as a mapping for JSON; without a place it has no file, line and column."""
+        found: dict[str, Any] = {"severity": self.severity, "code": self.code, "message": self.message}
+        if self.line:
+            found |= {"file": self.file, "line": self.line, "column": self.column}
+        if self.help:
+            found["help"] = self.help
+        return found
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}: " if self.line else ""
+        return f"{place}{self.severity}[{self.code}]: {self.message}"
+
+
 class CompileError(StoffelError, ValueError):
-    """A StoffelLang source does not compile. *diagnostics* are the findings (see ``stoffel.lang.diagnostics``).
+    """A StoffelLang source does not compile. *diagnostics* are the findings.
 
     :meth:`rendered` shows them for people.
     """

@@ -6,7 +6,8 @@ value is converted at run time: the language widens without an instruction, and 
 
 from __future__ import annotations
 
-from stoffel.lang.diagnostics import TYPE, Diagnostic, Failure, error
+from stoffel.errors import Diagnostic
+from stoffel.lang.diagnostics import TYPE, Failure, error
 from stoffel.lang.source import Position
 from stoffel.lang.typed_tree import Constant, DictDisplay, Expression, ListDisplay, Operation, UnaryOperation
 from stoffel.lang.types import (

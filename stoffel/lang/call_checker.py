@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from stoffel.errors import Diagnostic
 from stoffel.lang import builtins, syntax
 from stoffel.lang import typed_tree as typed
 from stoffel.lang.adaptation import adapt, check_value, narrows
 from stoffel.lang.builtins import Signature
-from stoffel.lang.diagnostics import SEMANTIC, TYPE, Diagnostic, Failure, closest, did_you_mean, error
+from stoffel.lang.diagnostics import SEMANTIC, TYPE, Failure, closest, did_you_mean, error
 from stoffel.lang.expression_checker import METHOD_ADVICE, ExpressionChecker
 from stoffel.lang.scopes import UserFunction
 from stoffel.lang.source import Position

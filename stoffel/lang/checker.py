@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
+from stoffel.errors import Diagnostic
 from stoffel.lang import builtins, syntax
 from stoffel.lang import typed_tree as typed
 from stoffel.lang.adaptation import adapt, check_value, narrows
 from stoffel.lang.call_checker import NO_RANDOM_TYPE, RANDOM, CallChecker
-from stoffel.lang.diagnostics import SEMANTIC, TYPE, Diagnostic, Failure, error
+from stoffel.lang.diagnostics import SEMANTIC, TYPE, Failure, error
 from stoffel.lang.inference import Inference
 from stoffel.lang.scopes import Exports, ObjectDefinition, Symbol, UserFunction
 from stoffel.lang.source import Position

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from stoffel.errors import Diagnostic
 from stoffel.lang import typed_tree as typed
 from stoffel.lang.adaptation import misfit
-from stoffel.lang.diagnostics import SEMANTIC, Diagnostic, error
+from stoffel.lang.diagnostics import SEMANTIC, error
 from stoffel.lang.expression_checker import COMPARISONS
 from stoffel.lang.registers import Step
 from stoffel.lang.scopes import ObjectDefinition

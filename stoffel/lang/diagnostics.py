@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final
 
+from stoffel.errors import Diagnostic
 from stoffel.lang.source import NOWHERE, Position
 
 SYNTAX: Final = "E001"
@@ -21,36 +22,6 @@ _WIDEST: Final = 300
 _COLOURS: Final[Mapping[str, str]] = {"error": "\033[1;31m", "warning": "\033[1;33m", "mark": "\033[1;34m"}
 _BOLD: Final = "\033[1m"
 _PLAIN: Final = "\033[0m"
-
-
-class Diagnostic(NamedTuple):
-    """One finding about a source.
-
-    *severity* is ``"error"``, ``"warning"`` or ``"fatal"`` (a limit of this compiler), *code* ``"E001"`` (syntax),
-    ``"E101"`` (types), ``"E201"`` (meaning) or ``"E901"`` (a limit). *file*, *line* and *column* say where; *line* is
-    0 if the finding has no place. *help* says what to do, empty if there is nothing to say.
-    """
-
-    severity: str
-    code: str
-    message: str
-    file: str = ""
-    line: int = 0
-    column: int = 0
-    help: str = ""
-
-    def as_data(self) -> dict[str, Any]:
-        """Return the diagnostic as a mapping for JSON; without a place it has no file, line and column."""
-        found: dict[str, Any] = {"severity": self.severity, "code": self.code, "message": self.message}
-        if self.line:
-            found |= {"file": self.file, "line": self.line, "column": self.column}
-        if self.help:
-            found["help"] = self.help
-        return found
-
-    def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}: " if self.line else ""
-        return f"{place}{self.severity}[{self.code}]: {self.message}"
 
 
 class Failure(Exception):  # noqa: N818 - it is caught by the phase that raised it and never seen outside

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from stoffel.errors import Diagnostic
 from stoffel.lang import syntax
 from stoffel.lang import typed_tree as typed
 from stoffel.lang.adaptation import (
@@ -15,7 +16,7 @@ from stoffel.lang.adaptation import (
     is_untyped,
     passes_context,
 )
-from stoffel.lang.diagnostics import SEMANTIC, TYPE, Diagnostic, Failure, did_you_mean, error
+from stoffel.lang.diagnostics import SEMANTIC, TYPE, Failure, did_you_mean, error
 from stoffel.lang.scopes import Scopes, Symbol
 from stoffel.lang.source import Position
 from stoffel.lang.types import (

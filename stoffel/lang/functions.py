@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 
+from stoffel.errors import Diagnostic
 from stoffel.isa.function import Function
 from stoffel.isa.instruction import Instruction
 from stoffel.isa.lines import LineTable
@@ -11,7 +12,6 @@ from stoffel.isa.table import BY_NAME
 from stoffel.isa.types import UNKNOWN as UNKNOWN_DESCRIPTOR
 from stoffel.lang import typed_tree as typed
 from stoffel.lang.codegen import FunctionWriter
-from stoffel.lang.diagnostics import Diagnostic
 from stoffel.lang.registers import JUMPS, Allocation, Placed, Step
 from stoffel.lang.scopes import ObjectDefinition
 from stoffel.lang.types import descriptor

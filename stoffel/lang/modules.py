@@ -12,12 +12,13 @@ import os
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from stoffel.errors import Diagnostic
 from stoffel.isa.function import Function
 from stoffel.isa.program import Program
 from stoffel.lang import builtins, syntax
 from stoffel.lang import typed_tree as typed
 from stoffel.lang.checker import ENTRY, Checked, Checker
-from stoffel.lang.diagnostics import SYNTAX, Diagnostic, Failure, error
+from stoffel.lang.diagnostics import SYNTAX, Failure, error
 from stoffel.lang.functions import write_function
 from stoffel.lang.lexer import tokenize
 from stoffel.lang.parser import module_name, parse

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from stoffel.lang.diagnostics import Diagnostic, Failure
+from stoffel.errors import Diagnostic
+from stoffel.lang.diagnostics import Failure
 from stoffel.lang.expression_parser import RANGE_LEVEL, ExpressionParser
 from stoffel.lang.lexer import Token, describe
 from stoffel.lang.source import Position, Source

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from stoffel.errors import Diagnostic
 from stoffel.lang import builtins
 from stoffel.lang.builtins import Signature
-from stoffel.lang.diagnostics import SEMANTIC, TYPE, Diagnostic, Failure, did_you_mean, error
+from stoffel.lang.diagnostics import SEMANTIC, TYPE, Failure, did_you_mean, error
 from stoffel.lang.source import NOWHERE, Position
 from stoffel.lang.syntax import Expression, TypeName
 from stoffel.lang.typed_tree import Local

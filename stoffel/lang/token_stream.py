@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from stoffel.lang.diagnostics import INTERNAL, SYNTAX, Diagnostic, Failure, error
+from stoffel.errors import Diagnostic
+from stoffel.lang.diagnostics import INTERNAL, SYNTAX, Failure, error
 from stoffel.lang.lexer import Token, describe
 from stoffel.lang.source import Position
 

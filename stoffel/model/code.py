@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final, final
+from typing import Any, ClassVar, Final, final
 
 from stoffel.isa.function import Function
 from stoffel.isa.instruction import Instruction
@@ -12,9 +12,6 @@ from stoffel.isa.table import ROWS, OperandKind
 from stoffel.isa.verify import verify
 from stoffel.model import tables
 from stoffel.model.values import Array, Closure, Key, Object, Value, check_value, key_of
-
-if TYPE_CHECKING:
-    from stoffel.compiler.analysis.ir import Layout
 
 Step = Callable[[list[Value], Any], "int | None"]
 """One bound instruction: called with the registers and the activation record; see ``stoffel.runtime.steps``."""
@@ -43,7 +40,7 @@ class Code:
     ``plain`` is True if a call needs no more than the right number of arguments and a free place on the stack of
     records: no upvalues to find, no memory to estimate. ``heat`` estimates the instructions executed so far by calls
     and loops, a CALL counting for several; at ``hot`` the compiled tier is asked. ``layout`` is the compiler's
-    numbering of places, once known.
+    numbering of places, None until the compiler has made it.
     """
 
     __slots__ = (
@@ -92,7 +89,7 @@ class Code:
         self.source: Sequence[Instruction] | None = function.instructions if keep_source else None
         self.heat = 0
         self.hot = NEVER
-        self.layout: Layout | None = None
+        self.layout: Any = None
 
     def __getattr__(self, name: str) -> Any:
         # Reached only while the slot is empty: the first call binds, later ones read the slot directly.

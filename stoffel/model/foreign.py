@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from stoffel.errors import ErrorKind, VMError
 from stoffel.model.values import Value
 
 if TYPE_CHECKING:
     from stoffel.model.builtins.declaration import Builtin
-    from stoffel.runtime.state import VMState
+
+
+class Machine(Protocol):
+    """What is asked here of the state of a machine: where the run in progress begins, and the records of all runs."""
+
+    @property
+    def base(self) -> int: ...
+    @property
+    def frames(self) -> Sequence[object]: ...
 
 
 class CallbackError(Exception):
@@ -26,12 +34,12 @@ class ForeignFunction:
     __slots__ = ("call", "declaration", "name")
 
     name: str
-    call: Callable[[VMState, list[Value]], Value]
+    call: Callable[[Any, list[Value]], Value]
 
     def __init__(
         self,
         name: str,
-        call: Callable[[VMState, list[Value]], Value],
+        call: Callable[[Any, list[Value]], Value],
         declaration: Builtin | None = None,
     ) -> None:
         self.name = name
@@ -48,14 +56,14 @@ class ForeignFunction:
         """True if it neither looks at activation records nor runs code of the host: none need be at hand."""
         return self.declaration is not None and self.declaration.is_quiet
 
-    def invoke(self, state: VMState, arguments: list[Value]) -> Value:
+    def invoke(self, state: Machine, arguments: list[Value]) -> Value:
         """Call it; an exception that it raises becomes the machine's error, with the original as cause."""
         try:
             return self.call(state, arguments)
         except BaseException as error:
             self.fail(state, error)
 
-    def fail(self, state: VMState, error: BaseException) -> NoReturn:
+    def fail(self, state: Machine, error: BaseException) -> NoReturn:
         """Raise the machine's error for what the callable raised; what is no Exception (Ctrl-C) passes unchanged."""
         if isinstance(error, RecursionError):
             # In a nested run it is the calls back and forth that are too deep, else the callable's own recursion.
@@ -68,7 +76,7 @@ class ForeignFunction:
         return f"<ForeignFunction {self.name}>"
 
 
-def too_deep(state: VMState) -> VMError:
+def too_deep(state: Machine) -> VMError:
     """Return the error for calls that exhaust the host's own stack, which limits foreign functions that call back."""
     return VMError(
         f"Call depth exceeds {len(state.frames)}: the recursion limit of the host is reached", ErrorKind.RUNTIME

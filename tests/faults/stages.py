@@ -15,6 +15,7 @@ class Stage(NamedTuple):
 
 CAPTURING: Final = "tests/compiler/test_capturing_calls.py"
 CLOSE: Final[dict[str, tuple[str, ...]]] = {
+    "stoffel/runtime/backtrace.py": ("tests/runtime/test_backtrace.py",),
     "stoffel/runtime/superinstructions.py": ("tests/runtime/test_superinstructions.py",),
     "stoffel/compiler/emission/branches.py": (
         "tests/compiler/emission/test_selection.py",

@@ -19,7 +19,7 @@ FRAME_PARAMETERS: Final = (ARGUMENTS_LOCAL, UPVALUES_LOCAL, CLOSURE_LOCAL)
 
 def layout_of(code: Code, instructions: list[Instruction]) -> Layout:
     """Return the numbering of the places of a function alone, which is the same for all units on all machines."""
-    layout = code.layout
+    layout: Layout | None = code.layout
     if layout is None:
         slots = {
             instruction.operands[_SLOTS[instruction.op.name]]
