@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -21,14 +22,21 @@ _RECURSION: Final = 60_000
 
 
 @contextmanager
-def _deep_recursion() -> Iterator[None]:
-    """Let Python nest deeply enough for what the parser lets pass; these calls take no C stack."""
+def _room() -> Iterator[None]:
+    """Let Python nest deeply enough for what the parser lets pass; these calls take no C stack.
+
+    Nor does Python look for garbage meanwhile: trees are made of tuples, which are never part of a cycle.
+    """
     before = sys.getrecursionlimit()
+    collects = gc.isenabled()
     sys.setrecursionlimit(max(before, _RECURSION))
+    gc.disable()
     try:
         yield
     finally:
         sys.setrecursionlimit(before)
+        if collects:
+            gc.enable()
 
 
 def compile_source(source: Source, loader: Loader | None = None) -> Program:
@@ -37,7 +45,7 @@ def compile_source(source: Source, loader: Loader | None = None) -> Program:
     if source.path:
         identity = os.path.realpath(source.path)
         loader.chain.append((identity, source.file.removesuffix(EXTENSION)))
-    with _deep_recursion():
+    with _room():
         try:
             checked = loader.load(source)
             found = loader.errors or loader.late

@@ -17,6 +17,7 @@ from stoffel.lang import syntax
 from stoffel.lang.adaptation import ARITHMETIC, LOGIC
 from stoffel.lang.diagnostics import TYPE, Failure, error
 from stoffel.lang.expression_checker import COMPARISONS, SHIFTS, suffix_type
+from stoffel.lang.source import Position
 from stoffel.lang.types import (
     BOOL,
     FLOAT,
@@ -39,7 +40,6 @@ from stoffel.lang.types import (
 
 if TYPE_CHECKING:
     from stoffel.lang.call_checker import CallChecker
-    from stoffel.lang.source import Position
 
 _MOST_ROUNDS: Final = 100
 _ARITHMETIC_LIKE: Final = ARITHMETIC | LOGIC | SHIFTS
@@ -109,7 +109,7 @@ class Inference:
             if isinstance(node, syntax.Variable):
                 declared.append(node)
             if isinstance(node, tuple):
-                pending.extend(part for part in reversed(node) if isinstance(part, tuple) and part)
+                pending += [part for part in reversed(node) if isinstance(part, tuple) and type(part) is not Position]
         for variable in declared:
             name = variable.name
             if name in self.declared:
@@ -273,16 +273,7 @@ class Inference:
                 return
             self.expected.add(key)
             if isinstance(node, syntax.Binary) and node.operator in _ARITHMETIC_LIKE:
-                position = node.position
-                # The left side first, as everywhere, but without recursion along it.
-                lefts = [node]
-                inner = node.left
-                while isinstance(inner, syntax.Binary) and inner.operator in _ARITHMETIC_LIKE:
-                    lefts.append(inner)
-                    inner = inner.left
-                self.expect(inner, of, lefts[-1].position, reason, weak)
-                for one in reversed(lefts):
-                    self.expect(one.right, of, one.position, reason, weak)
+                self.expect_operands(node, of, reason, weak)
                 return
             if not isinstance(node, syntax.Unary):
                 break
@@ -298,6 +289,22 @@ class Inference:
                 self.expect(value, of.arguments[1], value.position, reason)
         elif isinstance(node, syntax.Call):
             self.expect_arguments(node)
+
+    def expect_operands(self, node: syntax.Binary, of: Type, reason: str, weak: bool) -> None:
+        """Pass what is wanted on to the operands: the left side first, as everywhere, but without recursion along it."""
+        chain = [node]
+        inner = node.left
+        while isinstance(inner, syntax.Binary) and inner.operator in _ARITHMETIC_LIKE:
+            key = (id(inner), of, reason)
+            if key in self.expected:
+                break
+            self.expected.add(key)
+            chain.append(inner)
+            inner = inner.left
+        else:
+            self.expect(inner, of, chain[-1].position, reason, weak)
+        for one in reversed(chain):
+            self.expect(one.right, of, one.position, reason, weak)
 
     def expect_arguments(self, call: syntax.Call) -> None:
         if not isinstance(call.callee, syntax.Name | syntax.QualifiedName):
