@@ -73,6 +73,7 @@ class FunctionWriter:
         self.steps: list[Step] = []
         self.labels: dict[int, int] = {}
         self.label_count = 0
+        self.latest_label = 0
         self.count = 0
         self.secrets: set[int] = set()
         self.variables: dict[typed.Local, int] = {}
@@ -122,7 +123,7 @@ class FunctionWriter:
         return self.label_count
 
     def put_label(self, label: int) -> None:
-        self.labels[label] = len(self.steps)
+        self.labels[label] = self.latest_label = len(self.steps)
 
     def load(self, value: Any, target: int | None = None) -> int:
         found = self.register() if target is None else target
@@ -326,12 +327,25 @@ class FunctionWriter:
             left = self.value(condition.left)
             right = self.value(condition.right)
             self.emit("CMP", None, left, right)
-            for jump in _WHEN_TRUE[condition.operator if sense else _OPPOSITE[condition.operator]]:
-                self.emit(jump, None, value=label)
+            self.jump_when(condition.operator if sense else _OPPOSITE[condition.operator], label)
             return
         found = self.value(condition)
         self.emit("CMP", None, found, self.load(False))
         self.emit("JMPNEQ" if sense else "JMPEQ", None, value=label)
+
+    def jump_when(self, operator: str, label: int) -> None:
+        """Write a jump to *label* that is taken if the last comparison was *operator*: two instructions at most.
+
+        What would take two conditional jumps is one that leads past a plain one: a step less where it is not taken.
+        """
+        jumps = _WHEN_TRUE[operator]
+        if len(jumps) == 1:
+            self.emit(jumps[0], None, value=label)
+            return
+        past = self.new_label()
+        self.emit(_WHEN_TRUE[_OPPOSITE[operator]][0], None, value=past)
+        self.emit("JMP", None, value=label)
+        self.put_label(past)
 
     # Statements
 
@@ -466,10 +480,43 @@ class FunctionWriter:
         self.put_label(again)
         self.loops.append((again, end))
         self.jump_unless(statement.condition, end)
+        inside = len(self.steps)
+        settled = self.settles_flag(statement.condition)
         self.body(statement.body)
+        self.settle_flag(inside, settled)
         self.emit("JMP", None, value=again)
         self.loops.pop()
         self.put_label(end)
+
+    @staticmethod
+    def settles_flag(condition: typed.Expression) -> bool:
+        """True if the compare flag is the same whenever *condition* holds."""
+        operator = condition.operator if isinstance(condition, typed.Operation) else ""
+        return operator not in ("<=", ">=", "!=")
+
+    def settle_flag(self, inside: int, settled: bool) -> None:
+        """Write a comparison of a constant with itself at the end of a loop's body, which begins at step *inside*.
+
+        The compare flag of a record can be seen where a loop goes back. Compiled code would have to keep the outcome of
+        the last comparison for that; after this one it is known.
+        """
+        steps = self.steps
+        if settled and all(step.name != "CMP" for step in steps[inside:]):
+            return
+        constant = self.loaded_constant(max(inside, self.latest_label))
+        if constant is None:
+            constant = self.load(False)
+        self.emit("CMP", None, constant, constant)
+
+    def loaded_constant(self, first: int) -> int | None:
+        """Return a register that holds an integer or a Bool for sure, loaded at step *first* or after it."""
+        written: set[int | None] = set()
+        for step in reversed(self.steps[first:]):
+            target: int | None = step.target
+            if step.name == "LDI" and target not in written and isinstance(step.value, int):
+                return target
+            written.add(target)
+        return None
 
     def for_range(self, statement: typed.ForRange) -> None:
         variable = self.variable(statement.variable)
@@ -496,14 +543,15 @@ class FunctionWriter:
         self.put_label(again)
         self.loops.append((following, end))
         self.emit("CMP", None, counter, stop)
-        for jump in _WHEN_TRUE[">="]:
-            self.emit(jump, None, value=end)
+        self.jump_when(">=", end)
         if begin is not None:
             begin()
+        inside = len(self.steps)
         self.body(body)
         self.line = line
         self.put_label(following)
         self.emit("ADD", counter, counter, self.load(1))
+        self.settle_flag(inside, True)
         self.emit("JMP", None, value=again)
         self.loops.pop()
         self.put_label(end)

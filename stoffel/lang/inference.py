@@ -291,7 +291,7 @@ class Inference:
             self.expect_arguments(node)
 
     def expect_operands(self, node: syntax.Binary, of: Type, reason: str, weak: bool) -> None:
-        """Pass what is wanted on to the operands: the left side first, as everywhere, but without recursion along it."""
+        """Pass what is wanted on to the operands, the left side first, but without recursion along it."""
         chain = [node]
         inner = node.left
         while isinstance(inner, syntax.Binary) and inner.operator in _ARITHMETIC_LIKE:

@@ -8,12 +8,17 @@ be read. Registers that are copied into one another are given the same number wh
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from typing import Any, Final, NamedTuple
 
 CLEAR_REGISTERS: Final = 16
 """Registers below this number hold clear values; those from it on hold secrets."""
 _SCRATCH: Final = (14, 15)
 """Registers that are kept free for spilled values where a function needs more than there are."""
+_ALL: Final = tuple(range(CLEAR_REGISTERS))
+_BUT_SCRATCH: Final = tuple(register for register in _ALL if register not in _SCRATCH)
+_LONG: Final = 8
+"""Positions beyond which the life of a constant is long: it is loaded at each use where registers are rare."""
 _LOOP_WEIGHT: Final = 8
 _DEEPEST: Final = 8
 
@@ -163,25 +168,43 @@ class Allocation:
     def __init__(self, steps: list[Step], labels: dict[int, int], parameters: list[int], secrets: set[int]) -> None:
         self.parameters = parameters
         self.secrets = secrets
+        self.place: dict[int, int] = {}
+        self.slots: dict[int, int] = {}
+        self.analyse(steps, labels)
+        if self.assign(_ALL):
+            return
+        constants = self.long_lived_constants()
+        if constants:
+            self.analyse(*_rematerialised(self.steps, self.labels, constants))
+        if not constants or not self.assign(_ALL):
+            self.assign(_BUT_SCRATCH)
+
+    def analyse(self, steps: list[Step], labels: dict[int, int]) -> None:
+        """Find out where every virtual register is live."""
         blocks = _blocks(steps, labels)
-        live_out, unwritten = _live_out(steps, blocks, parameters)
+        live_out, unwritten = _live_out(steps, blocks, self.parameters)
         if unwritten:
             # A variable that a path leaves unassigned reads as Unit there.
             first = [Step("LDI", register, (), None, steps[0].line, 0) for register in sorted(unwritten)]
             steps = first + steps
             labels = {label: at + len(first) for label, at in labels.items()}
             blocks = _blocks(steps, labels)
-            live_out, _ = _live_out(steps, blocks, parameters)
+            live_out, _ = _live_out(steps, blocks, self.parameters)
         self.steps = steps
         self.labels = labels
         self.arriving: dict[int, int] = {}
         self.calls = [2 * at + 3 for at, step in enumerate(steps) if step.name == "CALL"]
         self.intervals = self.find_intervals(blocks, live_out)
-        self.place: dict[int, int] = {}
-        self.slots: dict[int, int] = {}
-        if not self.assign(tuple(range(CLEAR_REGISTERS))):
-            self.place.clear()
-            self.assign(tuple(register for register in range(CLEAR_REGISTERS) if register not in _SCRATCH))
+
+    def long_lived_constants(self) -> dict[int, Any]:
+        """Return the values of the virtual registers that hold one constant all the time, and that for long."""
+        written = Counter(step.target for step in self.steps if step.target is not None)
+        return {
+            step.target: step.value
+            for step in self.steps
+            if step.name == "LDI" and step.target is not None and written[step.target] == 1
+            if sum(end - start for start, end in self.intervals[step.target].ranges) > _LONG
+        }
 
     def find_intervals(self, blocks: list[_Block], live_out: list[set[int]]) -> dict[int, _Interval]:
         found: dict[int, _Interval] = {}
@@ -239,10 +262,21 @@ class Allocation:
         registers = {register: _Register() for register in pool}
         hidden: list[_Register] = []
         slots: list[_Register] = []
+        self.place.clear()
         self.slots.clear()
         fits = True
         intervals = self.intervals
-        for virtual in sorted(intervals, key=lambda register: -self.density(register)):
+
+        def urgency(virtual: int) -> tuple[bool, bool, float]:
+            # Parameters stay where they arrive and results where they come, unless registers are rare.
+            rare = pool is _BUT_SCRATCH
+            return rare or virtual not in self.arriving, rare or -1 not in intervals[virtual].hints, -density(virtual)
+
+        def density(virtual: int) -> float:
+            one = intervals[virtual]
+            return one.weight / sum(end - start for start, end in one.ranges)
+
+        for virtual in sorted(intervals, key=urgency):
             one = intervals[virtual]
             if virtual in self.secrets:
                 self.place[virtual] = CLEAR_REGISTERS + _first_free(hidden, one.ranges)
@@ -261,10 +295,6 @@ class Allocation:
                 fits = False
                 self.slots[virtual] = _first_free(slots, one.ranges)
         return fits
-
-    def density(self, register: int) -> float:
-        one = self.intervals[register]
-        return one.weight / sum(end - start for start, end in one.ranges)
 
     # The code
 
@@ -368,6 +398,34 @@ class _Aside(int):
 
     def __hash__(self) -> int:
         return hash(("slot", int(self)))
+
+
+def _rematerialised(
+    steps: list[Step], labels: dict[int, int], constants: dict[int, Any]
+) -> tuple[list[Step], dict[int, int]]:
+    """Return the code with *constants* loaded at each use instead of once.
+
+    (Briggs, Cooper and Torczon, "Rematerialization", 1992, for values that are constants.)
+    """
+    fresh = max(register for step in steps for register in (step.target or 0, *step.sources))
+    found: list[Step] = []
+    numbers: list[int] = []
+    for step in steps:
+        numbers.append(len(found))
+        if step.target in constants:
+            continue
+        sources = step.sources
+        if not constants.keys().isdisjoint(sources):
+            replaced: dict[int, int] = {}
+            for source in sources:
+                if source in constants and source not in replaced:
+                    fresh += 1
+                    replaced[source] = fresh
+                    found.append(Step("LDI", fresh, (), constants[source], step.line, step.depth))
+            step = step._replace(sources=tuple([replaced.get(source, source) for source in sources]))
+        found.append(step)
+    numbers.append(len(found))
+    return found, {label: numbers[at] for label, at in labels.items()}
 
 
 def _first_free(places: list[_Register], ranges: list[tuple[int, int]]) -> int:
