@@ -454,6 +454,8 @@ class Units:
             if self._foreign_functions.get(name) is not callee:
                 self._foreign_functions[name] = callee
                 self.namespace[global_names.foreign_name(name)] = self._foreign(callee)
+                if callee.direct is not None and callee.quiet:
+                    self.namespace |= unit_globals.direct_calls(callee, state)
         elif callee in self.refusals:
             return None
         return callee

@@ -544,7 +544,7 @@ class CompiledTier:
     def _missed(self, unit: Unit, line: Line, site: Site, frame: FrameType) -> None:
         """Learn from a guess that failed, and have the function compiled anew if that pays."""
         instruction = unit.layout.splice.instructions[line.index]
-        kinds = kinds_of_sources(instruction, site, frame)
+        kinds = kinds_of_sources(unit.layout, instruction, site, frame)
         code, index = unit.position(line.index)
         feedback = self.units.feedback(code)
         feedback.miss(index, kinds)

@@ -38,6 +38,7 @@ from stoffel.runtime.backtrace import note, positions
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord, Captures
 
 if TYPE_CHECKING:
+    from stoffel.compiler.analysis.ir import Layout
     from stoffel.errors import VMError
     from stoffel.isa.instruction import Instruction
     from stoffel.runtime.state import VMState
@@ -218,13 +219,12 @@ def private_closures(frame: ActivationRecord) -> list[Closure]:
     return found
 
 
-def kinds_of_sources(instruction: Instruction, site: Site, frame: FrameType) -> list[int]:
+def kinds_of_sources(layout: Layout, instruction: Instruction, site: Site, frame: FrameType) -> list[int]:
     """Return the kinds of the values that an instruction at *site* reads, 0 where that is not known."""
-    spots = [
-        site.spots[value]
-        for operand, value in zip(instruction.op.operands, instruction.operands, strict=True)
-        if operand.kind is OperandKind.SOURCE
-    ]
+    if instruction.op.flow is Flow.CALL:
+        return _kinds_at(site.spots[layout.stack :], frame)
+    pairs = zip(instruction.op.operands, instruction.operands, strict=True)
+    spots = [site.spots[value] for operand, value in pairs if operand.kind is OperandKind.SOURCE]
     return _kinds_at(spots, frame)
 
 
@@ -246,7 +246,7 @@ def exit_of(unit: Unit, line: Line, way: int, frame: FrameType, reason: str, cau
         is_table = bool(seen) and bool(seen[0] & (OBJECT | ARRAY))
         expected = "a key of the table" if is_table else "a table" if seen and seen[0] != CLOSURE else "another closure"
         return Exit(code, index, reason, expected, f"({', '.join(map(kinds_text, seen))})")
-    kinds = kinds_of_sources(instruction, site, frame)
+    kinds = kinds_of_sources(unit.layout, instruction, site, frame)
     failed = [(kind, kinds[position]) for position, kind in line.guards if kinds[position] != kind]
     if not failed:
         return Exit(code, index, reason)

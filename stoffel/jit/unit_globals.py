@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.compiler.analysis.facts import CLASS, KIND_RANGES, RAW
 from stoffel.compiler.emission import global_names
+from stoffel.isa.scalars import I64_MAX
 from stoffel.model.operations import OPERATIONS, overflow
 from stoffel.model.values import Array, Closure, Object, Shape, Value
+from stoffel.runtime.builtins.equality import has_element
 from stoffel.runtime.frames import Captures
 
 if TYPE_CHECKING:
+    from stoffel.model.foreign import ForeignFunction
     from stoffel.runtime.state import VMState
 
 STRETCH: Final = 2048
@@ -31,6 +34,8 @@ def initial_globals(state: VMState) -> dict[str, Any]:
         global_names.RANGE: range,
         "str": str,
         "fmod": math.fmod,
+        global_names.HAS_ELEMENT: has_element,
+        global_names.SLICE: _slicer(state),
         "Array": Array,
         "Object": Object,
         "next_id": state.objects.next_id,
@@ -44,6 +49,69 @@ def initial_globals(state: VMState) -> dict[str, Any]:
         if raw & RAW:
             namespace[global_names.box_name(raw)] = _boxer(CLASS[raw])
     return namespace
+
+
+def direct_calls(function: ForeignFunction, state: VMState) -> dict[str, Callable[..., Value]]:
+    """Return what calls a builtin with each number of arguments that it declares, by global name.
+
+    Arguments come one by one and go on so: packing them into a list, counting and unpacking them again takes longer
+    than most builtins do.
+    """
+    call, fail = function.direct, function.fail
+    assert call is not None
+
+    def none() -> Value:
+        try:
+            return call(state)
+        except Exception as error:
+            fail(state, error)
+
+    def one(first: Value) -> Value:
+        try:
+            return call(state, first)
+        except Exception as error:
+            fail(state, error)
+
+    def two(first: Value, second: Value) -> Value:
+        try:
+            return call(state, first, second)
+        except Exception as error:
+            fail(state, error)
+
+    def three(first: Value, second: Value, third: Value) -> Value:
+        try:
+            return call(state, first, second, third)
+        except Exception as error:
+            fail(state, error)
+
+    def more(*arguments: Value) -> Value:
+        try:
+            return call(state, *arguments)
+        except Exception as error:
+            fail(state, error)
+
+    declared = 0 if function.declaration is None else len(function.declaration.parameters)
+    calls: list[Callable[..., Value]] = [none, one, two, three, *[more] * max(declared - 3, 0)]
+    return {
+        global_names.direct_name(function.name, given): calls[given]
+        for given in range(declared + 1)
+        if function.takes(given)
+    }
+
+
+def _slicer(state: VMState) -> Callable[[Array, int, int], Array]:
+    next_id = state.objects.next_id
+
+    def slice_of_array(array: Array, start: int, stop: int) -> Array:
+        # The largest integer stands for no bound at all: as the end of any list it is that anyway.
+        items = array.items[None if start == I64_MAX else start : stop]
+        result = Array()
+        result.id = next_id()
+        result.items = items
+        result.extra = None
+        return result
+
+    return slice_of_array
 
 
 def _boxer(cls: type) -> Callable[[int], Value]:

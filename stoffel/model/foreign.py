@@ -28,10 +28,11 @@ class CallbackError(Exception):
 class ForeignFunction:
     """A registered Python callable. *call* receives the machine's state and the arguments, and returns a value.
 
-    ``declaration`` is what is known of one of the machine's own builtins, None for a function of the host.
+    ``declaration`` is what is known of one of the machine's own builtins, None for a function of the host. ``direct``
+    does the same as *call* for as many arguments as are declared, one by one; None if there is no such function.
     """
 
-    __slots__ = ("call", "declaration", "name")
+    __slots__ = ("call", "declaration", "direct", "name")
 
     name: str
     call: Callable[[Any, list[Value]], Value]
@@ -45,6 +46,12 @@ class ForeignFunction:
         self.name = name
         self.call = call
         self.declaration = declaration
+        self.direct: Callable[..., Value] | None = None
+
+    def takes(self, given: int) -> bool:
+        """Return whether ``direct`` takes so many arguments, besides the state."""
+        row = self.declaration
+        return self.direct is not None and row is not None and row.minimum <= given <= len(row.parameters)
 
     @property
     def standard(self) -> bool:

@@ -23,6 +23,8 @@ from stoffel.model.values import (
     TypedArray,
     Value,
     key_of,
+    new_array,
+    new_object,
     value_of,
 )
 
@@ -56,11 +58,11 @@ class ObjectStore:
 
     def create_object(self) -> Object:
         """Return a new empty object."""
-        return Object(self.next_id())
+        return new_object(self.next_id())
 
     def create_array(self, items: list[Value] | None = None) -> Array:
         """Return a new array that takes over the list *items* (empty if None)."""
-        return Array(self.next_id(), [] if items is None else items)
+        return new_array(self.next_id(), [] if items is None else items)
 
 
 def require(table: Object | Array) -> None:

@@ -30,12 +30,18 @@ class Object:
     id: int
     fields: dict[Any, Value]
 
-    def __init__(self, identity: int) -> None:
-        self.id = identity
-        self.fields = {}
+    # No constructor: compiled code makes a table and sets its attributes itself, which takes half as long.
 
     def __repr__(self) -> str:
         return f"Object({self.id})"
+
+
+def new_object(identity: int) -> Object:
+    """Return a new empty object; a machine's are numbered by its :class:`~stoffel.model.tables.ObjectStore`."""
+    table = Object()
+    table.id = identity
+    table.fields = {}
+    return table
 
 
 class Array:
@@ -63,13 +69,17 @@ class Array:
     allowance: int
     """Accesses of single elements by ordinary code that are left before the array takes its list back."""
 
-    def __init__(self, identity: int, items: list[Value]) -> None:
-        self.id = identity
-        self.items = items
-        self.extra = None
-
     def __repr__(self) -> str:
         return f"Array({self.id})"
+
+
+def new_array(identity: int, items: list[Value]) -> Array:
+    """Return a new array that takes over *items*; numbered like objects."""
+    table = Array()
+    table.id = identity
+    table.items = items
+    table.extra = None
+    return table
 
 
 class SparseArray(Array):

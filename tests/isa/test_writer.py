@@ -26,7 +26,7 @@ from stoffel.isa.reader import load, read
 from stoffel.isa.scalars import constant_key
 from stoffel.isa.table import ROWS
 from stoffel.isa.writer import save, write
-from stoffel.model.values import Object
+from stoffel.model.values import new_object
 from tests.isa.raw import RET0, code, file, function, i64, u16, u32
 from tests.strategies import programs
 
@@ -249,7 +249,7 @@ def test_the_first_field_in_stream_order_is_reported() -> None:
 
 def test_a_value_that_is_no_scalar_is_refused() -> None:
     with pytest.raises(SaveError, match=r"^Unsupported value type for serialization: Object\(3\)$"):
-        write(one("LDI", 0, Object(3)))
+        write(one("LDI", 0, new_object(3)))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,17 @@ from stoffel.errors import VMError
 from stoffel.isa.scalars import I8, I16, I32, I64_MAX, I64_MIN, INTEGER_KINDS, U8, U16, U32, U64
 from stoffel.model import elements, tables
 from stoffel.model.elements import FORMATS, specialise, typed
-from stoffel.model.values import Array, DanglingArray, Object, SparseArray, TypedArray, key_of, same, type_name
+from stoffel.model.values import (
+    Array,
+    DanglingArray,
+    SparseArray,
+    TypedArray,
+    key_of,
+    new_array,
+    new_object,
+    same,
+    type_name,
+)
 
 NAN_WITH_PAYLOAD = struct.unpack("<d", struct.pack("<Q", 0xFFF8_0000_0000_0123))[0]
 FLOATS = [0.0, -0.0, 1.5, 5e-324, 1.7976931348623157e308, float("inf"), float("-inf"), NAN_WITH_PAYLOAD]
@@ -31,7 +41,7 @@ def exact(items):
 
 
 def array_of(*items):
-    return Array(7, list(items))
+    return new_array(7, list(items))
 
 
 def typed_array(*items):
@@ -90,21 +100,21 @@ def test_the_formats_are_words_of_64_bits_and_bytes_for_bools():
         [None],
         ["text"],
         [1, "text"],
-        [Object(3)],
-        [Array(3, [])],
+        [new_object(3)],
+        [new_array(3, [])],
         [],
     ],
     ids=str,
 )
 def test_other_elements_keep_their_list(items):
-    array = Array(1, items)
+    array = new_array(1, items)
     assert specialise(array) is None
     assert type(array) is Array
     assert array.items is items
 
 
 def test_an_array_with_gaps_or_without_a_table_is_left_alone():
-    sparse = Array(1, [1, 2])
+    sparse = new_array(1, [1, 2])
     tables.store(sparse, 100, 3)
     assert (specialise(sparse, int), type(sparse), tables.length(sparse)) == (None, SparseArray, 101)
     dangling = DanglingArray(1)

@@ -15,12 +15,15 @@ from stoffel.compiler.analysis.environment import Signature
 from stoffel.compiler.analysis.facts import (
     ARRAY,
     BOOL,
+    CLASS,
     CLOSURE,
     I64,
+    KIND_RANGES,
     NOTHING,
     OBJECT,
     PRIVATE,
     STRING,
+    UNIT,
     UNIT_FACT,
     UNKNOWN,
     Fact,
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
     from stoffel.compiler.analysis.inference import Inference
 
 _LENGTH: Final = of_result(COUNT)
+_PLAIN: Final = frozenset({*KIND_RANGES, BOOL, STRING, UNIT})
+"""Kinds of values that are the same only if they are equal to Python, too; NaN is not."""
 
 
 def call(inference: Inference, index: int, name: str, target: int, state: FlowState, nodes: list[Node]) -> bool:
@@ -231,6 +236,11 @@ def _leave(index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...], reas
     return Node(index, "leave", 0, arguments, facts=facts, detail=reason, leaves=True)
 
 
+def _is_array(fact: Fact) -> bool:
+    """Return whether a value is an array, as far as can be told."""
+    return fact.mask == ARRAY or (_can_be(fact, ARRAY) and fact.hint is not NOTHING and isinstance(fact.hint, Array))
+
+
 def _can_be(fact: Fact, kind: int) -> bool:
     return bool(fact.mask & kind)
 
@@ -264,11 +274,39 @@ def _sample(container: Fact, key: Fact) -> object:
     return NOTHING
 
 
+Guards = tuple[tuple[int, int], ...]
+"""Kinds to be checked first, by the position of the argument."""
+
+
+def _with_key(inference: Inference, index: int, facts: tuple[Fact, ...]) -> tuple[tuple[Fact, ...], Guards]:
+    """Guess the kind of a table's key, the second argument, where it is open; return facts as after the check of that.
+
+    What was seen there decides, else a value that is like the key, else what such tables mostly have: arrays integers.
+    """
+    table, key = facts[:2]
+    if key.mask in CLASS or inference.is_generic(index):
+        return facts, ()
+    feedback, own = inference.feedback_at(index)
+    kind = feedback.seen(own, 1)
+    if not kind and key.hint is not NOTHING:
+        kind = kind_of(key.hint)
+    if not kind:
+        is_object = table.mask == OBJECT or (table.hint is not NOTHING and type(table.hint) is Object)
+        kind = STRING if is_object else I64
+    if kind not in (I64, STRING) or not kind & key.mask:
+        return facts, ()
+    return (table, inference._guarded(key, kind), *facts[2:]), ((1, kind),)
+
+
 def _get_field(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
     if len(facts) != 2:
         return None
+    facts, guards = _with_key(inference, index, facts)
     if facts[0].mask == STRING and facts[1].mask == I64:
-        return Node(index, "get_element_of_string", 0, arguments, facts=facts, result=of_kinds(STRING), leaves=True)
+        result = of_kinds(STRING)
+        return Node(
+            index, "get_element_of_string", 0, arguments, facts=facts, guards=guards, result=result, leaves=True
+        )
     container = _container(facts[0], facts[1])
     if not container:
         return None
@@ -277,7 +315,7 @@ def _get_field(inference: Inference, index: int, arguments: tuple[int, ...], fac
     if form == "get_field" and feedback.is_absent(own):
         form = "find_field"
     result = with_hint(UNKNOWN, _sample(facts[0], facts[1]))
-    return Node(index, form, 0, arguments, facts=facts, result=result, leaves=True)
+    return Node(index, form, 0, arguments, facts=facts, guards=guards, result=result, leaves=True)
 
 
 def _get_or_create(
@@ -286,22 +324,24 @@ def _get_or_create(
     """An array that is there already is only read; where there is none, the interpreter makes it."""
     if len(facts) != 2:
         return None
+    facts, guards = _with_key(inference, index, facts)
     container = _container(facts[0], facts[1])
     if not container:
         return None
     form = "get_array_element" if container == ARRAY else "get_array_field"
     result = with_hint(of_kinds(ARRAY), _sample(facts[0], facts[1]))
-    return Node(index, form, 0, arguments, facts=facts, result=result, leaves=True)
+    return Node(index, form, 0, arguments, facts=facts, guards=guards, result=result, leaves=True)
 
 
 def _set_field(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
     if len(facts) != 3:
         return None
+    facts, guards = _with_key(inference, index, facts)
     container = _container(facts[0], facts[1])
     if not container:
         return None
     form = "set_element" if container == ARRAY else "set_field"
-    return Node(index, form, 0, arguments, facts=facts, result=UNIT_FACT, leaves=True)
+    return Node(index, form, 0, arguments, facts=facts, guards=guards, result=UNIT_FACT, leaves=True)
 
 
 def _append(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
@@ -314,6 +354,13 @@ def _push(inference: Inference, index: int, arguments: tuple[int, ...], facts: t
     if len(facts) != 2 or not _can_be(facts[0], ARRAY):
         return None
     return Node(index, "push", 0, arguments, facts=facts, result=_LENGTH, leaves=True)
+
+
+def _pop(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
+    if len(facts) != 1 or not _can_be(facts[0], ARRAY):
+        return None
+    result = with_hint(UNKNOWN, _sample(facts[0], facts[0]))
+    return Node(index, "pop", 0, arguments, facts=facts, result=result, leaves=True)
 
 
 def _length(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
@@ -335,7 +382,11 @@ def _to_string(inference: Inference, index: int, arguments: tuple[int, ...], fac
 
 
 def _contains(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
-    if len(facts) != 2 or facts[1].mask != STRING:
+    if len(facts) != 2:
+        return None
+    if _is_array(facts[0]) and facts[1].mask in _PLAIN:
+        return Node(index, "contains_element", 0, arguments, facts=facts, result=of_kinds(BOOL), leaves=True)
+    if facts[1].mask != STRING:
         return None
     if facts[0].mask == STRING:
         return Node(index, "contains_text", 0, arguments, facts=facts, result=of_kinds(BOOL))
@@ -345,7 +396,15 @@ def _contains(inference: Inference, index: int, arguments: tuple[int, ...], fact
 
 
 def _slice(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
-    """Not opened, but the result of a slice has the kind of what is sliced."""
+    """The result of a slice has the kind of what is sliced, also where it is not opened."""
+    bounds = facts[1:]
+    if (
+        facts
+        and _is_array(facts[0])
+        and (len(facts) == 3 or (len(facts) == 4 and facts[3].constant == 1))
+        and all(fact.mask == I64 for fact in bounds)
+    ):
+        return Node(index, "slice_of_array", 0, arguments, facts=facts, result=of_kinds(ARRAY), leaves=True)
     if not facts or facts[0].mask not in (STRING, ARRAY):
         return None
     callee = inference.environment.resolve("slice")
@@ -395,6 +454,7 @@ _EXPANSIONS: Final[dict[str, Expansion]] = {
     "get_or_create_array_field": _get_or_create,
     "get_upvalue": _get_upvalue,
     "len": _length,
+    "pop": _pop,
     "set_field": _set_field,
     "set_upvalue": _set_upvalue,
     "to_string": _to_string,

@@ -334,9 +334,9 @@ class Writer:
         """Replace the top by its attribute."""
         self._use(1, 0, "LOAD_ATTR", self._name_number(name) << (0 if OLD else 1))
 
-    def duplicate(self) -> None:
-        """Push the top once more."""
-        self._add(1, "COPY", 1)
+    def duplicate(self, position: int = 1) -> None:
+        """Push the value at *position* from the top (1) once more."""
+        self._add(1, "COPY", position)
 
     def class_of(self) -> None:
         """Replace a machine value by its class."""
@@ -389,6 +389,10 @@ class Writer:
     def new_list(self, count: int) -> None:
         """Pop *count* values, push a list of them."""
         self._use(count, 1 - count, "BUILD_LIST", count)
+
+    def new_dict(self) -> None:
+        """Push an empty dict."""
+        self._add(1, "BUILD_MAP", 0)
 
     def store_attribute(self, name: str) -> None:
         """Pop a value and an object (the top), set the object's attribute."""

@@ -41,6 +41,10 @@ CALL_CLOSURE: Final = "call_closure"
 """Global function that calls any closure."""
 
 
+HAS_ELEMENT: Final = "has_element"
+"""Global function that tells whether an array has an element that is the same as a value."""
+SLICE: Final = "slice_of_array"
+"""Global function that makes an array of the elements from one index to another."""
 RANGE: Final = "range"
 """Global class of the iterators that count loops."""
 
@@ -58,6 +62,11 @@ def operation_name(operation: str) -> str:
 def foreign_name(function: str) -> str:
     """Return the global that calls a foreign function."""
     return f"foreign {function}"
+
+
+def direct_name(function: str, given: int) -> str:
+    """Return the global that calls a builtin with *given* arguments, without looking how many they are."""
+    return f"foreign {function} {given}"
 
 
 def box_name(raw: int) -> str:

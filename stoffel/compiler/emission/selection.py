@@ -19,7 +19,10 @@ from stoffel.compiler.emission.deopt_points import AFTER, DURING, HANDOVER, Held
 from stoffel.compiler.emission.global_names import (
     CALL_CLOSURE,
     CAPTURES,
+    HAS_ELEMENT,
     OVERFLOW,
+    SLICE,
+    direct_name,
     foreign_name,
     operation_name,
 )
@@ -38,7 +41,7 @@ _OPERATORS: Final = {
 """Operations that each of the forms for operators can write."""
 
 if TYPE_CHECKING:
-    from stoffel.compiler.cpython.writer import Label
+    from stoffel.compiler.cpython.writer import Label, Writer
     from stoffel.compiler.emission.emitter import Emitter
 
 
@@ -296,7 +299,9 @@ def _finish_call(emitter: Emitter, node: Node, landing: int, *, boxed: bool, giv
 
 def _foreign(emitter: Emitter, node: Node, landing: int) -> None:
     writer = emitter.writer
-    writer.begin_call(foreign_name(node.operation))
+    given = len(node.sources)
+    is_direct = not node.leaves and node.detail.takes(given)
+    writer.begin_call(direct_name(node.operation, given) if is_direct else foreign_name(node.operation))
     for place in node.sources:
         emitter.spots.load_place(place)
     take_arguments(emitter)
@@ -375,6 +380,46 @@ def _contains(emitter: Emitter, node: Node, landing: int) -> None:
     emitter.result(node, landing)
 
 
+def _contains_element(emitter: Emitter, node: Node, landing: int) -> None:
+    """What equals no element in Python's sense is the same as none; what does is looked at again, out of the way."""
+    writer = emitter.writer
+    found, done = writer.label(), writer.label()
+    writer.begin_try()
+    emitter.spots.load_place(node.sources[1])
+    _storage(emitter, node.sources[0], "items")
+    writer.end_try()
+    writer.contains()
+    writer.duplicate()
+    writer.if_true(found)
+    writer.place(done)
+    table, value = (emitter.spots.spot(place) for place in node.sources)
+    take_arguments(emitter)
+    emitter.result(node, landing)
+
+    def confirm() -> None:
+        writer.place(found)
+        writer.pop()
+        writer.begin_call(HAS_ELEMENT)
+        emitter.spots.load(table)
+        emitter.spots.load(value)
+        writer.end_call(2)
+        writer.jump_back(done)
+
+    emitter.later(confirm)
+
+
+def _slice_of_array(emitter: Emitter, node: Node, landing: int) -> None:
+    writer = emitter.writer
+    writer.begin_try()
+    writer.begin_call(SLICE)
+    for place in node.sources[:3]:
+        emitter.spots.load_place(place)
+    writer.end_call(3)
+    writer.end_try()
+    take_arguments(emitter)
+    emitter.result(node, landing)
+
+
 def _integer_text(emitter: Emitter, node: Node, landing: int) -> None:
     emitter.writer.begin_call("str")
     emitter.spots.load_place(node.sources[0])
@@ -434,6 +479,18 @@ def _append(emitter: Emitter, node: Node, landing: int) -> None:
         emitter.result(node, landing)
 
 
+def _pop(emitter: Emitter, node: Node, landing: int) -> None:
+    """Take the last element off; an empty array is left to the interpreter, as is what is none."""
+    writer = emitter.writer
+    writer.begin_try()
+    _storage(emitter, node.sources[0], "items")
+    writer.begin_method("pop")
+    writer.end_call(0)
+    writer.end_try()
+    take_arguments(emitter)
+    emitter.result(node, landing)
+
+
 def _array_length(emitter: Emitter, node: Node, landing: int) -> None:
     writer = emitter.writer
     writer.begin_try()
@@ -454,15 +511,30 @@ def _string_length(emitter: Emitter, node: Node, landing: int) -> None:
     emitter.result(node, landing)
 
 
+def _set_attribute(writer: Writer, name: str) -> None:
+    """Pop a value and set it as an attribute of the object below, which stays."""
+    writer.duplicate(2)
+    writer.store_attribute(name)
+
+
 def _create(name: str) -> Callable[[Emitter, Node, int], None]:
+    """Return the form that makes an empty table: an instance, whose attributes are set here."""
+
     def form(emitter: Emitter, node: Node, landing: int) -> None:
         writer = emitter.writer
         writer.begin_call(name)
+        writer.end_call(0)
         writer.begin_call("next_id")
         writer.end_call(0)
+        _set_attribute(writer, "id")
         if name == "Array":
             writer.new_list(0)
-        writer.end_call(2 if name == "Array" else 1)
+            _set_attribute(writer, "items")
+            writer.constant(None)
+            _set_attribute(writer, "extra")
+        else:
+            writer.new_dict()
+            _set_attribute(writer, "fields")
         take_arguments(emitter)
         emitter.result(node, landing)
 
@@ -496,6 +568,8 @@ _WRITERS: Final[dict[str, Callable[[Emitter, Node, int], None]]] = {
     "get_element_of_string": _get_character,
     "contains_field": _contains,
     "contains_text": _contains,
+    "contains_element": _contains_element,
+    "slice_of_array": _slice_of_array,
     "integer_text": _integer_text,
     "get_field": _get("fields"),
     "get_array_element": _get("items", checked="items"),
@@ -505,6 +579,7 @@ _WRITERS: Final[dict[str, Callable[[Emitter, Node, int], None]]] = {
     "set_field": _set("fields"),
     "append": _append,
     "push": _append,
+    "pop": _pop,
     "array_length": _array_length,
     "string_length": _string_length,
     "create_array": _create("Array"),

@@ -15,7 +15,7 @@ from stoffel.compiler.kernels.codegen import buffer
 from stoffel.jit.kernels.memory import HEADERS, Memory
 from stoffel.jit.kernels.outcomes import Mismatch
 from stoffel.model import elements
-from stoffel.model.values import Array, Closure, Object, TypedArray, Value
+from stoffel.model.values import Array, Closure, Object, TypedArray, Value, new_array, new_object
 from stoffel.runtime.builtins.closures import replace
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
 
@@ -368,7 +368,7 @@ class Run:
 
     def _object_at(self, address: int, code: str) -> Object:
         words = (_Word * (buffer.FIELDS + len(_fields_of(code)))).from_address(address)
-        record = Object(self.base + words[buffer.IDENTITY])
+        record = new_object(self.base + words[buffer.IDENTITY])
         self._set_fields(record, words, code)
         self.tables[address] = record
         return record
@@ -384,7 +384,7 @@ class Run:
         data, length = header[buffer.DATA], header[buffer.LENGTH]
         kind = KINDS.get(code[1:])
         if kind is None or not length:
-            array = self.tables[address] = Array(identity, self._rows_at(data, length, code) if length else [])
+            array = self.tables[address] = new_array(identity, self._rows_at(data, length, code) if length else [])
             return array
         storage: Buffer[Any] = Buffer(elements.FORMATS[kind])
         storage.frombytes(ctypes.string_at(data, length * storage.itemsize))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from types import NoneType
 from typing import TYPE_CHECKING, Final
 
+from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.model import tables
 from stoffel.model.builtins.arrays import SEARCHES
 from stoffel.model.foreign import CallbackError
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
 
 FAMILY = Family(*SEARCHES)
+
+_PLAIN: Final = frozenset({*INTEGER_KINDS, float, str, bool, NoneType})
+"""Types whose values are the same if and only if they are equal, but for NaN."""
 
 LEVELS: Final = 64
 """Nested array levels that are compared; what differs only by handle below them counts as unequal."""
@@ -60,10 +66,34 @@ def positions(items: list[Value], value: Value, start: int = 0, stop: int | None
                 yield index
         return
     kind = type(value)
+    if kind in _PLAIN and value == value:
+        # Whatever is the same is equal to Python, too: its own search passes over the rest.
+        found = start - 1
+        with suppress(ValueError):
+            while True:
+                found = items.index(value, found + 1, end)
+                if type(items[found]) is kind:
+                    yield found
+        return
     for index in range(start, end):
         item = items[index]
         if type(item) is kind and same(item, value):
             yield index
+
+
+def has_element(array: Array, value: Value) -> bool:
+    """Tell whether an element of *array* equals *value*."""
+    items = _searched(array)
+    kind = type(value)
+    if kind in _PLAIN and value in items and type(items[items.index(value)]) is kind:
+        # The commonest case first: the first that is equal to Python, too. NaN is equal to none.
+        return True
+    return next(positions(items, value), None) is not None
+
+
+def _searched(table: Array) -> list[Value]:
+    """Return the elements of *table*, which must not be changed."""
+    return table.items if type(table) is Array else tables.elements(table)
 
 
 @FAMILY.builtin("array_equals")
@@ -75,7 +105,7 @@ def array_equals(_state: VMState, left: Value, right: Value) -> bool:
 @FAMILY.builtin("count")
 def count(_state: VMState, array: Value, value: Value) -> int:
     """Return how many elements equal *value*."""
-    return sum(1 for _ in positions(tables.elements(args.array(array)), value))
+    return sum(1 for _ in positions(_searched(args.array(array)), value))
 
 
 @FAMILY.builtin("index")
@@ -85,7 +115,7 @@ def index(_state: VMState, array: Value, value: Value, start: Value = 0, *rest: 
     length = tables.length(table)
     begin = _bound(start, length)
     end = _bound(rest[0], length) if rest else length
-    for found in positions(tables.elements(table), value, begin, end):
+    for found in positions(_searched(table), value, begin, end):
         return found
     raise CallbackError("value is not in list")
 
@@ -116,7 +146,7 @@ def contains(_state: VMState, container: Value, value: Value) -> bool:
             raise CallbackError("'in' on a string requires a string operand")
         return value in container
     if isinstance(container, Array):
-        return any(True for _ in positions(tables.elements(container), value))
+        return has_element(container, value)
     if type_name(container) == "object":
         return tables.field(container, value) is not tables.ABSENT
     raise CallbackError(f"'in' requires a list, dict, or string container, found {type_name(container)}")

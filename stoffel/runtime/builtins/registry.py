@@ -61,6 +61,7 @@ class Family:
                 return implementation(state, *arguments)
 
             self.add(name, call)
+            self._functions[name].direct = implementation
             return implementation
 
         return declare

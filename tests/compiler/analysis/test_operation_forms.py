@@ -13,12 +13,12 @@ from stoffel.errors import VMError
 from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.isa.table import ROWS, complete
 from stoffel.model.operations import OPERATIONS
-from stoffel.model.values import Array, Object
+from stoffel.model.values import new_array, new_object
 
 OPERANDS = {row.operation: len(row.operands) - 1 for row in ROWS if row.operation and row.operation != "CMP"}
 VALUES: list[Any] = [
     *(cls(number) for cls in INTEGER_KINDS for number in (1, 3)),
-    *(0.5, 2.0, True, False, "a", "", None, Object(1), Array(2, [])),
+    *(0.5, 2.0, True, False, "a", "", None, new_object(1), new_array(2, [])),
 ]
 
 

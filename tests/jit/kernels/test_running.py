@@ -19,6 +19,7 @@ import pytest
 import stoffel
 from stoffel import VirtualMachine, VMError
 from stoffel.jit.kernels import memory
+from stoffel.model.values import new_array
 from tests.compiler.kernels.programs import alike, counting, expanded
 from tests.limits import time_limit
 from tests.machines import SUM_BY_CALL, loaded
@@ -329,12 +330,12 @@ def test_memory_stays_flat_over_10_000_entries() -> None:
         "_ = array_push(r8, r3)\nADD r3, r3, r4\nCMP r3, r5\nJMPLT again\n_ = array_push(r2, r1)\nRET r8\nend\n"
     )
     made = machine(text)
-    row = stoffel.Array(10**6, [1, 2, 3])
+    row = new_array(10**6, [1, 2, 3])
     made.execute("work", row, 5)
 
     def some(count: int) -> int:
         for _ in range(count):
-            made.execute("work", stoffel.Array(10**6, [1, 2, 3]), 5)
+            made.execute("work", new_array(10**6, [1, 2, 3]), 5)
         gc.collect()
         return tracemalloc.get_traced_memory()[0]
 

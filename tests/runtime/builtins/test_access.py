@@ -2,7 +2,7 @@ import pytest
 
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.scalars import I8, I64_MAX, U8, U64
-from stoffel.model.values import Closure, DanglingArray, DanglingObject, Foreign, Object
+from stoffel.model.values import Closure, DanglingArray, DanglingObject, Foreign, new_object
 from stoffel.runtime.events import ArrayElementRead, ArrayElementWrite, ObjectFieldRead, ObjectFieldWrite
 
 
@@ -225,7 +225,7 @@ def test_array_push_returns_the_length_and_append_unit(library):
 def test_append_needs_an_array_and_a_value(library, name):
     assert library.error(name, library.array()) == f"{name} expects at least 2 arguments: array and value"
     assert library.error(name, "a", 1) == "First argument must be an array"
-    assert library.error(name, Object(1), 1, 2) == "First argument must be an array"
+    assert library.error(name, new_object(1), 1, 2) == "First argument must be an array"
 
 
 def test_too_few_arguments_are_reported(library):
