@@ -14,7 +14,7 @@ from stoffel.embedding.context import ForeignContext
 from stoffel.errors import VMError
 from stoffel.isa.scalars import INTEGER_KINDS, FixedInteger
 from stoffel.model.foreign import CallbackError
-from stoffel.model.values import Array, Closure, Foreign, Object, Value, type_name
+from stoffel.model.values import Array, Closure, Foreign, Object, Operand, Value, type_name
 
 Converter = Callable[[Value, str], Any]
 
@@ -100,13 +100,13 @@ def _anything(value: Value, what: str) -> Any:  # noqa: ARG001 - the shape of a 
     return value
 
 
-def _integer(value: Value, what: str) -> int:
+def _integer(value: Operand, what: str) -> int:
     if type(value) not in INTEGER_KINDS:
         raise CallbackError(f"{what} must be an integer, found {type_name(value)}")
     return int(value)
 
 
-def _floating(value: Value, what: str) -> float:
+def _floating(value: Operand, what: str) -> float:
     if type(value) not in (float, int):
         raise CallbackError(f"{what} must be a float, found {type_name(value)}")
     return float(value)

@@ -41,10 +41,10 @@ class ForeignContext(TableAccess):
     def __len__(self) -> int:
         return len(self.arguments)
 
-    def __getitem__(self, index: int) -> Value:
+    def __getitem__(self, index: int) -> Any:
         return self.argument(index)
 
-    def __iter__(self) -> Iterator[Value]:
+    def __iter__(self) -> Iterator[Any]:
         return iter(self.arguments)
 
     def require_at_least(self, count: int, expected: str) -> None:
@@ -57,13 +57,13 @@ class ForeignContext(TableAccess):
         if len(self.arguments) != count:
             raise CallbackError(f"{self.name} expects {expected}")
 
-    def argument(self, index: int) -> Value:
+    def argument(self, index: int) -> Any:
         """Return argument *index*; fails if it is missing."""
         if not 0 <= index < len(self.arguments):
             raise CallbackError(f"{self.name} missing argument {index}")
         return self.arguments[index]
 
-    def tail(self, start: int) -> tuple[Value, ...]:
+    def tail(self, start: int) -> tuple[Any, ...]:
         """Return the arguments from *start* on, which must not lie past the end."""
         if not 0 <= start <= len(self.arguments):
             raise CallbackError(f"{self.name} missing arguments starting at {start}")
@@ -151,7 +151,7 @@ class ForeignContext(TableAccess):
         """Keep a copy of *value* in the machine's local storage; raises VMError (kind Storage)."""
         local_storage.store_value(self._state, _bytes(key), conversion.to_value(self._state, value, "value"))
 
-    def load_value(self, key: str | bytes) -> Value:
+    def load_value(self, key: str | bytes) -> Any:
         """Return a new copy of what local storage keeps under *key*, None if nothing; raises VMError (kind Storage)."""
         return local_storage.load_value(self._state, _bytes(key))
 
@@ -165,11 +165,11 @@ class ForeignContext(TableAccess):
 
     # Calling back
 
-    def call(self, function: str | Closure, *arguments: Value) -> Value:
+    def call(self, function: str | Closure, *arguments: Value) -> Any:
         """Run a VM function by name, or a closure, to its end and return its result; VMErrors pass through."""
         return self.vm.call(function, *arguments)
 
-    def upvalue(self, name: str) -> Value:
+    def upvalue(self, name: str) -> Any:
         """Return the calling record's upvalue of that name; raises VMError if there is none."""
         state = self._state
         found, value = state.frames[-1].upvalue(name) if len(state.frames) > state.base else (False, None)

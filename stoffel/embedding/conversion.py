@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.scalars import U8
 from stoffel.model import tables
-from stoffel.model.values import Array, Object, Value, check_value, value_of
+from stoffel.model.values import Array, Object, Operand, Value, check_value, value_of
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
@@ -17,7 +17,7 @@ _CONTAINERS: Final = frozenset({list, tuple, dict, bytes, bytearray})
 """Python's containers that become tables: lists and tuples arrays, dicts objects, bytes arrays of U8."""
 
 
-def to_value(state: VMState, item: object, what: str) -> Value:
+def to_value(state: VMState, item: object, what: str) -> Operand:
     """Return *item* as a machine value, containers all the way down.
 
     A container that occurs several times, in itself too, becomes one table; only bytes become a new one each time.
@@ -47,7 +47,7 @@ class _Conversion:
         self._tables: dict[int, Array | Object] = {}
         self._pending: list[tuple[Array | Object, Iterator[object], list[Value]]] = []
 
-    def convert(self, item: object) -> Value:
+    def convert(self, item: object) -> Operand:
         result = self._opened(item)
         while self._pending:
             table, rest, done = self._pending[-1]
@@ -66,7 +66,7 @@ class _Conversion:
                         tables.set_field(table, key, value)
         return result
 
-    def _opened(self, item: object) -> Value:
+    def _opened(self, item: object) -> Operand:
         """Return the value of *item*; a new table is still to be filled."""
         kind = type(item)
         if kind not in _CONTAINERS:
@@ -88,7 +88,7 @@ class _Conversion:
         return table
 
 
-def to_bytes(array: Value) -> bytes:
+def to_bytes(array: Operand) -> bytes:
     """Return a byte array as bytes; raises VMError (kind Mpc, as the reference says) for anything else."""
     if not isinstance(array, Array):
         raise VMError("Expected byte array", ErrorKind.MPC)

@@ -62,7 +62,7 @@ class TableAccess:
         return self._state.objects.create_array([U8(byte) for byte in data])
 
     @_apart_from_kernels
-    def get(self, table: Object | Array, key: Value, default: Value = None) -> Value:
+    def get(self, table: Object | Array, key: Value, default: Any = None) -> Any:
         """Return what is stored under *key*, or *default*."""
         check_value(key, "key")
         value = tables.lookup(table, key) if isinstance(table, Array) else tables.field(_object(table), key)
@@ -86,7 +86,7 @@ class TableAccess:
         return len(table.fields)
 
     @_apart_from_kernels
-    def elements(self, array: Array) -> list[Value]:
+    def elements(self, array: Array) -> list[Any]:
         """Return the elements of an array as a new list, gaps as None."""
         return tables.elements(_array(array))
 
@@ -101,7 +101,7 @@ class TableAccess:
         return tables.push(_array(array), [conversion.to_value(self._state, value, "element") for value in values])
 
     @_apart_from_kernels
-    def entries(self, table: Object | Array, limit: int | None = None) -> list[tuple[Value, Value]]:
+    def entries(self, table: Object | Array, limit: int | None = None) -> list[tuple[Any, Any]]:
         """Return the stored (key, value) pairs, at most *limit*: indexes in order, then other keys."""
         return tables.entries(table if isinstance(table, Array) else _object(table), limit)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
@@ -225,7 +225,7 @@ class VirtualMachine(TableAccess):
 
         adapted = adapt(name, function)
 
-        def call(state: VMState, arguments: list[Value]) -> Value:
+        def call(state: VMState, arguments: list[Value]) -> Any:
             given = tuple(arguments)
             # Not this machine but the state's: clones share the function.
             result = function(ForeignContext(state.machine, name, given)) if adapted is None else adapted(given)
@@ -316,7 +316,7 @@ class VirtualMachine(TableAccess):
 
     # Running
 
-    def execute(self, name: str, *arguments: Value) -> Value:
+    def execute(self, name: str, *arguments: Value) -> Any:
         """Run the function *name* with *arguments* and return its result.
 
         A foreign function is called directly, without a record, if there are arguments; without any it cannot be
@@ -326,7 +326,7 @@ class VirtualMachine(TableAccess):
             raise VMError(f"Cannot execute foreign function {name}")
         return self.execute_with_args(name, arguments)
 
-    def execute_with_args(self, name: str, arguments: tuple[Value, ...] | list[Value]) -> Value:
+    def execute_with_args(self, name: str, arguments: Sequence[Value]) -> Any:
         """Run the VM or foreign function *name* with any number of arguments and return its result."""
         state = self._state
         values = [check_value(value, f"argument {index + 1} of {name}") for index, value in enumerate(arguments)]
@@ -342,7 +342,7 @@ class VirtualMachine(TableAccess):
             state.records.append(ActivationRecord(state, code, values, [], None))
             return self._engine.run(state)
 
-    def call(self, function: str | Closure, *arguments: Value) -> Value:
+    def call(self, function: str | Closure, *arguments: Value) -> Any:
         """Run a VM function by name, or a closure, and return its result. Raises VMError."""
         if not isinstance(function, Closure):
             return self.execute_with_args(function, arguments)

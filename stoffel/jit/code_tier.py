@@ -57,7 +57,7 @@ from stoffel.jit.policy import sampling_clock, thresholds
 from stoffel.jit.policy.long_functions import LongFunctions
 from stoffel.jit.statistics import Statistics
 from stoffel.model.code import NEVER, Code
-from stoffel.model.values import Closure, Value
+from stoffel.model.values import Closure, Operand, Value
 from stoffel.runtime.calls import find_in, leave, missing_upvalue
 from stoffel.runtime.frames import ActivationRecord, Captures
 from stoffel.runtime.host_stack import FRAMES_OF_COMPILED_CODE, RECURSION_LIMIT
@@ -252,7 +252,7 @@ class CompiledTier:
     # Entering
 
     def call(
-        self, frame: ActivationRecord, callee: Code, arguments: list[Value], upvalues: list[tuple[str, Value]]
+        self, frame: ActivationRecord, callee: Code, arguments: list[Operand], upvalues: list[tuple[str, Operand]]
     ) -> bool | None:
         """Run a plain call from the interpreter in compiled code if there is or should be a unit.
 
@@ -388,7 +388,7 @@ class CompiledTier:
     def _room_for_kernels(self) -> int:
         return self.state.compiled_depth - len(self.state.records) - 1
 
-    def _run(self, unit: Unit, function: Callable[..., Value], room: int, arguments: list[Any]) -> Value:
+    def _run(self, unit: Unit, function: Callable[..., Operand], room: int, arguments: list[Any]) -> Operand:
         """Run a unit to its end; raises Left after the records have been rebuilt."""
         outer = self._boundary
         self._boundary = sys._getframe()
@@ -415,7 +415,7 @@ class CompiledTier:
             result.shared = True
         return boxed(result, unit.result.mask) if is_raw(unit.result) else result
 
-    def _call_closure(self, room: int, closure: Value, *arguments: Value) -> Value:
+    def _call_closure(self, room: int, closure: Operand, *arguments: Operand) -> Operand:
         """Call any closure from compiled code; what cannot be compiled is handed over."""
         function = None
         if type(closure) is Closure:
@@ -434,7 +434,7 @@ class CompiledTier:
         given = list(arguments)
         for position in unit.raw_arguments:
             given[position] = int(given[position])
-        result = function(room, closure, *given)
+        result: Any = function(room, closure, *given)
         return boxed(result, unit.result.mask) if is_raw(unit.result) else result
 
     def _find_upvalue(self, name: str) -> Value:

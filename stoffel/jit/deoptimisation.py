@@ -33,7 +33,7 @@ from stoffel.compiler.emission.deopt_points import (
 from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.isa.table import Flow, OperandKind
 from stoffel.jit.events import Exit
-from stoffel.model.values import TYPE_NAMES, Closure, Value
+from stoffel.model.values import TYPE_NAMES, Closure, Operand, Value
 from stoffel.runtime.backtrace import note, positions
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord, Captures
 
@@ -319,12 +319,12 @@ def _values_read(unit: Unit, line: Line, frame: FrameType) -> list[Value] | None
     return _undone(unit.layout.splice.instructions[line.index].name, values, too_large)
 
 
-def _fits(value: Value) -> bool:
+def _fits(value: Operand) -> bool:
     row = INTEGER_KINDS.get(type(value))
     return row is None or row.minimum <= value <= row.maximum
 
 
-def _undone(name: str, values: list[Value], replaced: list[int]) -> list[Value] | None:
+def _undone(name: str, values: list[Operand], replaced: list[int]) -> list[Operand] | None:
     """Return the operands of a sum, difference or product in the place of some of which its result is."""
     result, kind = int(values[replaced[0]]), type(values[replaced[0]])
     if len(replaced) == 2:

@@ -12,7 +12,7 @@ from operator import countOf
 from typing import Any, Final
 
 from stoffel.isa.scalars import INTEGER_KINDS, U64
-from stoffel.model.values import LENT, Array, TypedArray, Value, in_use, machine_values
+from stoffel.model.values import LENT, Array, Operand, TypedArray, Value, in_use, machine_values
 
 FORMATS: Final[dict[type, str]] = {
     **dict.fromkeys(INTEGER_KINDS, "q"),
@@ -41,7 +41,7 @@ def specialise(array: Array, wanted: type | None = None) -> type | None:
         array.generalise()
     if type(array) is not Array:
         return None
-    items = array.items
+    items: list[Any] = array.items
     kind = type(items[0]) if items else wanted
     if kind not in FORMATS or countOf(map(type, items), kind) != len(items):
         return None
@@ -105,7 +105,7 @@ def _stays_typed(array: TypedArray, accesses: int) -> bool:
     return False
 
 
-def read(array: TypedArray, index: int) -> Value:
+def read(array: TypedArray, index: int) -> Operand:
     """Return the element at *index* of 0 to length-1."""
     if not _stays_typed(array, 1):
         return array.items[index]

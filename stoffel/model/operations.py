@@ -1,7 +1,7 @@
 """The meaning of each value operation: pure functions of values, free of frames and registers.
 
 The interpreter calls them, translators open some inline and call the rest, constant folding and tests use them as the
-oracle. All raise VMError of kind Value with the machine's exact text.
+oracle. All raise VMError of kind Operand with the machine's exact text.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from stoffel.isa.scalars import I64_MAX, I64_MIN, INTEGER_KINDS
 from stoffel.isa.table import OPERATION_NAMES, complete
 from stoffel.model.tables import field
 from stoffel.model.text import diagnostic
-from stoffel.model.values import Object, Value
+from stoffel.model.values import Object, Operand
 
-Operation = Callable[..., Value]
+Operation = Callable[..., Operand]
 
 _SHIFT_LIMIT: Final = (1 << 32) - 1
 """Largest shift amount that has a number of its own in error texts; a U64 amount above I64 reports it too."""
@@ -40,7 +40,7 @@ def overflow(name: str) -> VMError:
     return VMError(f"Integer overflow in {name} operation", ErrorKind.VALUE)
 
 
-def _fit(kind: type, result: int, name: str) -> Value:
+def _fit(kind: type, result: int, name: str) -> Operand:
     """Return *result* as a value of the integer type *kind*; raise if it is out of range."""
     row = INTEGER_KINDS[kind]
     if not row.minimum <= result <= row.maximum:
@@ -48,7 +48,7 @@ def _fit(kind: type, result: int, name: str) -> Value:
     return result if kind is int else _new_integer(kind, result)
 
 
-def _floats(left: Value, right: Value) -> tuple[float, float] | None:
+def _floats(left: Operand, right: Operand) -> tuple[float, float] | None:
     """Return the operands as floats if one is Float and the other Float or I64, else None."""
     a, b = type(left), type(right)
     if (a is float and b in (float, int)) or (a is int and b is float):
@@ -56,7 +56,7 @@ def _floats(left: Value, right: Value) -> tuple[float, float] | None:
     return None
 
 
-def _refuse(name: str, left: Value, right: Value) -> NoReturn:
+def _refuse(name: str, left: Operand, right: Operand) -> NoReturn:
     """Raise the error for operands that *name* does not take; an Object that says it is a share needs an engine."""
     for operand in (left, right):
         if type(operand) is Object and name != "MOD" and field(operand, "__type") == "Share":
@@ -64,7 +64,7 @@ def _refuse(name: str, left: Value, right: Value) -> NoReturn:
     raise type_error(name)
 
 
-def add(left: Value, right: Value) -> Value:
+def add(left: Operand, right: Operand) -> Operand:
     """Checked sum of one integer type, IEEE sum of floats, or two strings joined."""
     kind = type(left)
     if kind is type(right):
@@ -83,7 +83,7 @@ def add(left: Value, right: Value) -> Value:
     return pair[0] + pair[1]
 
 
-def subtract(left: Value, right: Value) -> Value:
+def subtract(left: Operand, right: Operand) -> Operand:
     """Checked difference of one integer type, or IEEE difference."""
     kind = type(left)
     if kind is type(right):
@@ -97,7 +97,7 @@ def subtract(left: Value, right: Value) -> Value:
     return pair[0] - pair[1]
 
 
-def multiply(left: Value, right: Value) -> Value:
+def multiply(left: Operand, right: Operand) -> Operand:
     """Checked product of one integer type, or IEEE product."""
     kind = type(left)
     if kind is type(right):
@@ -111,7 +111,7 @@ def multiply(left: Value, right: Value) -> Value:
     return pair[0] * pair[1]
 
 
-def divide(left: Value, right: Value) -> Value:
+def divide(left: Operand, right: Operand) -> Operand:
     """Quotient truncated towards zero for integers, IEEE quotient for floats; a zero divisor is an error for both."""
     kind = type(left)
     if kind is int is type(right) and left >= 0 < right:
@@ -129,7 +129,7 @@ def divide(left: Value, right: Value) -> Value:
     return pair[0] / pair[1]
 
 
-def modulo(left: Value, right: Value) -> Value:
+def modulo(left: Operand, right: Operand) -> Operand:
     """Remainder with the sign of the dividend; C ``fmod`` for floats, infinity modulo anything is NaN."""
     kind = type(left)
     if kind is int is type(right) and left >= 0 < right:
@@ -154,7 +154,7 @@ def modulo(left: Value, right: Value) -> Value:
 
 
 def _bitwise(name: str, combine: Callable[[int, int], int]) -> Operation:
-    def operation(left: Value, right: Value) -> Value:
+    def operation(left: Operand, right: Operand) -> Operand:
         kind = type(left)
         if kind is type(right):
             if kind is bool or kind is int:
@@ -173,7 +173,7 @@ bitwise_or = _bitwise("OR", operator.or_)
 bitwise_xor = _bitwise("XOR", operator.xor)
 
 
-def invert(operand: Value) -> Value:
+def invert(operand: Operand) -> Operand:
     """Complement within the width for integers, negation for Bool."""
     kind = type(operand)
     if kind is bool:
@@ -185,7 +185,7 @@ def invert(operand: Value) -> Value:
     return result if kind is int else _new_integer(kind, result)
 
 
-def _shift_error(name: str, left: Value, right: Value) -> VMError:
+def _shift_error(name: str, left: Operand, right: Operand) -> VMError:
     """Return the error, in the machine's order, of a shift whose operands or amount do not do."""
     if type(left) is not type(right) or type(left) not in INTEGER_KINDS:
         return type_error(name)
@@ -201,7 +201,7 @@ _WIDTHS: Final = {kind: (row.bits, row.maximum - row.minimum, row.maximum) for k
 """Bits, mask and largest value, by integer type."""
 
 
-def shift_left(left: Value, right: Value) -> Value:
+def shift_left(left: Operand, right: Operand) -> Operand:
     """Shift left within the width; bits shifted out are lost, the sign bit may change."""
     kind = type(left)
     width = _WIDTHS.get(kind)
@@ -214,7 +214,7 @@ def shift_left(left: Value, right: Value) -> Value:
     return result if kind is int else _new_integer(kind, result)
 
 
-def shift_right(left: Value, right: Value) -> Value:
+def shift_right(left: Operand, right: Operand) -> Operand:
     """Shift right: arithmetic for signed types, logical for unsigned ones."""
     kind = type(left)
     width = _WIDTHS.get(kind)
@@ -224,7 +224,7 @@ def shift_right(left: Value, right: Value) -> Value:
     return result if kind is int else _new_integer(kind, result)
 
 
-def compare(left: Value, right: Value) -> int:
+def compare(left: Operand, right: Operand) -> int:
     """Return the order of two values as -1, 0 or 1.
 
     Numbers compare mathematically whatever their types, strings by code points, Bools false before true. NaN and all

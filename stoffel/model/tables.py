@@ -19,6 +19,7 @@ from stoffel.model.values import (
     DanglingArray,
     DanglingObject,
     Object,
+    Operand,
     SparseArray,
     TypedArray,
     Value,
@@ -90,7 +91,7 @@ def length(array: Array) -> int:
     return array.length
 
 
-def lookup(array: Array, key: Value) -> Value:
+def lookup(array: Array, key: Operand) -> Operand:
     """Return what is stored under *key* exactly, or :data:`ABSENT`."""
     items: Sequence[Value]
     if type(array) is Array:
@@ -109,7 +110,7 @@ def lookup(array: Array, key: Value) -> Value:
     return array.extra.get(key_of(key), ABSENT)
 
 
-def element(array: Array, index: int) -> Value:
+def element(array: Array, index: int) -> Operand:
     """Return the element at *index* of 0 to length-1; absent gaps are Unit."""
     value = lookup(array, index)
     return None if value is ABSENT else value
@@ -176,7 +177,7 @@ def push(array: Array, values: list[Value]) -> int:
     return array.length
 
 
-def elements(array: Array) -> list[Value]:
+def elements(array: Array) -> list[Operand]:
     """Return a new list of all elements, absent gaps as Unit.
 
     Raises VMError (kind TableMemory) for an array too long to enumerate.
@@ -221,7 +222,7 @@ def entries(table: Object | Array, limit: int | None = None) -> list[tuple[Value
     return pairs if limit is None else pairs[:limit]
 
 
-def field(table: Object, key: Value) -> Value:
+def field(table: Object, key: Operand) -> Operand:
     """Return the value under *key* of an object, or :data:`ABSENT`."""
     if type(table) is not Object:
         require(table)

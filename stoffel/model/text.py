@@ -7,7 +7,7 @@ from typing import Final
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.model import tables
-from stoffel.model.values import Array, Closure, Foreign, Object, Value, value_of
+from stoffel.model.values import Array, Closure, Foreign, Object, Operand, Value, value_of
 
 DISPLAY_DEPTH: Final = 3
 """Levels of tables that the display form expands."""
@@ -61,7 +61,7 @@ def _away_from_zero(digits: str, point: int, value: float) -> str:
     return higher
 
 
-def diagnostic(value: Value) -> str:
+def diagnostic(value: Operand) -> str:
     """Return the form used in error messages and for results: ``5``, ``5u8``, ``1.5f64``, ``"text"``, ``Array(1)``."""
     kind = type(value)
     if kind is int:

@@ -10,16 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.scalars import I64_MAX, I64_MIN, INTEGER_KINDS
 
 if TYPE_CHECKING:
     from array import array as Buffer  # noqa: N812 - `array` is what functions here are given
-
-Value = Any
-"""A machine value. What is allowed is what :data:`TYPE_NAMES` lists; mypy cannot express it."""
 
 
 class Object:
@@ -233,6 +230,11 @@ class Foreign:
         return f"Foreign({self.id})"
 
 
+Value: TypeAlias = int | float | bool | str | Object | Array | Closure | Foreign | None
+"""A machine value; the classes are those of :data:`TYPE_NAMES`, the integer widths subclasses of ``int``."""
+Operand: TypeAlias = Any
+"""A machine value whose class the code decides at run time, where a type checker cannot follow."""
+
 TYPE_NAMES: Final[Mapping[type, str]] = {
     **{cls: kind.type_name for cls, kind in INTEGER_KINDS.items()},
     float: "float",
@@ -256,7 +258,7 @@ def type_name(value: Value) -> str:
     return TYPE_NAMES[type(value)]
 
 
-def check_value(value: object, what: str) -> Value:
+def check_value(value: object, what: str) -> Operand:
     """Return *value* if it is a machine value; raise VMError (kind Message) naming *what* it was meant for if not."""
     kind = type(value)
     if kind is int:
@@ -286,7 +288,7 @@ class Key:
 
     __slots__ = ("identity", "value")
 
-    def __init__(self, value: Value, identity: tuple[Any, ...]) -> None:
+    def __init__(self, value: Operand, identity: tuple[Any, ...]) -> None:
         self.value = value
         self.identity = identity
 
@@ -306,7 +308,7 @@ _OWN_KEYS: Final = frozenset(
 """Types whose values Python tells apart, hashes and compares as the machine does."""
 
 
-def key_of(value: Value) -> Any:
+def key_of(value: Operand) -> Any:
     """Return what stands for *value* as a dict key, so that keys are equal exactly if the values are.
 
     Strings, I64, Unit and tables stand for themselves, so that the common keys cost nothing.
@@ -325,12 +327,12 @@ def key_of(value: Value) -> Any:
     return Key(value, (kind, int(value)))
 
 
-def value_of(key: Any) -> Value:
+def value_of(key: Any) -> Operand:
     """Return the value that a table key stands for: the inverse of :func:`key_of`."""
     return key.value if type(key) is Key else key
 
 
-def same(left: Value, right: Value) -> bool:
+def same(left: Operand, right: Operand) -> bool:
     """Structural equality of values: equal type and content, all NaNs equal, tables by identity."""
     kind = type(left)
     if kind is not type(right):

@@ -15,7 +15,7 @@ from stoffel.errors import VMError
 from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.model import tables
 from stoffel.model.tables import ObjectStore
-from stoffel.model.values import Array, Object, Value, type_name
+from stoffel.model.values import Array, Object, Operand, Value, type_name
 
 MAGIC: Final = b"STFLVAL1"
 
@@ -71,7 +71,7 @@ def encode(value: Value) -> bytes:
     return bytes(out)
 
 
-def _open_table(out: bytearray, table: Object | Array) -> Iterator[Value]:
+def _open_table(out: bytearray, table: Object | Array) -> Iterator[Operand]:
     """Write the head of a table and return its keys and values, alternating."""
     if isinstance(table, Array):
         length = _table_memory("read array length", tables.length, table)
@@ -85,14 +85,14 @@ def _open_table(out: bytearray, table: Object | Array) -> Iterator[Value]:
     return (item for pair in pairs for item in pair)
 
 
-def _table_memory(operation: str, function: Value, *arguments: Value) -> Value:
+def _table_memory(operation: str, function: Operand, *arguments: Operand) -> Operand:
     try:
         return function(*arguments)
     except VMError as error:
         raise CodecError(f"table memory {operation} failed: {error}") from error
 
 
-def _encode_scalar(out: bytearray, value: Value) -> None:
+def _encode_scalar(out: bytearray, value: Operand) -> None:
     kind = type(value)
     if kind in _INTEGERS:
         out += _INTEGERS[kind].pack(INTEGER_KINDS[kind].tag, value)
@@ -110,7 +110,7 @@ def _encode_scalar(out: bytearray, value: Value) -> None:
         raise CodecError(f"cannot persist {type_name(value)} values")
 
 
-def decode(data: bytes, objects: ObjectStore) -> Value:
+def decode(data: bytes, objects: ObjectStore) -> Operand:
     """Return the value of the byte form *data*, its tables created anew in *objects*, each before what it holds.
 
     Raises CodecError for corrupt data and for values beyond the limits.
@@ -184,7 +184,7 @@ class _Reader:
         self.data = data
         self.offset = offset
 
-    def number(self, layout: Struct) -> Value:
+    def number(self, layout: Struct) -> Operand:
         start = self._advance(layout.size)
         return layout.unpack_from(self.data, start)[0]
 
@@ -205,7 +205,7 @@ class _Reader:
         return start
 
 
-def _decode_one(reader: _Reader, objects: ObjectStore) -> tuple[Value, int | None, int]:
+def _decode_one(reader: _Reader, objects: ObjectStore) -> tuple[Operand, int | None, int]:
     """Read a scalar, or the head of a table: return the value, its entry count (None: scalar), its array length."""
     tag = reader.byte()
     if tag in _INTEGER_OF_TAG:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from stoffel.model.values import Closure, Value
+from stoffel.model.values import Closure, Operand, Value
 
 if TYPE_CHECKING:
     from stoffel.model.code import Code
@@ -40,10 +40,10 @@ class ActivationRecord:
     state: VMState
     code: Code
     cursor: Iterator[Any]
-    registers: list[Value]
-    arguments: list[Value]
+    registers: list[Operand]
+    arguments: list[Operand]
     """The arguments as bound at entry (the locals); never changed."""
-    stack: list[Value]
+    stack: list[Operand]
     spill: dict[int, Value] | None
     flag: int
     upvalues: list[tuple[str, Value]]

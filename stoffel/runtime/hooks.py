@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from stoffel.errors import ErrorKind, VMError
 from stoffel.model.foreign import failure_text
-from stoffel.model.values import Value
+from stoffel.model.values import Operand
 from stoffel.runtime.events import Event
 from stoffel.runtime.frames import ActivationRecord
 
@@ -182,7 +182,7 @@ class HookContext:
         frame = self.frame
         return None if frame is None else frame.function
 
-    def register(self, index: int) -> Value:
+    def register(self, index: int) -> Operand:
         """Return a register of the current record; raise VMError if there is no such register."""
         frame = self.frame
         if frame is None:

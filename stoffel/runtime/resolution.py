@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from stoffel.errors import ErrorKind, VMError
 from stoffel.model.tables import ABSENT, field
-from stoffel.model.values import Object, Value, type_name
+from stoffel.model.values import Object, Operand, Value, type_name
 
 if TYPE_CHECKING:
     from stoffel.model.code import Code
@@ -46,7 +46,7 @@ class MethodRegistry:
         return other
 
 
-def receiver_type(value: Value) -> str:
+def receiver_type(value: Operand) -> str:
     """Return the type by which methods are found: an Object's ``"__type"`` field if that is a string."""
     if isinstance(value, Object):
         declared = field(value, "__type")

@@ -24,7 +24,7 @@ from stoffel.isa.scalars import I64_MAX, I64_MIN
 from stoffel.isa.table import BY_NAME, ROWS, Flow, OperandKind, complete
 from stoffel.model.code import CONSTANTS, HEAT_OF_CALL, Code, Step
 from stoffel.model.operations import OPERATIONS, Operation
-from stoffel.model.values import Value
+from stoffel.model.values import Operand
 from stoffel.runtime.calls import call_foreign, call_function, leave
 from stoffel.runtime.resolution import resolve
 from stoffel.runtime.superinstructions import fuse
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 SWITCH: Final = -1
 """Result of a step after which the loop must look at the stack of records again."""
 
-Registers = list[Value]
+Registers = list[Operand]
 Bind = Callable[..., Step]
 
 
@@ -56,7 +56,7 @@ def _ld(target: int, offset: int) -> Step:
     return step
 
 
-def _ldi(target: int, constant: Value) -> Step:
+def _ldi(target: int, constant: Operand) -> Step:
     def step(registers: Registers, frame: ActivationRecord) -> None:
         registers[target] = constant
 

@@ -17,7 +17,7 @@ from stoffel.isa.scalars import I64_MAX, I64_MIN
 from stoffel.isa.table import Flow
 from stoffel.model.code import Step
 from stoffel.model.operations import OPERATIONS
-from stoffel.model.values import Value
+from stoffel.model.values import Operand
 
 if TYPE_CHECKING:
     from stoffel.isa.instruction import Instruction
@@ -53,12 +53,12 @@ def _branch(instruction: Instruction, labels: Mapping[str, int], index: int) -> 
     return (row.taken_on, target) if target > index else None
 
 
-def _order(left: Value, right: Value) -> int:
+def _order(left: Operand, right: Operand) -> int:
     return 0 if left == right else -1 if left < right else 1
 
 
 def _outcome_of_test(
-    instructions: Sequence[Instruction], labels: Mapping[str, int], index: int, register: int, value: Value
+    instructions: Sequence[Instruction], labels: Mapping[str, int], index: int, register: int, value: Operand
 ) -> tuple[int, bool, int, int] | None:
     """Return what ``LDI q, b; CMP register, q; JMPxx`` at *index* does where *register* holds the Bool *value*.
 
@@ -102,7 +102,7 @@ def _condition(instructions: Sequence[Instruction], labels: Mapping[str, int], i
         plain = tuple(zip(values, (0, 1, -1), strict=True))
         end = index + 5
 
-        def step(registers: list[Value], frame: ActivationRecord) -> int:
+        def step(registers: list[Operand], frame: ActivationRecord) -> int:
             x = registers[left]
             y = registers[right]
             kind = type(x)
@@ -117,7 +117,7 @@ def _condition(instructions: Sequence[Instruction], labels: Mapping[str, int], i
     tested, constant = tests[0][:2]
     outcomes = tuple((value, test[2], test[3]) for value, test in zip(values, tests, strict=True) if test is not None)
 
-    def step_and_test(registers: list[Value], frame: ActivationRecord) -> int:
+    def step_and_test(registers: list[Operand], frame: ActivationRecord) -> int:
         x = registers[left]
         y = registers[right]
         kind = type(x)
@@ -143,7 +143,7 @@ def _test(instructions: Sequence[Instruction], labels: Mapping[str, int], index:
     compare = OPERATIONS["CMP"]
     at_compare = index + 2
 
-    def step(registers: list[Value], frame: ActivationRecord) -> int:
+    def step(registers: list[Operand], frame: ActivationRecord) -> int:
         registers[tested] = constant
         x = registers[register]
         if type(x) is bool:
@@ -179,7 +179,7 @@ def _assignment(
     if end < len(instructions) and instructions[end].op.name == "JMP" and labels[instructions[end].operands[0]] <= end:
         back = steps[end]
 
-    def step(registers: list[Value], frame: ActivationRecord) -> int | None:
+    def step(registers: list[Operand], frame: ActivationRecord) -> int | None:
         x = registers[source]
         if type(x) is int:
             result: Any = x + signed

@@ -22,6 +22,9 @@ from stoffel.runtime.hooks import HookContext
 machine = stoffel.VirtualMachine(jit="auto")
 machine.execute("f", 1, 2.0, True, "text", None, stoffel.U8(3))
 stoffel.VirtualMachine(jit="fast")  # wrong
+machine.execute("f", object())  # wrong
+machine.execute("f", [1])  # wrong
+print(machine.execute("f", machine.create_array([1, 2])) + 1)
 
 
 def before(event: BeforeInstructionExecute, context: HookContext) -> None:

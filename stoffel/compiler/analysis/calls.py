@@ -39,7 +39,7 @@ from stoffel.model.builtins.declaration import COUNT, Builtin
 from stoffel.model.builtins.table import complete
 from stoffel.model.code import Code
 from stoffel.model.foreign import ForeignFunction
-from stoffel.model.values import Array, Closure, Object, TypedArray, machine_values
+from stoffel.model.values import Array, Closure, Object, Operand, TypedArray, machine_values
 
 if TYPE_CHECKING:
     from stoffel.compiler.analysis.inference import Inference
@@ -180,7 +180,8 @@ def _create_closure(
     captures = [_capture(inference, index, name) for name in captured]
     if any(capture.sort == AROUND for capture in captures):
         return None
-    sample = Closure(function, tuple((name, NOTHING) for name in captured))
+    unknown: Operand = NOTHING
+    sample = Closure(function, tuple((name, unknown) for name in captured))
     result = with_hint(of_kinds(PRIVATE), sample)
     sources = *arguments, *(place for capture in captures for place in capture.needs)
     return Node(index, "create_closure", 0, sources, facts=facts, result=result, detail=(sample.shape, captures))

@@ -15,7 +15,7 @@ from stoffel.compiler.analysis.facts import CLASS, I64, KIND_RANGES, Fact
 from stoffel.compiler.analysis.ir import Layout
 from stoffel.compiler.emission.global_names import ARGUMENTS_LOCAL
 from stoffel.model.code import Code
-from stoffel.model.values import Value
+from stoffel.model.values import Operand, Value
 
 if TYPE_CHECKING:
     from stoffel.compiler.flow.inlining import Inlined, Splice
@@ -229,7 +229,7 @@ class Unit:
         return self.layout.splice.positions(index)
 
 
-def value_at(spot: Spot, variables: dict[str, Any]) -> Value:
+def value_at(spot: Spot, variables: dict[str, Any]) -> Operand:
     """Return the machine value at a spot, given the frame's Python locals."""
     if type(spot) is Known:
         return spot.value

@@ -15,7 +15,7 @@ from stoffel.compiler.kernels.codegen import buffer
 from stoffel.jit.kernels.memory import HEADERS, Memory
 from stoffel.jit.kernels.outcomes import Mismatch
 from stoffel.model import elements
-from stoffel.model.values import Array, Closure, Object, TypedArray, Value, new_array, new_object
+from stoffel.model.values import Array, Closure, Object, Operand, TypedArray, Value, new_array, new_object
 from stoffel.runtime.builtins.closures import replace
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
 
@@ -180,7 +180,7 @@ class Run:
 
     # Entering
 
-    def give(self, index: int, code: str, value: Value) -> None:
+    def give(self, index: int, code: str, value: Operand) -> None:
         """Put a value into the state buffer. Raises Mismatch."""
         if code == "float":
             self.memory.doubles[buffer.VALUES + index] = value
@@ -255,7 +255,7 @@ class Run:
         self.entered.append((address, record, code, bytes(words)))
         return address
 
-    def _word(self, code: str, value: Value) -> int:
+    def _word(self, code: str, value: Operand) -> int:
         """Return the word for a field. Raises Mismatch for a value of another type."""
         if code[0] in "[{":
             return self._address(code, value)
@@ -391,7 +391,7 @@ class Run:
         typed = self.tables[address] = elements.typed(identity, kind, storage)
         return typed
 
-    def _rows_at(self, data: int, length: int, code: str) -> list[Array | Object]:
+    def _rows_at(self, data: int, length: int, code: str) -> list[Value]:
         return [self._table_at(address, code[1:]) for address in (_Word * length).from_address(data)]
 
     def finish(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 if TYPE_CHECKING:
     from stoffel.runtime.frames import ActivationRecord
@@ -12,6 +12,7 @@ class Mismatch(Exception):  # noqa: N818 - not an error: other code runs the cal
     """There is no kernel for the values; nothing has happened."""
 
 
+@final
 class KernelLeft:
     """How a run ended that did not return: the records of its native calls, oldest first, and what interrupted it."""
 

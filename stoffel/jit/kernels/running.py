@@ -18,7 +18,7 @@ from stoffel.jit.kernels.lending import Lending
 from stoffel.jit.kernels.marshalling import Run, RunnableSite
 from stoffel.jit.kernels.memory import NOT_RUN, Memory
 from stoffel.jit.kernels.outcomes import KernelLeft, Mismatch
-from stoffel.model.values import Value
+from stoffel.model.values import Operand
 from stoffel.runtime.frames import ActivationRecord
 from stoffel.runtime.interruptions import complete
 from stoffel.threads import stack_of_thread
@@ -146,8 +146,8 @@ class Kernels:
             memory.state[buffer.ATTENTION] = int(wanted)
 
     def run(
-        self, kernel: RunnableKernel, values: Sequence[Value], room: int, outer: ActivationRecord | None = None
-    ) -> Value | KernelLeft:
+        self, kernel: RunnableKernel, values: Sequence[Operand], room: int, outer: ActivationRecord | None = None
+    ) -> Operand | KernelLeft:
         """Run a kernel; *room* is how many records its calls may stack up, *outer* the record that it takes over.
 
         Returns its result, or a KernelLeft whose records are to go on in the interpreter. Raises Mismatch, nothing

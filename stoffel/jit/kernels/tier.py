@@ -27,7 +27,7 @@ from stoffel.jit.kernels.outcomes import KernelLeft, Mismatch
 from stoffel.jit.kernels.running import Kernels, RunnableKernel
 from stoffel.jit.policy import thresholds
 from stoffel.model.code import Code
-from stoffel.model.values import Array, Closure, TypedArray, Value
+from stoffel.model.values import Array, Closure, Operand, TypedArray, Value
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
 
 if TYPE_CHECKING:
@@ -194,7 +194,9 @@ class KernelTier:
 
     # Running
 
-    def call(self, callee: Code, key: tuple[type, ...], arguments: list[Value], room: int) -> Value | KernelLeft | None:
+    def call(
+        self, callee: Code, key: tuple[type, ...], arguments: list[Value], room: int
+    ) -> Operand | KernelLeft | None:
         """Run a call by the interpreter as a kernel; raises Mismatch if there is none for it."""
         key = _ordinary(key)
         candidate = self._calls.get((callee, key))
@@ -204,7 +206,7 @@ class KernelTier:
             candidate = self._calls[callee, key] = Candidate()
         return self._run(candidate, callee, None, arguments, room, None)
 
-    def enter(self, record: ActivationRecord, entry: int, values: list[Value], room: int) -> Value | KernelLeft:
+    def enter(self, record: ActivationRecord, entry: int, values: list[Value], room: int) -> Operand | KernelLeft:
         """Take over a record at a loop head as a kernel; raises Mismatch if there is none for it."""
         code = record.code
         if record.stack:
@@ -242,7 +244,7 @@ class KernelTier:
         values: Sequence[Value],
         room: int,
         outer: ActivationRecord | None,
-    ) -> Value | KernelLeft:
+    ) -> Operand | KernelLeft:
         if self.kernels.lending.is_held:
             raise Mismatch
         for kernel in candidate.kernels:
@@ -296,7 +298,7 @@ class KernelTier:
                 return None
             candidates[()] = self._calls.setdefault((callee, tuple(classes)), Candidate())
 
-        def run(room: int, *arguments: Value) -> Value:
+        def run(room: int, *arguments: Operand) -> Operand:
             key = () if raw_arguments else _ordinary(tuple(map(type, arguments)))
             if Closure in key:
                 # A kernel does not write back to the frames of compiled code.

@@ -16,7 +16,7 @@ from stoffel.model.builtins.arrays import TABLES
 from stoffel.model.builtins.table import BY_NAME
 from stoffel.model.foreign import CallbackError
 from stoffel.model.tables import ABSENT
-from stoffel.model.values import Array, Object, Value, type_name
+from stoffel.model.values import Array, Object, Operand, type_name
 from stoffel.runtime.builtins import arguments as args
 from stoffel.runtime.builtins.registry import Family
 from stoffel.runtime.events import ArrayElementRead, ArrayElementWrite, ObjectFieldRead, ObjectFieldWrite
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FAMILY = Family(*TABLES)
 
-_Direct = Callable[["VMState", list[Value]], Value]
+_Direct = Callable[["VMState", list[Operand]], Operand]
 
 
 def _direct(name: str) -> Callable[[_Direct], _Direct]:
@@ -44,13 +44,13 @@ def _wrong_number(name: str) -> CallbackError:
 
 
 @_direct("create_object")
-def create_object(state: VMState, arguments: list[Value]) -> Object:  # noqa: ARG001 - arguments are ignored
+def create_object(state: VMState, arguments: list[Operand]) -> Object:  # noqa: ARG001 - arguments are ignored
     """Return a new empty object."""
     return state.objects.create_object()
 
 
 @_direct("create_array")
-def create_array(state: VMState, arguments: list[Value]) -> Array:
+def create_array(state: VMState, arguments: list[Operand]) -> Array:
     """Return a new empty array; a capacity hint as first argument has no effect."""
     if arguments:
         capacity = arguments[0]
@@ -60,7 +60,7 @@ def create_array(state: VMState, arguments: list[Value]) -> Array:
 
 
 @_direct("get_field")
-def get_field(state: VMState, arguments: list[Value]) -> Value:
+def get_field(state: VMState, arguments: list[Operand]) -> Operand:
     """Return the field of an object, the element of an array or the character of a string; Unit of anything else."""
     if len(arguments) < 2:
         raise _wrong_number("get_field")
@@ -82,7 +82,7 @@ def get_field(state: VMState, arguments: list[Value]) -> Value:
     return _get_field(state, target, key)
 
 
-def _get_field(state: VMState, target: Value, key: Value) -> Value:
+def _get_field(state: VMState, target: Operand, key: Operand) -> Operand:
     if isinstance(target, Array):
         key = array_key(target, key)
         value = tables.lookup(target, key)
@@ -100,7 +100,7 @@ def _get_field(state: VMState, target: Value, key: Value) -> Value:
     return None
 
 
-def _character(text: str, key: Value) -> str:
+def _character(text: str, key: Operand) -> str:
     if not args.is_integer(key):
         raise CallbackError(f"string index must be an integer, found {type_name(key)}")
     if not -len(text) <= key < len(text):
@@ -108,7 +108,7 @@ def _character(text: str, key: Value) -> str:
     return text[key]
 
 
-def array_key(array: Array, key: Value) -> Value:
+def array_key(array: Array, key: Operand) -> Operand:
     """Return *key* normalised for *array*: a negative integer of any width counts from the end.
 
     Raises CallbackError for a negative integer below minus the length.
@@ -126,7 +126,7 @@ def _out_of_range(key: int, array: Array) -> CallbackError:
 
 
 @_direct("set_field")
-def set_field(state: VMState, arguments: list[Value]) -> None:
+def set_field(state: VMState, arguments: list[Operand]) -> None:
     """Store a value under a key of an object or array."""
     if len(arguments) < 3:
         raise _wrong_number("set_field")
@@ -150,7 +150,7 @@ def set_field(state: VMState, arguments: list[Value]) -> None:
     _set_field(state, table, key, arguments[2])
 
 
-def _set_field(state: VMState, table: Value, key: Value, value: Value) -> None:
+def _set_field(state: VMState, table: Operand, key: Operand, value: Operand) -> None:
     if isinstance(table, Array):
         key = array_key(table, key)
         previous = tables.lookup(table, key) if state.hooked else None
@@ -167,7 +167,7 @@ def _set_field(state: VMState, table: Value, key: Value, value: Value) -> None:
 
 
 @_direct("get_or_create_array_field")
-def get_or_create_array_field(state: VMState, arguments: list[Value]) -> Object | Array:
+def get_or_create_array_field(state: VMState, arguments: list[Operand]) -> Object | Array:
     """Return the table under a key; where nothing or Unit is stored, store a new array there first."""
     if len(arguments) < 2:
         raise _wrong_number("get_or_create_array_field")
@@ -194,7 +194,7 @@ def get_or_create_array_field(state: VMState, arguments: list[Value]) -> Object 
 
 def _declare_length(name: str) -> None:
     @_direct(name)
-    def length(state: VMState, arguments: list[Value]) -> int:  # noqa: ARG001 - the state is not needed
+    def length(state: VMState, arguments: list[Operand]) -> int:  # noqa: ARG001 - the state is not needed
         if len(arguments) != 1:
             raise _wrong_number(name)
         value = arguments[0]
@@ -212,14 +212,14 @@ _declare_length("array_length")
 _declare_length("len")
 
 
-def _push(name: str, arguments: list[Value]) -> int:
+def _push(name: str, arguments: list[Operand]) -> int:
     if len(arguments) < 2:
         raise _wrong_number(name)
     return tables.push(args.array(arguments[0]), arguments[1:])
 
 
 @_direct("array_push")
-def array_push(state: VMState, arguments: list[Value]) -> int:  # noqa: ARG001 - the state is not needed
+def array_push(state: VMState, arguments: list[Operand]) -> int:  # noqa: ARG001 - the state is not needed
     """Append values and return the new length."""
     if len(arguments) == 2:
         array = arguments[0]
@@ -231,7 +231,7 @@ def array_push(state: VMState, arguments: list[Value]) -> int:  # noqa: ARG001 -
 
 
 @_direct("append")
-def append(state: VMState, arguments: list[Value]) -> None:  # noqa: ARG001 - the state is not needed
+def append(state: VMState, arguments: list[Operand]) -> None:  # noqa: ARG001 - the state is not needed
     """Append values."""
     if len(arguments) == 2:
         array = arguments[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from stoffel.isa.scalars import I64_MAX, INTEGER_KINDS
 from stoffel.model import tables
 from stoffel.model.foreign import CallbackError
-from stoffel.model.values import Array, Value
+from stoffel.model.values import Array, Operand, Value
 
 FIRST_ARRAY = "First argument must be an array"
 SECOND_ARRAY = "Second argument must be an array"
@@ -23,7 +23,7 @@ def is_integer(value: Value) -> bool:
     return type(value) in INTEGER_KINDS
 
 
-def integer(value: Value, name: str) -> int:
+def integer(value: Operand, name: str) -> int:
     """Return an integer of any width as I64; raise CallbackError naming the parameter *name* if that cannot be."""
     if type(value) not in INTEGER_KINDS:
         raise CallbackError(f"{name} must be an integer")

@@ -8,7 +8,7 @@ from stoffel.isa.scalars import U8
 from stoffel.model import tables
 from stoffel.model.builtins.mpc import HASHES
 from stoffel.model.foreign import CallbackError
-from stoffel.model.values import Array, Value
+from stoffel.model.values import Array, Operand, Value
 from stoffel.runtime.builtins.registry import Family
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ FAMILY = Family(*HASHES)
 _U8: Final = tuple(map(U8, range(256)))
 
 
-def to_bytes(value: Value) -> bytes:
+def to_bytes(value: Operand) -> bytes:
     """Return the bytes of a byte array; raise CallbackError if *value* is none."""
     if not isinstance(value, Array):
         raise CallbackError("Expected byte array")

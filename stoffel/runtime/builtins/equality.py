@@ -11,7 +11,7 @@ from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.model import tables
 from stoffel.model.builtins.arrays import SEARCHES
 from stoffel.model.foreign import CallbackError
-from stoffel.model.values import Array, Value, same, type_name
+from stoffel.model.values import Array, Operand, same, type_name
 from stoffel.runtime.builtins import arguments as args
 from stoffel.runtime.builtins.registry import Family
 
@@ -27,7 +27,7 @@ LEVELS: Final = 64
 """Nested array levels that are compared; what differs only by handle below them counts as unequal."""
 
 
-def deep_equal(left: Value, right: Value) -> bool:
+def deep_equal(left: Operand, right: Operand) -> bool:
     """Compare arrays element by element, up to :data:`LEVELS` deep, everything else structurally.
 
     Raises VMError (kind TableMemory) for a dangling handle or an array too long to enumerate.
@@ -57,7 +57,7 @@ def deep_equal(left: Value, right: Value) -> bool:
     return True
 
 
-def positions(items: list[Value], value: Value, start: int = 0, stop: int | None = None) -> Iterator[int]:
+def positions(items: list[Operand], value: Operand, start: int = 0, stop: int | None = None) -> Iterator[int]:
     """Yield each index of *start* to *stop* - 1 (default: all) whose element equals *value*."""
     end = len(items) if stop is None else stop
     if isinstance(value, Array):
@@ -97,19 +97,19 @@ def _searched(table: Array) -> list[Value]:
 
 
 @FAMILY.builtin("array_equals")
-def array_equals(_state: VMState, left: Value, right: Value) -> bool:
+def array_equals(_state: VMState, left: Operand, right: Operand) -> bool:
     """Tell whether two arrays are deeply equal."""
     return deep_equal(args.array(left), args.array(right, args.SECOND_ARRAY))
 
 
 @FAMILY.builtin("count")
-def count(_state: VMState, array: Value, value: Value) -> int:
+def count(_state: VMState, array: Operand, value: Operand) -> int:
     """Return how many elements equal *value*."""
     return sum(1 for _ in positions(_searched(args.array(array)), value))
 
 
 @FAMILY.builtin("index")
-def index(_state: VMState, array: Value, value: Value, start: Value = 0, *rest: Value) -> int:
+def index(_state: VMState, array: Operand, value: Operand, start: Operand = 0, *rest: Operand) -> int:
     """Return the first index of *start* to *stop* - 1 whose element equals *value*."""
     table = args.array(array)
     length = tables.length(table)
@@ -120,14 +120,14 @@ def index(_state: VMState, array: Value, value: Value, start: Value = 0, *rest: 
     raise CallbackError("value is not in list")
 
 
-def _bound(bound: Value, length: int) -> int:
+def _bound(bound: Operand, length: int) -> int:
     if not args.is_integer(bound):
         raise CallbackError(f"index bound must be an integer, found {type_name(bound)}")
     return min(max(bound + length if bound < 0 else int(bound), 0), length)
 
 
 @FAMILY.builtin("remove")
-def remove(_state: VMState, array: Value, value: Value) -> None:
+def remove(_state: VMState, array: Operand, value: Operand) -> None:
     """Remove the first element that equals *value*."""
     table = args.array(array)
     items = tables.elements(table)
@@ -139,7 +139,7 @@ def remove(_state: VMState, array: Value, value: Value) -> None:
 
 
 @FAMILY.builtin("contains")
-def contains(_state: VMState, container: Value, value: Value) -> bool:
+def contains(_state: VMState, container: Operand, value: Operand) -> bool:
     """Tell whether a string contains a substring, an array an equal element, an object a key."""
     if type(container) is str:
         if type(value) is not str:

@@ -8,7 +8,7 @@ from stoffel.isa.scalars import I64_MAX, I64_MIN
 from stoffel.model import tables
 from stoffel.model.builtins.arrays import ARRAYS
 from stoffel.model.foreign import CallbackError
-from stoffel.model.values import Array, TypedArray, Value, type_name
+from stoffel.model.values import Array, Operand, TypedArray, Value, type_name
 from stoffel.runtime.builtins import arguments as args
 from stoffel.runtime.builtins.registry import Family
 
@@ -54,7 +54,7 @@ def copy(state: VMState, array: Value) -> Array:
 
 
 @FAMILY.builtin("pop")
-def pop(_state: VMState, array: Value, *index: Value) -> Value:
+def pop(_state: VMState, array: Value, *index: Value) -> Operand:
     """Remove and return the last element, or the one at *index*."""
     table = args.array(array)
     length = tables.length(table)
@@ -72,7 +72,7 @@ def delete(_state: VMState, array: Value, index: Value) -> None:
     _take(table, args.position(args.integer(index, "index"), length))
 
 
-def _take(table: Array, place: int) -> Value:
+def _take(table: Array, place: int) -> Operand:
     if type(table) is Array or type(table) is TypedArray:
         return table.items.pop(place)
     items = tables.elements(table)
@@ -132,7 +132,7 @@ def range_(state: VMState, start: Value, stop: Value, step: Value = 1) -> Array:
 
 
 @FAMILY.builtin("slice")
-def slice_(state: VMState, value: Value, start: Value, stop: Value, step: Value = 1) -> Value:
+def slice_(state: VMState, value: Operand, start: Operand, stop: Operand, step: Operand = 1) -> Operand:
     """Return a new array or string of the elements that Python's ``value[start:stop:step]`` selects."""
     if type(value) is not str and not isinstance(value, Array):
         raise CallbackError(f"slice requires a list or string, found {type_name(value)}")
@@ -152,7 +152,7 @@ def slice_(state: VMState, value: Value, start: Value, stop: Value, step: Value 
     return state.objects.create_array([tables.element(value, place) for place in indexes])
 
 
-def _slice_bound(bound: Value, name: str) -> int | None:
+def _slice_bound(bound: Operand, name: str) -> int | None:
     if bound is None or (type(bound) is int and bound == I64_MAX):
         return None
     if not args.is_integer(bound):

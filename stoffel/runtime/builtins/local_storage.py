@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from stoffel.errors import ErrorKind, VMError
 from stoffel.model.builtins.basics import STORAGE
-from stoffel.model.values import Value
+from stoffel.model.values import Operand, Value
 from stoffel.runtime.builtins.byte_arrays import to_bytes
 from stoffel.runtime.builtins.registry import Family
 
@@ -44,7 +44,7 @@ def store_value(state: VMState, key: bytes, value: Value) -> None:
         raise _failure("store value", error) from error
 
 
-def load_value(state: VMState, key: bytes) -> Value:
+def load_value(state: VMState, key: bytes) -> Operand:
     """Return a new copy of what is kept under *key*, Unit if nothing; raise VMError (kind Storage) on failure."""
     from stoffel.runtime.codec import decode
 
@@ -87,7 +87,7 @@ def store(state: VMState, key: Value, value: Value) -> bool:
 
 @FAMILY.builtin("LocalStorage.load")
 @FAMILY.builtin("LocalStorage.retrieve")
-def load(state: VMState, key: Value) -> Value:
+def load(state: VMState, key: Value) -> Operand:
     """Return a new copy of what is kept under *key*, Unit if nothing."""
     return load_value(state, _key(key))
 

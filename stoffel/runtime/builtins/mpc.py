@@ -11,7 +11,7 @@ from stoffel.model.builtins.declaration import SHARE, SHARES, Builtin
 from stoffel.model.foreign import CallbackError
 from stoffel.model.tables import ABSENT, elements, field
 from stoffel.model.text import diagnostic
-from stoffel.model.values import Array, Object, Value
+from stoffel.model.values import Array, Object, Operand, Value
 from stoffel.runtime.builtins import arguments as args
 from stoffel.runtime.builtins.byte_arrays import from_bytes
 from stoffel.runtime.builtins.registry import Family
@@ -39,7 +39,7 @@ def _declare_unanswered(row: Builtin) -> None:
         raise VMError(mpc.NO_ENGINE, ErrorKind.MPC)
 
 
-def _require_share(value: Value) -> None:
+def _require_share(value: Operand) -> None:
     """Raise CallbackError unless *value* is a share: an object whose ``"__type"`` is ``"Share"``."""
     if not isinstance(value, Object):
         raise CallbackError(f"Expected Share object or Share value, got {diagnostic(value)}")
@@ -71,7 +71,7 @@ _UNSIGNED: Final[dict[int, type[U8 | U16 | U32 | U64]]] = {8: U8, 16: U16, 32: U
 
 
 @FAMILY.builtin("Mpc.rand_int")
-def rand_int(state: VMState, bit_length: Value) -> Value:
+def rand_int(state: VMState, bit_length: Operand) -> Operand:
     """Return a random unsigned integer of *bit_length* bits."""
     if not args.is_integer(bit_length) or bit_length < 0:
         raise CallbackError("bit_length must be a non-negative integer")
@@ -93,7 +93,7 @@ def get_number_clients(_state: VMState) -> int:
 @FAMILY.builtin("ClientStore.take_share")
 @FAMILY.builtin("ClientStore.take_share_bool")
 @FAMILY.builtin("ClientStore.take_share_fixed")
-def take_share(_state: VMState, client: Value, *_share: Value) -> Value:
+def take_share(_state: VMState, client: Operand, *_share: Operand) -> Operand:
     """Take a share that a client has given: without an engine there are no clients."""
     if not args.is_integer(client) or client < 0:
         raise CallbackError("client index must be a non-negative integer")

@@ -8,7 +8,7 @@ from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.model import tables
 from stoffel.model.builtins.arrays import SORTING
 from stoffel.model.foreign import CallbackError
-from stoffel.model.values import Array, TypedArray, Value, type_name
+from stoffel.model.values import Array, Operand, TypedArray, type_name
 from stoffel.runtime.builtins import arguments as args
 from stoffel.runtime.builtins.registry import Family
 
@@ -30,7 +30,7 @@ _CLASSES: Final[dict[type, str]] = {
 
 
 @FAMILY.builtin("sort")
-def sort(_state: VMState, array: Value) -> None:
+def sort(_state: VMState, array: Operand) -> None:
     """Sort the elements in place: stable, ascending; the array is unchanged if that fails."""
     table = args.array(array)
     if type(table) is Array or type(table) is TypedArray:
@@ -41,7 +41,7 @@ def sort(_state: VMState, array: Value) -> None:
     tables.replace(table, items)
 
 
-def _sort(items: list[Value]) -> None:
+def _sort(items: list[Operand]) -> None:
     if len(items) < 2:
         return
     kinds = set(map(type, items))
@@ -56,7 +56,7 @@ def _sort(items: list[Value]) -> None:
     items.sort()
 
 
-def _insertion_sort(items: list[Value]) -> None:
+def _insertion_sort(items: list[Operand]) -> None:
     """Sort by the comparisons of the reference machine, and in their order.
 
     Integers that round to one Float are ordered among themselves and equal to it, so the order of them all is not
@@ -70,14 +70,14 @@ def _insertion_sort(items: list[Value]) -> None:
         items.insert(place, items.pop(index))
 
 
-def _compare(left: Value, right: Value) -> int:
+def _compare(left: Operand, right: Operand) -> int:
     """Order two numbers; with a Float on either side both are taken as Float."""
     if type(left) is float or type(right) is float:
         left, right = float(left), float(right)
     return int(left > right) - int(left < right)
 
 
-def _first_failure(items: list[Value]) -> CallbackError:
+def _first_failure(items: list[Operand]) -> CallbackError:
     """Return the error of an insertion sort: the element inserted meets the greatest of those before it."""
     greatest = items[0]
     for item in items[1:]:
