@@ -81,7 +81,7 @@ def positions(items: list[Operand], value: Operand, start: int = 0, stop: int | 
             yield index
 
 
-def has_element(array: Array, value: Value) -> bool:
+def has_element(array: Array, value: Operand) -> bool:
     """Tell whether an element of *array* equals *value*."""
     items = _searched(array)
     kind = type(value)
@@ -91,7 +91,7 @@ def has_element(array: Array, value: Value) -> bool:
     return next(positions(items, value), None) is not None
 
 
-def _searched(table: Array) -> list[Value]:
+def _searched(table: Array) -> list[Operand]:
     """Return the elements of *table*, which must not be changed."""
     return table.items if type(table) is Array else tables.elements(table)
 
