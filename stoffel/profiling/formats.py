@@ -49,7 +49,7 @@ def speedscope(profile: Profile) -> bytes:
         "name": "stoffel",
         "exporter": f"stoffel {VERSION}",
         "activeProfileIndex": 0,
-        "shared": {"frames": [{"name": frame.marked} for frame in frames]},
+        "shared": {"frames": [_speedscope_frame(profile, frame) for frame in frames]},
         "profiles": [
             {
                 "type": "sampled",
@@ -65,8 +65,13 @@ def speedscope(profile: Profile) -> bytes:
     return json.dumps(data, separators=(",", ":")).encode()
 
 
+def _speedscope_frame(profile: Profile, frame: Frame) -> dict[str, Any]:
+    file, line = profile.place(frame.function)
+    return {"name": frame.marked, **({"file": file, "line": line} if line else {})}
+
+
 def pstats(profile: Profile) -> bytes:
-    """Return what Python's ``pstats`` and SnakeViz read: a function of each tier is a function in a file of that name.
+    """Return what Python's ``pstats`` and SnakeViz read: a function is one for each tier that it was in.
 
     Where calls were not counted, the number of calls is that of the samples.
     """
@@ -87,24 +92,25 @@ def pstats(profile: Profile) -> bytes:
     data = {}
     for frame, (samples, own, total, callers) in rows.items():
         calls = samples if profile.calls is None else profile.calls.get(frame.function, samples)
-        data[_pstats_key(frame)] = (
+        data[_pstats_key(profile, frame)] = (
             calls,
             calls,
             own,
             total,
-            {_pstats_key(caller): (found[0], *found) for caller, found in callers.items()},
+            {_pstats_key(profile, caller): (found[0], *found) for caller, found in callers.items()},
         )
     return marshal.dumps(data)
 
 
-def _pstats_key(frame: Frame) -> tuple[str, int, str]:
-    return frame.tier.name, 0, frame.function
+def _pstats_key(profile: Profile, frame: Frame) -> tuple[str, int, str]:
+    file, line = profile.place(frame.function)
+    return file or "~", line, frame.marked
 
 
 def pprof(profile: Profile) -> bytes:
     """Return the gzipped protocol buffer of pprof (``profile.proto``): samples and nanoseconds by stack.
 
-    The innermost call of each stack has one more than the index of its instruction for a line.
+    The innermost call of each stack has its line of the source, or one more than the index of its instruction.
     """
     strings: dict[str, int] = {"": 0}
     functions: dict[Frame, int] = {}
@@ -125,7 +131,7 @@ def pprof(profile: Profile) -> bytes:
         path = [profile.stacks.frames[item] for item in profile.stacks.path(node)]
         if not path:
             continue
-        line = 0 if path[-1].tier is FOREIGN else index + 1
+        line = 0 if path[-1].tier is FOREIGN else profile.place(path[-1].function, index)[1] or index + 1
         stack = [location(path[-1], line), *(location(frame, 0) for frame in reversed(path[:-1]))]
         values = [int(samples), round(1e9 * seconds)]
         message += _field(2, _field(1, _packed(stack)) + _field(2, _packed(values)))
@@ -133,8 +139,9 @@ def pprof(profile: Profile) -> bytes:
         lines = _field(1, functions[frame]) + (_field(2, line) if line else b"")
         message += _field(4, _field(1, number) + _field(4, lines))
     for frame, number in functions.items():
-        name = _field(2, text(frame.marked)) + _field(3, text(frame.function)) + _field(4, text(frame.tier.name))
-        message += _field(5, _field(1, number) + name)
+        file, line = profile.place(frame.function)
+        name = _field(2, text(frame.marked)) + _field(3, text(frame.function)) + _field(4, text(file))
+        message += _field(5, _field(1, number) + name + (_field(5, line) if line else b""))
     period = _field(1, text("cpu")) + _field(2, text("nanoseconds"))
     message += _field(10, round(1e9 * profile.seconds)) + _field(11, period) + _field(12, round(1e9 / profile.rate))
     message += _field(14, text("cpu"))

@@ -56,6 +56,6 @@ def _data(profile: Profile) -> dict[str, Any]:
 
 def _listing(profile: Profile, function: str) -> list[list[Any]]:
     return [
-        [line.instruction, None, line.text, line.self_seconds, line.total_seconds, line.executions]
+        [line.instruction, line.line, line.text, line.self_seconds, line.total_seconds, line.executions]
         for line in profile.lines(function)
     ]

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from stoffel.isa.table import Flow
+from stoffel.jit.events import line_of
 from stoffel.model.code import Code
 from stoffel.profiling.stacks import COMPILING, TIERS, Stacks, Tier
 
@@ -38,19 +39,22 @@ class FunctionTime(NamedTuple):
 
 
 class LoopTime(NamedTuple):
-    """The time of one loop: from the instruction *first* to the jump back at *last*."""
+    """The time of one loop: from the instruction *first* to the jump back at *last*; their source lines, if known."""
 
     function: str
     first: int
     last: int
     self_seconds: float
     total_seconds: float
+    first_line: int | None
+    last_line: int | None
 
 
 class LineTime(NamedTuple):
     """The time of one instruction, alone and with what it calls; ``executions`` is None if they were not counted."""
 
     instruction: int
+    line: int | None
     text: str
     self_seconds: float
     total_seconds: float
@@ -144,7 +148,8 @@ class Profile:
                 whole = sum(seconds for index, seconds in inside.items() if first <= index <= last)
                 if whole:
                     # A recursion is in several instructions of the loop at once.
-                    found.append(LoopTime(name, first, last, alone, min(whole, total)))
+                    lines = line_of(code, first), line_of(code, last)
+                    found.append(LoopTime(name, first, last, alone, min(whole, total), *lines))
         return sorted(found, key=lambda loop: (-loop.total_seconds, loop.function, loop.first))
 
     def edges(self) -> list[tuple[str, str, float]]:
@@ -169,6 +174,7 @@ class Profile:
         return [
             LineTime(
                 index,
+                line_of(code, index),
                 str(instructions[index]),
                 own.get(index, 0.0),
                 inside.get(index, 0.0),
@@ -192,6 +198,12 @@ class Profile:
     def _code(self, name: str) -> Code | None:
         code = self._state.functions.get(name)
         return code if type(code) is Code else None
+
+    def place(self, function: str, index: int = 0) -> tuple[str, int]:
+        """Return file and line of the source of an instruction of a VM function; no file and line 0 if unknown."""
+        code = self._code(function)
+        table = None if code is None else code.function.line_table
+        return ("", 0) if table is None else (table.file, table.line_of(index) or 0)
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain data for JSON: times in seconds, instructions by index."""

@@ -86,6 +86,8 @@ def _loops(profile: Profile, whole: float) -> list[str]:
     rows = []
     for loop in found[:MOST_ROWS]:
         place = f"instructions {loop.first} to {loop.last}"
+        if loop.first_line is not None:
+            place += f", lines {loop.first_line} to {loop.last_line}"
         rows.append([_share(loop.self_seconds, whole), _share(loop.total_seconds, whole), shown(loop.function), place])
     if not rows:
         return []

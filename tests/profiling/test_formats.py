@@ -62,6 +62,7 @@ def test_speedscope_fits_its_schema(monkeypatch: pytest.MonkeyPatch, most: int) 
     jsonschema.validate(data, json.loads(SCHEMA.read_text()))
     (profile,) = data["profiles"]
     names = [frame["name"] for frame in data["shared"]["frames"]]
+    assert {"name": "leaf_[c]", "file": "<assembly>", "line": 3} in data["shared"]["frames"]
     stacks = [[names[item] for item in sample] for sample in profile["samples"]]
     leaf = ["main_[c]", "twice_[c]", "leaf_[c]", "take_[f]"]
     assert stacks == ([leaf, leaf[:2] + leaf[3:]] * 2 if most else [leaf, leaf[:2] + leaf[3:]])
@@ -79,8 +80,8 @@ def test_pstats_reads_what_is_written_for_it(tmp_path: Path) -> None:
     path = tmp_path / "profile.pstats"
     sampled().save(path)
     found: Any = pstats.Stats(str(path))
-    leaf, twice = ("interpreter", 0, "leaf"), ("interpreter", 0, "twice")
-    take = ("foreign", 0, "take")
+    leaf, twice = ("<assembly>", 3, "leaf_[i]"), ("<assembly>", 8, "twice_[i]")
+    take = ("~", 0, "take_[f]")
     assert found.total_tt == 2.0
     assert found.stats[take][:4] == (4, 4, 2.0, 2.0)
     assert found.stats[leaf][:4] == (2, 2, 0.0, 1.0)
@@ -90,7 +91,7 @@ def test_pstats_reads_what_is_written_for_it(tmp_path: Path) -> None:
         capture_output=True,
         check=True,
     )
-    assert b"(leaf)" in done.stdout
+    assert b"<assembly>:3(leaf_[i])" in done.stdout
 
 
 def messages(data: bytes) -> Iterator[tuple[int, Any]]:
@@ -159,7 +160,8 @@ def test_pprof_has_the_fields_of_its_specification() -> None:
         (("take_[f]", 0), ("leaf_[i]", 0), ("twice_[i]", 0), ("main_[i]", 0)): [2, 1_000_000_000],
         (("take_[f]", 0), ("twice_[i]", 0), ("main_[i]", 0)): [2, 1_000_000_000],
     }
-    assert ("take_[f]", "take", "foreign") in names.values()
+    assert ("take_[f]", "take", "") in names.values()
+    assert ("leaf_[i]", "leaf", "<assembly>") in names.values()
     assert profile[10] == [2_000_000_000]
     assert profile[12] == [10_000_000]
 
@@ -208,7 +210,7 @@ def test_the_page_has_the_profile() -> None:
     names = [data["frames"][call][0] for call in data["calls"][1:]]
     assert sorted(names) == ["leaf", "main", "take", "take", "twice"]
     assert sum(data["own"]) == data["seconds"] == 2.0
-    assert data["listings"]["twice"][4] == [4, None, "CALL leaf", 0.0, 1.0, None]
+    assert data["listings"]["twice"][4] == [4, 13, "CALL leaf", 0.0, 1.0, None]
     assert [row["name"] for row in data["functions"]] == ["take", "leaf", "main", "twice"]
 
 

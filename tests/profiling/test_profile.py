@@ -41,6 +41,7 @@ def test_loops_have_the_time_of_their_instructions_and_of_what_these_call() -> N
     (loop,) = sampled().loops()
     assert (loop.function, loop.first, loop.last) == ("twice", 3, 10)
     assert (loop.self_seconds, loop.total_seconds) == (0.0, 2.0)
+    assert (loop.first_line, loop.last_line) == (12, 19)
 
 
 def test_edges_are_between_callers_and_callees() -> None:
@@ -56,7 +57,7 @@ def test_instructions_have_their_time() -> None:
     profile = sampled()
     lines = profile.lines("twice")
     assert [line.instruction for line in lines if line.total_seconds] == [4, 6]
-    assert lines[4].text == "CALL leaf"
+    assert (lines[4].text, lines[4].line) == ("CALL leaf", 13)
     assert lines[4].executions is None
     assert profile.lines("take") == profile.lines("nothing") == []
 
@@ -94,7 +95,7 @@ def test_as_text_it_has_functions_loops_and_the_tree_of_calls() -> None:
     lines = [line.split() for line in text.splitlines()]
     assert text.startswith("2.00 s of processor time in 4 samples, jit off\n")
     assert ["2.00", "s", "100.0%", "2.00", "s", "100.0%", "take", "foreign"] in lines
-    assert ["0.0%", "100.0%", "twice", "instructions", "3", "to", "10"] in lines
+    assert ["0.0%", "100.0%", "twice", "instructions", "3", "to", "10,", "lines", "12", "to", "19"] in lines
     tree = text[text.index("\ncalls\n") :].splitlines()[2:7]
     assert tree == [
         "  100.0%  main  [i]",
