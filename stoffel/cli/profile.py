@@ -17,27 +17,36 @@ from stoffel.embedding.engine import MODES, mode_named
 from stoffel.errors import LoadError, SaveError, VMError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from stoffel.profiling.coverage import Coverage
     from stoffel.profiling.profile import Profile
 
 DEFAULT_MODE: Final = "auto"
+COVERED_MODES: Final = ("no-kernels", "off")
+"""Modes in which coverage can be recorded, the usual one first."""
 DEFAULT_RATE: Final = "100"
 
 
 def run(parsed: Parsed) -> int:
     """Run the program, print its result and its profile; returns the exit status."""
     from stoffel.embedding.vm import VirtualMachine
-    from stoffel.profiling.formats import format_of
 
     path, *words = parsed.operands
     options = parsed.options
     arguments = [parse_argument(word, position) for position, word in enumerate(words, 1)]
+    covers = "--coverage" in options
     rate = _rate(options.get("--rate", DEFAULT_RATE))
+    mode = options.get("--jit", COVERED_MODES[0] if covers else DEFAULT_MODE)
+    if covers and mode not in COVERED_MODES:
+        raise UsageError(
+            f"--coverage goes with --jit={' or '.join(COVERED_MODES)}: a kernel does not tell what runs in it"
+        )
+    if covers and "--exact" in options:
+        raise UsageError("--coverage tells what --exact counts: give one of them")
     output = options.get("--output")
     if output is not None:
-        try:
-            format_of(output)
-        except ValueError as error:
-            raise UsageError(str(error)) from None
+        _check_name(output, covers)
         check_output(output, path)
         _check_place(output)
     source = read_source(path)
@@ -47,7 +56,7 @@ def run(parsed: Parsed) -> int:
     collected = Collected() if "--json" in options else None
     sink = collected or Stdout()
     machine = VirtualMachine(
-        jit=mode_named(options.get("--jit", DEFAULT_MODE)),
+        jit=mode_named(mode),
         output=sink,
         storage=store_path(options),
         cache=directory(options),
@@ -61,7 +70,10 @@ def run(parsed: Parsed) -> int:
     result: Any = None
     failure: VMError | None = None
     interrupted = False
-    with machine.profile(exact="--exact" in options, rate=rate) as profile, watching(machine) as interruption:
+    watched: AbstractContextManager[Profile | Coverage] = (
+        machine.coverage() if covers else machine.profile(exact="--exact" in options, rate=rate)
+    )
+    with watched as profile, watching(machine) as interruption:
         try:
             result = machine.execute(entry, *arguments)
         except VMError as error:
@@ -101,6 +113,17 @@ def _rate(text: str) -> int:
     return int(text)
 
 
+def _check_name(path: str, covers: bool) -> None:
+    """Raise UsageError unless the end of *path* tells what is to be written."""
+    from stoffel.profiling.coverage import check_ending
+    from stoffel.profiling.formats import format_of
+
+    try:
+        (check_ending if covers else format_of)(path)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
 def _check_place(path: str) -> None:
     """Raise SaveError if nothing can be written at *path*: before the program runs, not after."""
     folder = os.path.dirname(path) or "."  # noqa: PTH120 - pathlib costs start-up time, as below
@@ -112,16 +135,14 @@ def _check_place(path: str) -> None:
         raise SaveError(f"{path}: cannot write the file: Permission denied")
 
 
-def _put_report(profile: Profile) -> None:
-    from stoffel.profiling.text import report as text
-
+def _put_report(profile: Profile | Coverage) -> None:
     forced = os.environ.get("FORCE_COLOR")
     terminal = sys.stdout is not None and sys.stdout.isatty()
     colours = bool(forced) or (terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb")
-    report.put(f"\n{text(profile, colours=colours)}")
+    report.put(f"\n{profile.text(colours=colours)}")
 
 
-def _put_json(collected: Collected, profile: Profile, result: Any, error: dict[str, Any] | None) -> None:
+def _put_json(collected: Collected, profile: Profile | Coverage, result: Any, error: dict[str, Any] | None) -> None:
     import json
 
     from stoffel.model.text import diagnostic
@@ -144,6 +165,7 @@ COMMAND: Final = Command(
         Option("--output", "Write the profile to FILE too, see below.", value="FILE", short="-o"),
         Option("--json", "Print one JSON object with output, result, error and profile, and nothing else."),
         Option("--exact", "Also count every instruction and call: runs in the interpreter."),
+        Option("--coverage", "Show which instructions ran instead; -o FILE.info writes it for lcov."),
         Option("--rate", f"Samples a second ({DEFAULT_RATE} unless given).", value="HZ"),
         Option("--local-store", "Keep LocalStorage in the SQLite file PATH.", value="PATH"),
         Option(
@@ -162,6 +184,7 @@ The end of FILE's name tells what is written:
   .folded           stacks as lines, for flamegraph.pl and inferno
   .pstats           for Python's pstats, SnakeViz and gprof2dot
   .pb.gz            for pprof
+  .info, .lcov      with --coverage: lines of the source that ran, for lcov and editors
 
 """
     + SYNTAX

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from stoffel.embedding import conversion
-from stoffel.embedding.engine import Engine, ModeName
+from stoffel.embedding.engine import MODES, Engine, ModeName
 from stoffel.embedding.table_access import TableAccess
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.function import Function
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from stoffel.errors import BacktraceFrame
     from stoffel.jit.events import JitEvent
+    from stoffel.profiling.coverage import Coverage
     from stoffel.profiling.profile import Profile
 
 Kind = TypeVar("Kind")
@@ -177,6 +178,16 @@ class VirtualMachine(TableAccess):
         describe = Describer(self._state.functions)
         places = Reader(self._state, _RUNS).read(frame or sys._getframe(1))
         return tuple([describe(call.function, index) for call, index in places if call.tier in TIERS_OF_CALLS])
+
+    def coverage(self) -> AbstractContextManager[Coverage]:
+        """Return a context manager that notes which instructions run, and gives what has run so far.
+
+        Entering raises ValueError for a machine that may run kernels, which do not tell (jit "off" and "no-kernels" do
+        without), and RuntimeError during a run.
+        """
+        from stoffel.profiling.coverage import covered
+
+        return covered(self._state, bool(MODES[self.jit].kernels))
 
     # Registration
 

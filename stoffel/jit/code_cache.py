@@ -10,6 +10,7 @@ import gc
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from time import thread_time
 from types import CellType, CodeType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -157,6 +158,10 @@ class Units:
                     targets.add(labels[instruction.operands[0]])
             heads = self._heads[code] = frozenset(targets)
         return heads
+
+    def can_enter(self, code: Code, entry: int) -> bool:
+        """Return whether a unit may take over a record of *code* there."""
+        return entry in self.heads_of(code) and not (self.unseen is not None and self.unseen(code, entry))
 
     def compile_call(self, key: tuple[Code, tuple[type, ...]]) -> Callable[..., Value] | None:
         code, types = key
@@ -342,7 +347,15 @@ class Units:
             self._outdated = True
             return
         self._remove_all({key[0] for key in (*self._names, *self.calls, *self.entries)})
-        for table in (self._assumed, self._callers, self._splices, self._spliced_graphs, self._hosts, self._closures):
+        for table in (
+            self._graphs,
+            self._assumed,
+            self._callers,
+            self._splices,
+            self._spliced_graphs,
+            self._hosts,
+            self._closures,
+        ):
             table.clear()
 
     def _remove_all(self, codes: set[Code]) -> None:
@@ -365,6 +378,9 @@ class Units:
         for code in codes:
             self._unsplice(code)
             self._hosts.pop(code, None)
+        if self.unseen is not None:
+            # They end where the function had not run further.
+            self._graphs = {key: graph for key, graph in self._graphs.items() if key[0] not in codes}
         for table in (self.calls, self.entries):
             for call_key in [key for key in table if key[0] in codes]:
                 table.pop(call_key, None)
@@ -373,7 +389,8 @@ class Units:
         """Return the blocks of *code* from one entry."""
         graph = self._graphs.get((code, entry))
         if graph is None:
-            graph = blocks.build(self.instructions_of(code), code.function.labels, entry)
+            ends = None if self.unseen is None else partial(self.unseen, code)
+            graph = blocks.build(self.instructions_of(code), code.function.labels, entry, ends)
             self._graphs[code, entry] = graph
         return graph
 
@@ -418,7 +435,7 @@ class Units:
             return self.graph(code, entry)
         graphs = self._spliced_graphs.setdefault(code, {})
         if entry not in graphs:
-            graphs[entry] = inlining.graph(splice, entry)
+            graphs[entry] = inlining.graph(splice, entry, self.unseen)
         return graphs[entry]
 
     def closure_at(self, code: Code, index: int) -> Callee | None:
@@ -564,6 +581,22 @@ class Units:
         if name not in self.namespace:
             self.namespace[name] = self.statistics.counter(code)
         return name
+
+    @property
+    def unseen(self) -> Callable[[Code, int], bool] | None:
+        """Says of an instruction whether it has never run, and is to be left to the interpreter; None if none is."""
+        return self.statistics.unseen
+
+    def was_unseen(self, host: Code, code: Code, index: int) -> bool:
+        """Return whether an instruction has never run; then *host*, which is left there, is compiled anew.
+
+        That makes it no other variant.
+        """
+        if self.unseen is None or not self.unseen(code, index):
+            return False
+        self._variants.pop(host, None)
+        self.forget(host)
+        return True
 
     def feedback(self, code: Code) -> Feedback:
         """Return what was seen in *code*."""

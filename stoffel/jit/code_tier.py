@@ -323,7 +323,7 @@ class CompiledTier:
             code.hot = NEVER
             return False
         entry = frame.next_instruction
-        if entry not in self.units.heads_of(code):
+        if not self.units.can_enter(code, entry):
             return False
         layout = layout_of(code, self.units.instructions_of(code))
         privates = private_closures(frame)
@@ -519,7 +519,8 @@ class CompiledTier:
 
     def _handed_over(self, unit: Unit, line: Line) -> None:
         code, index = unit.position(line.index)
-        count = self._handovers[code] = self._handovers.get(code, 0) + 1
+        counts = not self.units.was_unseen(unit.function, code, index)
+        count = self._handovers[code] = self._handovers.get(code, 0) + counts
         if count >= thresholds.HANDOVERS:
             sentence = f"{self.units.instructions_of(code)[index]} is executed by the interpreter only"
             self.units.refuse(code, Refusal(sentence, code.name, index))
@@ -554,16 +555,14 @@ class CompiledTier:
 
     def _drop(self, frame: FrameType, unit: Unit, line: Line, way: int, reason: int | None = None) -> None:
         """Rebuild the records of all compiled frames, the innermost in a *way* at *line*, and raise Left."""
-        outer = frame.f_back
-        assert outer is not None
         cause = cause_of_attention(self.state, self._override is not None, self._finished, self._ticks > 0)
         found = exit_of(unit, line, way, frame, REASONS[way if reason is None else reason], cause)
-        self._drop_all(records_of(self.state, unit, line.sites[way], frame), outer, found)
+        self._drop_all(records_of(self.state, unit, line.sites[way], frame), frame.f_back, found)
 
     def _drop_all(
         self,
         records: list[ActivationRecord],
-        outer: FrameType,
+        outer: FrameType | None,
         found: Exit,
         interruption: BaseException | None = None,
     ) -> NoReturn:

@@ -71,6 +71,7 @@ class Statistics:
         "load_seconds",
         "records",
         "runs",
+        "unseen",
     )
 
     def __init__(self) -> None:
@@ -84,6 +85,8 @@ class Statistics:
         """What loading the translator took; the library that it writes with counts for the first translation."""
         self.records = 0
         self.runs = 0
+        self.unseen: Callable[[Code, int], bool] | None = None
+        """Says of an instruction whether it has never run, while that is recorded (coverage)."""
         self.counts_calls = False
         """Whether every call is counted. That takes code in every unit, so it is not done unless somebody asks."""
 

@@ -1,7 +1,8 @@
-"""Exact counts: how often each instruction ran, and each function was called, in the interpreter.
+"""Counting in the interpreter: how often each instruction ran, or whether it ever did, and calls of functions.
 
 Every step of a function is wrapped in one that counts; what a call iterates over counts calls. So a program takes less
-than twice as long, where a hook on each instruction takes twenty times as long.
+than twice as long, where a hook on each instruction takes twenty times as long. A step that only notes that it ran puts
+the real one in its own place, and costs nothing afterwards.
 """
 
 from __future__ import annotations
@@ -15,31 +16,36 @@ from stoffel.model.code import Code, Step
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
 
-Wrap = Callable[[Step, list[int], int], Step]
-"""Makes a step that notes in a list that the instruction at an index ran."""
-
 
 class CountedSteps(list[Step]):
-    """The steps of a function, bound when it is first called; each call begins with iterating over them."""
+    """The steps of a function, bound when it is first called; each call begins with iterating over them.
 
-    def __init__(self, code: Code, wrap: Wrap) -> None:
+    *wrap* makes the step that notes in ``counts`` that an instruction ran; *counting* is as in ``Code.bind``.
+    """
+
+    def __init__(self, code: Code, wrap: Wrap, counting: bool) -> None:
         super().__init__()
         self.calls = 0
         self.counts: list[int] = []
         self._code = code
         self._wrap = wrap
+        self._counting = counting
 
     def __iter__(self) -> Iterator[Step]:
         if not self.calls:
-            steps = Code.bind(self._code, False, False)
+            steps = Code.bind(self._code, self._counting, False)
             self.counts.extend([0] * len(steps))
-            self.extend(self._wrap(step, self.counts, index) for index, step in enumerate(steps))
+            self.extend(self._wrap(self, step, index) for index, step in enumerate(steps))
         self.calls += 1
         return super().__iter__()
 
 
-def counting(step: Step, counts: list[int], index: int) -> Step:
-    """Return *step* as one that adds to *counts* at *index*."""
+Wrap = Callable[[CountedSteps, Step, int], Step]
+
+
+def counting(steps: CountedSteps, step: Step, index: int) -> Step:
+    """Return *step* as one that counts how often it runs."""
+    counts = steps.counts
 
     def counted(registers: list[Any], frame: Any) -> int | None:
         counts[index] += 1
@@ -48,28 +54,43 @@ def counting(step: Step, counts: list[int], index: int) -> Step:
     return counted
 
 
-@contextmanager
-def counted(state: VMState, wrap: Wrap = counting) -> Iterator[dict[str, CountedSteps]]:
-    """Count while entered: yield the steps of all VM functions of a machine, which runs in the interpreter meanwhile.
+def noting(steps: CountedSteps, step: Step, index: int) -> Step:
+    """Return *step* as one that notes that it has run, and is the plain one from then on."""
 
-    A machine that shares the program and runs at the same time is counted too. Raises RuntimeError during a run.
+    def noted(registers: list[Any], frame: Any) -> int | None:
+        steps.counts[index] = 1
+        steps[index] = step
+        return step(registers, frame)
+
+    return noted
+
+
+@contextmanager
+def counted(state: VMState, wrap: Wrap = counting, *, compiling: bool = False) -> Iterator[dict[str, CountedSteps]]:
+    """Count while entered, and yield the steps of all VM functions of a machine.
+
+    Meanwhile it runs in the interpreter; if it goes on *compiling*, what runs compiled is not counted. A machine that
+    shares the program and runs at the same time is counted too. Raises RuntimeError during a run.
     """
     with state.lock:
         if state.runs:
             raise RuntimeError("instructions are counted from the beginning of a run on, and one is in progress")
-        tier, state.tier = state.tier, None
+        tier = state.tier
+        if not compiling:
+            state.tier = None
         changes = state.changes
         codes = {name: code for name, code in state.functions.items() if type(code) is Code}
-        found = {name: CountedSteps(code, wrap) for name, code in codes.items()}
+        found = {name: CountedSteps(code, wrap, state.tier is not None) for name, code in codes.items()}
         for name, code in codes.items():
-            code.steps = code.single = found[name]
+            code.steps = code.counted = code.single = found[name]
     try:
         yield found
     finally:
         with state.lock:
             for code in codes.values():
                 # They are bound anew by the next call.
-                del code.steps, code.single
-            state.tier = tier
-            if tier is not None and state.changes != changes:
-                tier.meanings_changed()
+                del code.steps, code.counted, code.single
+            if not compiling:
+                state.tier = tier
+                if tier is not None and state.changes != changes:
+                    tier.meanings_changed()

@@ -253,11 +253,11 @@ class Profile:
 
         write_file(path, format_of(os.fspath(path))(self))
 
-    def text(self) -> str:
-        """Return the profile as a table for a terminal, without colours."""
+    def text(self, *, colours: bool = False) -> str:
+        """Return the profile as tables for a terminal, with its *colours* or without."""
         from stoffel.profiling.text import report
 
-        return report(self)
+        return report(self, colours=colours)
 
 
 def _fastest(names: set[str]) -> str:

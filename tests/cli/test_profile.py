@@ -165,6 +165,40 @@ def test_an_interrupted_run_has_json_too(stoffel: Stoffel, work: Path, monkeypat
     assert json.loads(out)["error"]["kind"] == "Interrupted"
 
 
+def test_coverage_shows_what_did_not_run(stoffel: Stoffel, program: Write, tmp_path: Path) -> None:
+    path = tmp_path / "coverage.info"
+    text = WORK.replace("    RET r2\n", "    RET r2\n    NOP\n")
+    status, out, err = stoffel("profile", program(text), LONG, "--coverage", "-o", path)
+    assert (status, err) == (0, "")
+    assert f"working\n{LONG}\n\n14 of 15 instructions ran (93.3%)\n" in out
+    assert "!     11  NOP" in out
+    assert "DA:19,0\nLF:15\nLH:14\n" in path.read_text()
+    found = json.loads(stoffel("profile", program(text), 5, "--coverage", "--json").out)
+    assert {row["name"]: row["missing"] for row in found["functions"]} == {"leaf": [], "main": [11]}
+    assert found["result"] == "5"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--coverage", "--jit=auto"], "--coverage goes with --jit=no-kernels or off"),
+        (["--coverage", "--exact"], "--coverage tells what --exact counts"),
+        (["--coverage", "-o", "x.html"], "the name of a file for coverage ends with .info or .lcov"),
+        (["-o", "x.info"], "the name of a profile ends with"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(stoffel: Stoffel, work: Path, words: list[str], sentence: str) -> None:
+    status, out, err = stoffel("profile", work, 1, *words)
+    assert (status, out) == (2, "")
+    assert sentence in err
+
+
+def test_coverage_of_a_program_that_fails_is_shown(stoffel: Stoffel, program: Write) -> None:
+    status, out, _ = stoffel("profile", program(FAILS), 7, "--coverage")
+    assert status == 1
+    assert "!     12  RET r2" in out
+
+
 def test_colours_are_for_terminals_or_who_asks(stoffel: Stoffel, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     assert "\033" not in stoffel("profile", work, LONG).out

@@ -9,6 +9,8 @@ from stoffel.model.code import Code
 from stoffel.model.foreign import ForeignFunction
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from stoffel.compiler.flow.blocks import Graph
     from stoffel.compiler.flow.inlining import Callee, Splice
     from stoffel.isa.instruction import Instruction
@@ -130,6 +132,10 @@ class Environment(Protocol):
 
     def counter_name(self, code: Code) -> str:
         """Return the name of the global that counts calls of *code*, "" if they are not counted."""
+
+    @property
+    def unseen(self) -> Callable[[Code, int], bool] | None:
+        """Says of an instruction whether it has never run, and is to be left to the interpreter; None if none is."""
 
     def feedback(self, code: Code) -> Feedback:
         """Return what was seen in *code*."""

@@ -150,10 +150,13 @@ class Inference:
             # Decoded instructions take much room, and long functions are seldom translated again.
             known = layout.steps if len(instructions) < LARGE else {}
             inlined = layout.splice.inlined
+            unseen = self.environment.unseen
             steps = []
             for index in block.body:
                 step = known.get(index)
-                if step is None:
+                if unseen is not None and unseen(*layout.splice.position(index)):
+                    step = Step(OTHER, -1, (), "what has never run")
+                elif step is None:
                     instruction = instructions[index]
                     step = decode_at(index, instruction, layout) if inlined else decode(instruction, layout)
                     known[index] = step

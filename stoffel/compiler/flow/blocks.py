@@ -11,7 +11,7 @@ Copies keep the index of the VM instruction they come from, so every position st
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.compiler.flow.decoding import CONSTANT, OPERATION, OTHER, SHAPES
@@ -76,6 +76,10 @@ class Block:
             edge.target += distance
 
 
+Ends = Callable[[int], bool]
+"""Says of an instruction whether nothing after it is of interest."""
+
+
 class Graph:
     """The blocks reachable from ``entry``, by the index of their first instruction, in order of that index."""
 
@@ -138,9 +142,11 @@ class Graph:
         return "\n".join(lines)
 
 
-def build(instructions: Sequence[Instruction], labels: Mapping[str, int], entry: int) -> Graph:
-    """Return the graph of what is reachable from instruction *entry*, threaded and merged."""
-    return simplified(instructions, split(instructions, labels, entry), entry)
+def build(
+    instructions: Sequence[Instruction], labels: Mapping[str, int], entry: int, ends: Ends | None = None
+) -> Graph:
+    """Return the graph of what is reachable from instruction *entry*, threaded and merged; *ends* as in split."""
+    return simplified(instructions, split(instructions, labels, entry, ends), entry)
 
 
 def simplified(
@@ -154,8 +160,13 @@ def simplified(
     return Graph(instructions, entry, _reachable(blocks, entry))
 
 
-def split(instructions: Sequence[Instruction], labels: Mapping[str, int], entry: int) -> dict[int, Block]:
-    """Return the basic blocks reachable from instruction *entry*, by the index of their first instruction."""
+def split(
+    instructions: Sequence[Instruction], labels: Mapping[str, int], entry: int, ends: Ends | None = None
+) -> dict[int, Block]:
+    """Return the basic blocks reachable from instruction *entry*, by the index of their first instruction.
+
+    A jump of which *ends* says so is no jump but the last instruction of its block, from which nothing is reached.
+    """
     targets = {labels[instruction.operands[0]] for instruction in instructions if instruction.op.flow is Flow.JUMP}
     size = len(instructions)
     blocks: dict[int, Block] = {}
@@ -175,6 +186,9 @@ def split(instructions: Sequence[Instruction], labels: Mapping[str, int], entry:
         index = start
         while True:
             row = instructions[index].op
+            if row.flow is Flow.JUMP and ends is not None and ends(index):
+                block.body.append(index)
+                break
             if row.flow is Flow.JUMP:
                 target = labels[instructions[index].operands[0]]
                 block.branch_at = index

@@ -12,11 +12,12 @@ Calls at the same depth follow one another, so their chunks share registers.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from stoffel.compiler.analysis.environment import LARGE
-from stoffel.compiler.flow.blocks import END, Block, Edge, Graph, build, simplified, split
+from stoffel.compiler.flow.blocks import END, Block, Edge, Ends, Graph, build, simplified, split
 from stoffel.isa.instruction import Instruction
 from stoffel.isa.table import Flow, OperandKind
 from stoffel.model.code import LARGE_FRAME, Code
@@ -252,22 +253,29 @@ def suits(code: Code, environment: Environment, around: list[Code]) -> bool:
 # Blocks
 
 
-def graph(splice: Splice, entry: int) -> Graph:
-    """Return the blocks of a spliced function that are reachable from *entry*, threaded and merged."""
+def graph(splice: Splice, entry: int, unseen: Callable[[Code, int], bool] | None = None) -> Graph:
+    """Return the blocks of a spliced function that are reachable from *entry*, threaded and merged.
+
+    What *unseen* says to have never run ends its block.
+    """
     labels = splice.code.function.labels
     if not splice.inlined:
-        return build(splice.instructions, labels, entry)
-    blocks = split(splice.own, labels, entry)
-    _insert(splice, blocks)
+        return build(splice.instructions, labels, entry, _ends(splice.code, unseen))
+    blocks = split(splice.own, labels, entry, _ends(splice.code, unseen))
+    _insert(splice, blocks, unseen)
     result = simplified(splice.instructions, blocks, entry, splice)
     _join(result.blocks, entry)
     return Graph(splice.instructions, entry, result.blocks)
 
 
-def _insert(result: Splice, blocks: dict[int, Block]) -> None:
+def _ends(code: Code, unseen: Callable[[Code, int], bool] | None) -> Ends | None:
+    return None if unseen is None else partial(unseen, code)
+
+
+def _insert(result: Splice, blocks: dict[int, Block], unseen: Callable[[Code, int], bool] | None) -> None:
     """Put the blocks of what is inlined between those of the function."""
     for inlined, chunk in zip(result.inlined, result.chunks, strict=True):
-        for block in split(chunk, inlined.code.function.labels, 0).values():
+        for block in split(chunk, inlined.code.function.labels, 0, _ends(inlined.code, unseen)).values():
             block.move(inlined.base)
             blocks[block.start] = block
     pending = list(blocks.values())
