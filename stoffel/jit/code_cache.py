@@ -470,40 +470,12 @@ class Units:
         if isinstance(callee, ForeignFunction):
             if self._foreign_functions.get(name) is not callee:
                 self._foreign_functions[name] = callee
-                self.namespace[global_names.foreign_name(name)] = self._foreign(callee)
+                self.namespace[global_names.foreign_name(name)] = unit_globals.caller_of(callee, state, self)
                 if callee.direct is not None and callee.quiet:
                     self.namespace |= unit_globals.direct_calls(callee, state)
         elif callee in self.refusals:
             return None
         return callee
-
-    def _foreign(self, function: ForeignFunction) -> Callable[..., Value]:
-        state = self.state
-        call = function.call
-
-        def run(*arguments: Value) -> Value:
-            try:
-                return call(state, list(arguments))
-            except Exception as error:
-                function.fail(state, error)
-
-        def run_watched(*arguments: Value) -> Value:
-            given = list(arguments)
-            outer = self.shown
-            shown = self.shown = []
-            try:
-                return call(state, given)
-            except BaseException as error:
-                # As the interpreter does: the arguments are put back, in the records that the host may have kept.
-                for record in shown:
-                    record.stack = given
-                if isinstance(error, Exception):
-                    function.fail(state, error)
-                raise
-            finally:
-                self.shown = outer
-
-        return run if function.quiet else run_watched
 
     def result_of(self, callee: Code, signature: Signature) -> Fact:
         """Return what is known about the result of such calls of *callee*."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from stoffel.compiler.analysis.facts import CLASS, KIND_RANGES, RAW
 from stoffel.compiler.emission import global_names
@@ -16,6 +16,7 @@ from stoffel.runtime.frames import Captures
 
 if TYPE_CHECKING:
     from stoffel.model.foreign import ForeignFunction
+    from stoffel.runtime.frames import ActivationRecord
     from stoffel.runtime.state import VMState
 
 STRETCH: Final = 2048
@@ -141,3 +142,38 @@ def _new_closure(shape: Shape, upvalues: tuple[tuple[str, Value], ...]) -> Closu
     closure.upvalues = upvalues
     closure.shared = False
     return closure
+
+
+class Watcher(Protocol):
+    """Keeps the records of the calling function that were shown during the call of a foreign function in progress."""
+
+    shown: list[ActivationRecord] | None
+
+
+def caller_of(function: ForeignFunction, state: VMState, watcher: Watcher) -> Callable[..., Value]:
+    """Return what units call for a foreign function; *watcher* tells which records it was shown, if it may be."""
+    call = function.call
+
+    def run(*arguments: Value) -> Value:
+        try:
+            return call(state, list(arguments))
+        except Exception as error:
+            function.fail(state, error)
+
+    def run_watched(*arguments: Value) -> Value:
+        given = list(arguments)
+        outer = watcher.shown
+        shown = watcher.shown = []
+        try:
+            return call(state, given)
+        except BaseException as error:
+            # As the interpreter does: the arguments are put back, in the records that the host may have kept.
+            for record in shown:
+                record.stack = given
+            if isinstance(error, Exception):
+                function.fail(state, error)
+            raise
+        finally:
+            watcher.shown = outer
+
+    return run if function.quiet else run_watched
