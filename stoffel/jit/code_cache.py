@@ -575,6 +575,7 @@ class Units:
         feedback = self._feedback.get(code)
         if feedback is None:
             feedback = self._feedback[code] = Feedback()
+        feedback.unseen = None if self.unseen is None else partial(self.unseen, code)
         return feedback
 
 

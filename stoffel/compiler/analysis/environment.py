@@ -27,7 +27,7 @@ MISSES_BEFORE_GENERIC = 3
 class Feedback:
     """What was seen where guesses in one VM function failed."""
 
-    __slots__ = ("_absent", "_fresh", "_generic", "_kinds", "_misses", "_open", "usual", "wrong_bounds")
+    __slots__ = ("_absent", "_fresh", "_generic", "_kinds", "_misses", "_open", "unseen", "usual", "wrong_bounds")
 
     def __init__(self) -> None:
         self._generic: set[int] = set()
@@ -38,6 +38,8 @@ class Feedback:
         self._open = 0
         self.usual = I64
         """The kind guessed for operands that nothing is known about: that of the numbers with which a guess failed."""
+        self.unseen: Callable[[int], bool] | None = None
+        """Says of an instruction whether it has never run, and is to be left to the interpreter; None if none is."""
         self.wrong_bounds = 0
         """Times that a value which entered was not within the bounds guessed for it."""
 
@@ -132,10 +134,6 @@ class Environment(Protocol):
 
     def counter_name(self, code: Code) -> str:
         """Return the name of the global that counts calls of *code*, "" if they are not counted."""
-
-    @property
-    def unseen(self) -> Callable[[Code, int], bool] | None:
-        """Says of an instruction whether it has never run, and is to be left to the interpreter; None if none is."""
 
     def feedback(self, code: Code) -> Feedback:
         """Return what was seen in *code*."""

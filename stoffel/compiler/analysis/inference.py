@@ -150,11 +150,10 @@ class Inference:
             # Decoded instructions take much room, and long functions are seldom translated again.
             known = layout.steps if len(instructions) < LARGE else {}
             inlined = layout.splice.inlined
-            unseen = self.environment.unseen
             steps = []
             for index in block.body:
                 step = known.get(index)
-                if unseen is not None and unseen(*layout.splice.position(index)):
+                if self._feedback.unseen is not None and self._is_unseen(index):
                     step = Step(OTHER, -1, (), "what has never run")
                 elif step is None:
                     instruction = instructions[index]
@@ -179,6 +178,10 @@ class Inference:
         """Return whether an instruction is to be written without guesses."""
         feedback, own = self.feedback_at(index)
         return feedback.is_generic(own)
+
+    def _is_unseen(self, index: int) -> bool:
+        feedback, own = self.feedback_at(index)
+        return feedback.unseen is not None and feedback.unseen(own)
 
     def _effects(self, block: Block) -> Effects:
         """Return what a block does with registers and spill slots; guards may learn about places that are read."""
