@@ -11,7 +11,13 @@ STACK: Final = 8 << 20
 LEAST_STACK: Final = 256 << 10
 """Bytes that a thread's stack is taken to have where the platform does not tell."""
 
-_lock = threading.Lock()
+_lock = threading.RLock()
+
+
+def renew_after_fork() -> None:
+    """Forget who held the lock, in a forked process."""
+    global _lock
+    _lock = threading.RLock()
 
 
 def start(thread: threading.Thread) -> bool:

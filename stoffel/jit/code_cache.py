@@ -109,6 +109,12 @@ class Units:
         """Whether the cells are empty; None if they may differ, because filling them was interrupted."""
         self.namespace = unit_globals.initial_globals(state)
 
+    def renew_after_fork(self) -> None:
+        """Forget who held the lock, in a forked process; the cells may be half filled."""
+        self._cells_lock = threading.RLock()
+        self._emptied = None
+        self.ask_attention(self.namespace[global_names.ATTENTION])
+
     def ask_attention(self, wanted: bool) -> None:
         """Make compiled code stop at its safepoints, or pass them; any thread may call this at any moment."""
         self.namespace[global_names.ATTENTION] = wanted

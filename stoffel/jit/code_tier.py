@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from stoffel import threads
 from stoffel.compiler.analysis.environment import Signature
 from stoffel.compiler.analysis.facts import RAW, is_raw, kind_of
 from stoffel.compiler.analysis.layout import layout_of
@@ -98,8 +97,6 @@ class CompiledTier:
             global_names.LEAVE: self._leave,
             global_names.RECOVER: self._recover,
             global_names.EMPTIED: self._emptied,
-        }
-        self.units.namespace |= {
             global_names.CALL_CLOSURE: self._call_closure,
             global_names.FIND_UPVALUE: self._find_upvalue,
         }
@@ -116,8 +113,8 @@ class CompiledTier:
         self._override: list[ActivationRecord] | None = None
         if kernels == "eager":
             self._load_kernels()
-        elif kernels and thresholds.TICKS:
-            threads.start(sampling_clock.Clock(self))
+        elif kernels:
+            sampling_clock.start(self)
 
     # Kernels
 
@@ -191,6 +188,14 @@ class CompiledTier:
         self.units.forget_all()
         if self.kernels is not None:
             self.kernels.forget_all()
+
+    def renew_after_fork(self) -> None:
+        """Have new locks and threads in a forked process."""
+        self.units.renew_after_fork()
+        if self.kernels is not None:
+            self.kernels.renew_after_fork()
+        if self._kernels_wanted == "wanted":
+            sampling_clock.start(self)
 
     @property
     def every(self) -> int:

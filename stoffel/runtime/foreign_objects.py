@@ -23,6 +23,12 @@ class ForeignObjects:
         self._lock = threading.Lock()
         self._next_id = 1
 
+    def renew_after_fork(self) -> None:
+        """Forget who held locks: other threads' hold on objects has ended with them."""
+        self._lock = threading.Lock()
+        for identity, (item, _) in list(self._items.items()):
+            self._items[identity] = item, threading.RLock()
+
     def register(self, item: object) -> Foreign:
         """Keep *item* and return the handle by which programs know it."""
         with self._lock:

@@ -54,6 +54,10 @@ class HookManager:
         self._firing = False
         self.active = False
 
+    def renew_after_fork(self) -> None:
+        """Forget who held the lock."""
+        self._lock = threading.Lock()
+
     def register(self, predicate: Predicate | type | tuple[type, ...] | None, callback: Callback, priority: int) -> int:
         """Add an enabled hook and return its id (1, 2, 3 ..., never reused).
 

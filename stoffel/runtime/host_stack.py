@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from typing import Final
 
+from stoffel import forks
 from stoffel.threads import stack_of_thread
 
 FRAMES_OF_A_RUN: Final = 40
@@ -65,14 +65,13 @@ class RecursionLimit:
             del self._raised[run]
             change(limit)
 
-    def renew(self) -> None:
-        """Forget who held the lock: in a forked process those threads are gone."""
+    def renew_after_fork(self) -> None:
+        """Forget who held the lock."""
         self._lock = threading.RLock()
 
 
 RECURSION_LIMIT: Final = RecursionLimit()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=RECURSION_LIMIT.renew)
+forks.renew(RECURSION_LIMIT)
 
 
 def runs_on_stack() -> int:

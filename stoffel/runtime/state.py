@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from stoffel import forks
 from stoffel.errors import ErrorKind, VMError
 from stoffel.model.code import LARGE_FRAME, Code
 from stoffel.model.foreign import too_deep
@@ -35,6 +36,16 @@ MAX_REENTRY: Final = 200
 """Runs inside each other, through foreign functions that call back, unless the machine is told otherwise."""
 
 
+class _LostRun:
+    """The lock of a machine in a forked process, when another thread was running it: nobody can go on with that."""
+
+    def __enter__(self) -> None:
+        raise VMError("This machine was running in another thread when the process was forked: use a new one here")
+
+    def __exit__(self, *exception: object) -> None:
+        """Never reached."""
+
+
 class VMState:
     """The state of one machine.
 
@@ -52,6 +63,7 @@ class VMState:
     """
 
     __slots__ = (
+        "__weakref__",
         "_context",
         "_largest_frame",
         "_obeyed",
@@ -106,8 +118,9 @@ class VMState:
         self.limit_depth(MAX_CALL_DEPTH)
         self.max_reentry = MAX_REENTRY
         self.nesting = 0
-        self.lock = threading.RLock()
+        self.lock: AbstractContextManager[Any] = threading.RLock()
         self._context = HookContext(self)
+        forks.renew(self)
 
     def define(
         self,
@@ -151,6 +164,21 @@ class VMState:
         """Have every run in progress look at its next safepoint for what it relies on."""
         self.changes += 1
         self.ask_attention()
+
+    def renew_after_fork(self) -> None:
+        """Have new locks, and threads if there were some, in a forked process.
+
+        The machine can be used there unless another thread was running it.
+        """
+        self.hooks.renew_after_fork()
+        self.foreign_objects.renew_after_fork()
+        mine = threading.get_ident()
+        if any(thread != mine for _, thread in self.runs):
+            self.lock = _LostRun()
+        elif not self.runs:
+            self.lock = threading.RLock()
+        if self.tier is not None:
+            self.tier.renew_after_fork()
 
     def ask_attention(self) -> None:
         """Make the run, if there is one, look at the hooks at its next safepoint."""

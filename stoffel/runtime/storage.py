@@ -6,6 +6,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
+from stoffel import forks
 from stoffel.errors import ErrorKind, VMError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ _CREATE: Final = "CREATE TABLE IF NOT EXISTS local_storage (key BLOB PRIMARY KEY
 class SQLiteStorage:
     """A backend in an SQLite database. Every store is one durable transaction; threads may share the object."""
 
-    __slots__ = ("__weakref__", "_connection", "_lock", "path")
+    __slots__ = ("__weakref__", "_connection", "_inherited", "_lock", "path")
 
     path: str
 
@@ -70,6 +71,14 @@ class SQLiteStorage:
         self.path = path
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._inherited: sqlite3.Connection | None = None
+        forks.renew(self)
+
+    def renew_after_fork(self) -> None:
+        """Open the file anew when it is next used: connections must not be used, nor closed, in a forked process."""
+        self._lock = threading.Lock()
+        if self.path != ":memory:":
+            self._inherited, self._connection = self._connection, None
 
     def store(self, key: bytes, value: bytes) -> None:
         """Keep *value* under *key*; raise StorageError if the database refuses."""

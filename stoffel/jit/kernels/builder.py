@@ -16,6 +16,7 @@ from functools import cache
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
+from stoffel import forks
 from stoffel.compiler.analysis.layout import layout_of
 from stoffel.compiler.kernels import CHARACTERS_OF_AN_INSTRUCTION, INSTRUCTION_LIMIT, SYMBOL
 from stoffel.compiler.refusal import Refusal, TooLarge
@@ -78,7 +79,7 @@ class Job:
     def _run(self, wanted: Callable[[], bool]) -> None:
         from stoffel.compiler.kernels.codegen import llvm
 
-        reason = llvm.why_not()
+        reason = "the process was forked while LLVM was at work" if forks.was_cut() else llvm.why_not()
         if reason is not None:
             say_once(f"no kernels are made: {reason}")
             raise Refusal(reason)
@@ -118,6 +119,13 @@ class ShortTurns:
         self._entered = 0
         self._usual = self._own = 0.0
 
+    def renew_after_fork(self) -> None:
+        """Restore what was usual, in a forked process: nobody is in it there."""
+        self._lock = threading.Lock()
+        self._entered = min(self._entered, 1)
+        if self._entered:
+            self.__exit__()
+
     def __enter__(self) -> None:
         with self._lock:
             if not self._entered:
@@ -136,6 +144,7 @@ class ShortTurns:
 
 
 _short_turns: Final = ShortTurns()
+forks.renew(_short_turns)
 
 
 class Builder:
@@ -161,11 +170,25 @@ class Builder:
                 _at_work.add(self)
                 atexit.register(self._stop, thread)
                 return
+            refused = [*self._waiting]
             self._waiting.clear()
         say_once(f"no kernels are made: {_NO_THREAD}")
-        job.refusal = Refusal(_NO_THREAD)
-        self.finished.append(job)
+        for job in refused:
+            job.refusal = Refusal(_NO_THREAD)
+            self.finished.append(job)
         self._done()
+
+    def renew_after_fork(self) -> None:
+        """Go on with what is waiting, in a new thread, in a forked process."""
+        self._lock = threading.Lock()
+        if self._thread is not None:
+            atexit.unregister(self._stop)
+            _at_work.discard(self)
+            self._thread = None
+        if self.finished:
+            self._done()
+        if self._waiting:
+            self.submit(self._waiting.pop())
 
     def _work(self) -> None:
         while True:
@@ -175,9 +198,10 @@ class Builder:
                     _at_work.discard(self)
                     break
                 job = self._waiting.popleft()
-            with _short_turns:
-                job.run(lambda: not self._stopping)
-            self.finished.append(job)
+            with forks.step():
+                with _short_turns:
+                    job.run(lambda: not self._stopping)
+                self.finished.append(job)
             self._done()
         atexit.unregister(self._stop)
 

@@ -68,8 +68,9 @@ class Lending:
         if any(id(table) in run.made for run in self._runs.copy()):
             raise in_use()
 
-    def renew(self) -> None:
-        """Forget other threads: in a forked process they are gone."""
+    def renew_after_fork(self) -> None:
+        """Forget other threads, in a forked process."""
         self._lock = threading.RLock()
+        mine = threading.get_ident()
         self._holders = 0
-        self._runs.clear()
+        self._runs = {run: thread for run, thread in self._runs.items() if thread == mine}

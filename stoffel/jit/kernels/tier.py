@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from stoffel import forks
 from stoffel.compiler.analysis.environment import Signature
 from stoffel.compiler.analysis.facts import PRIVATE, RAW, Fact, is_raw, kind_of_class
 from stoffel.compiler.analysis.layout import layout_of
@@ -115,6 +116,11 @@ class KernelTier:
     def missed(self) -> tuple[tuple[str, int | None], ...]:
         """The same for those that were wanted while none was made, and were not in the cache."""
         return tuple((code.name, entry) for code, entry in self._missed)
+
+    def renew_after_fork(self) -> None:
+        """Have new locks, and a new thread if there is something to do, in a forked process."""
+        self.kernels.lending.renew_after_fork()
+        self.builder.renew_after_fork()
 
     def forget_all(self) -> None:
         """Have all kernels made anew: a name may mean something else. What is being made is not taken."""
@@ -419,7 +425,8 @@ class KernelTier:
         at_once = self.eager or (stored and (code, entry) in self._recalled)
         if at_once:
             # Interrupted, it leaves no trace, and is made the next time.
-            job.run()
+            with forks.step():
+                job.run()
         candidate.tried.add(shape)
         candidate.job = job
         candidate.subject = code, entry

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
+from stoffel import threads
 from stoffel.jit.policy import thresholds
 
 if TYPE_CHECKING:
@@ -53,6 +54,12 @@ class Clock(threading.Thread):
                     pause = max(pause, min(2 * pause, thresholds.LONGEST_REST))
             del tier
         return True
+
+
+def start(tier: CompiledTier) -> None:
+    """Start a clock for *tier*, if there are to be ticks and there is a thread to be had."""
+    if thresholds.TICKS:
+        threads.start(Clock(tier))
 
 
 def _intervals() -> Iterator[float]:

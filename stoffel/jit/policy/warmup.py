@@ -83,6 +83,9 @@ class WarmUp:
     def clear_attention(self) -> None:
         """There is no compiled code to stop."""
 
+    def renew_after_fork(self) -> None:
+        """There are no threads yet."""
+
     def meanings_changed(self) -> None:
         """There is no compiled code that relies on any."""
 
