@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from stoffel.embedding.vm import VirtualMachine
     from stoffel.isa.program import Program
     from stoffel.jit.policy.run_history import History
+    from stoffel.jit.reports import JitStatistics
 
 DEFAULT_ENTRY: Final = "main"
 DEFAULT_MODE: Final = "off"
@@ -192,7 +193,7 @@ def _wants_statistics(options: dict[str, str]) -> bool:
     return "--stats" in options or "--count-calls" in options
 
 
-def _statistics(machine: VirtualMachine, options: dict[str, str]) -> dict[str, Any] | None:
+def _statistics(machine: VirtualMachine, options: dict[str, str]) -> JitStatistics | None:
     return machine.jit_statistics() if _wants_statistics(options) else None
 
 
@@ -218,7 +219,7 @@ def error_of(error: VMError) -> dict[str, Any]:
 
 
 def _put_json(
-    collected: Collected, result: Any, error: dict[str, Any] | None, statistics: dict[str, Any] | None
+    collected: Collected, result: Any, error: dict[str, Any] | None, statistics: JitStatistics | None
 ) -> None:
     import json
 

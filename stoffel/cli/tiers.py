@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.cli import report
+
+if TYPE_CHECKING:
+    from stoffel.jit.reports import ExitReport, FunctionReport, JitStatistics
 
 _TITLES: Final = ("function", "tier", "calls", "units", "compile time", "code size", "loop entries")
 _CALLS: Final = 2
@@ -17,7 +20,7 @@ _SIGNATURE_WIDTH: Final = 60
 """Longest signature of a kernel shown in the table."""
 
 
-def statistics_lines(statistics: dict[str, Any]) -> list[str]:
+def statistics_lines(statistics: JitStatistics) -> list[str]:
     """Return what ``vm.jit_statistics()`` says as lines of text."""
     if statistics["mode"] == "off":
         return ["compiled tier: off (see --jit)"]
@@ -25,8 +28,10 @@ def statistics_lines(statistics: dict[str, Any]) -> list[str]:
         return [f"compiled tier: {statistics['mode']}, but this Python is not one that it knows"]
     lines = [f"compiled tier: {statistics['mode']}"]
     functions = statistics["functions"]
-    told = ("units", "refusal", "kernels", "kernel_refusal")
-    if any(counters[what] for counters in functions.values() for what in told):
+    if any(
+        counters["units"] or counters["refusal"] or counters["kernels"] or counters["kernel_refusal"]
+        for counters in functions.values()
+    ):
         rows = [_TITLES, *(_row(name, counters) for name, counters in functions.items())]
         if all(counters["calls"] is None for counters in functions.values()):
             rows = [row[:_CALLS] + row[_CALLS + 1 :] for row in rows]
@@ -56,7 +61,7 @@ def statistics_lines(statistics: dict[str, Any]) -> list[str]:
     return lines
 
 
-def exit_line(found: dict[str, Any]) -> str:
+def exit_line(found: ExitReport) -> str:
     """Return where compiled code was left as a line: an item of ``exits`` of ``vm.jit_statistics()``."""
     if found["expected"]:
         why = f": expected {found['expected']}, saw {found['seen']}"
@@ -67,7 +72,7 @@ def exit_line(found: dict[str, Any]) -> str:
     return f"left at {place}{line} ({_times(found['times'])}){why}"
 
 
-def _row(name: str, counters: dict[str, Any]) -> tuple[str, ...]:
+def _row(name: str, counters: FunctionReport) -> tuple[str, ...]:
     return (
         report.one_line(name),
         counters["tier"],

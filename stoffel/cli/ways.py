@@ -6,7 +6,7 @@ import random
 import shutil
 from array import array
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -182,7 +182,7 @@ class Outcome:
         self.lines: list[str] = []
         self.tables: list[str] = []
         self.stored: list[str] = []
-        self.statistics: dict[str, Any] = {}
+        self.statistics: Mapping[str, Any] = {}
         self.traces: dict[str, Trace] = {}
         self.printed_at: Place | None = None
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from stoffel.runtime import interpreter
 
 if TYPE_CHECKING:
+    from stoffel.jit.reports import JitStatistics
     from stoffel.model.values import Value
     from stoffel.runtime.state import VMState
 
@@ -102,7 +103,8 @@ class Engine:
                 interpreter.run_plain(state)
         return state.result
 
-    def statistics(self, state: VMState) -> dict[str, Any]:
+    def statistics(self, state: VMState) -> JitStatistics:
         """Return what the compiled tier of *state* did, as plain data."""
-        counters = {} if state.tier is None else state.tier.statistics.as_dict()
-        return {"mode": self.mode, **counters}
+        if state.tier is None:
+            return {"mode": self.mode}
+        return {"mode": self.mode, **state.tier.statistics.as_dict()}

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from stoffel.errors import BacktraceFrame
     from stoffel.jit.events import JitEvent
+    from stoffel.jit.reports import JitStatistics
     from stoffel.profiling.coverage import Coverage
     from stoffel.profiling.profile import Profile
 
@@ -134,13 +135,11 @@ class VirtualMachine(TableAccess):
         if self._state.tier is not None:
             self._state.tier.statistics.counts_calls = True
 
-    def jit_statistics(self) -> dict[str, Any]:
+    def jit_statistics(self) -> JitStatistics:
         """Return what the compiled tier did, as plain data.
 
-        For every function its tier, calls (None unless :meth:`count_calls` has asked for them), units, compile time in
-        seconds, code size in bytes, entries in mid-loop and the sentence by which it was refused, its kernels with
-        their types, runs and work, and why it has no kernel (where that is about one instruction, its function and
-        index stand apart, too); for the machine the deoptimisations by reason, and as exits by place.
+        What is known of each function and each kernel, and where compiled code was left and why;
+        :mod:`stoffel.jit.reports` describes every key.
         """
         return self._engine.statistics(self._state)
 

@@ -9,6 +9,7 @@ from stoffel.notices import say_once
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stoffel.jit.reports import ExitPlace
     from stoffel.model.code import Code
 
 ALWAYS_TOLD: Final = 4
@@ -68,7 +69,7 @@ class Exit(NamedTuple):
             return f"expected {self.expected}, saw {self.seen}"
         return f"{self.reason}: {self.cause}" if self.cause else self.reason
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> ExitPlace:
         """Return it as plain data."""
         return {
             "function": self.code.name,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from stoffel.compiler.emission.deopt_points import Unit
     from stoffel.compiler.refusal import Refusal
     from stoffel.jit.kernels.running import RunnableKernel
+    from stoffel.jit.reports import Counters
     from stoffel.model.code import Code
 
 
@@ -174,10 +175,10 @@ class Statistics:
         if found in self.exits or len(self.exits) < MOST_PLACES:
             self.exits[found] += 1
         if self.listeners:
-            details = {name: value for name, value in found.as_dict().items() if name in _OF_EXITS}
+            details: dict[str, Any] = {name: value for name, value in found.as_dict().items() if name in _OF_EXITS}
             self.tell("left", found.code, found.instruction, found.explanation, records=records, **details)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Counters:
         """Return everything as plain data."""
         return {
             "functions": {
@@ -189,13 +190,13 @@ class Statistics:
                     "code_size": counters.code_size,
                     "loop_entries": counters.entries,
                     "inlined": sorted(counters.inlined),
-                    "refusal": counters.refusal and counters.refusal.text(name),
-                    "refusal_at": counters.refusal and counters.refusal.position,
+                    "refusal": counters.refusal.text(name) if counters.refusal else None,
+                    "refusal_at": counters.refusal.position if counters.refusal else None,
                     "kernels": [kernel.as_dict() for kernel in counters.kernels],
                     "kernel_seconds": counters.kernel_seconds,
                     "kernel_size": counters.kernel_size,
-                    "kernel_refusal": counters.kernel_refusal and counters.kernel_refusal.text(name),
-                    "kernel_refusal_at": counters.kernel_refusal and counters.kernel_refusal.position,
+                    "kernel_refusal": counters.kernel_refusal.text(name) if counters.kernel_refusal else None,
+                    "kernel_refusal_at": counters.kernel_refusal.position if counters.kernel_refusal else None,
                 }
                 for name, counters in sorted(self.functions.items())
             },

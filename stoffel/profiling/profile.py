@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -72,7 +73,7 @@ class Profile:
     def __init__(self, state: VMState, stacks: Stacks, rate: float) -> None:
         self.stacks = stacks
         self.rate = rate
-        self.statistics: dict[str, Any] = {}
+        self.statistics: Mapping[str, Any] = {}
         self.counts: dict[str, list[int]] | None = None
         self.calls: dict[str, int] | None = None
         self._state = state

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from types import CodeType
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def profiled(
     state: VMState,
     boundaries: Collection[CodeType],
-    statistics: Callable[[], dict[str, Any]],
+    statistics: Callable[[], Mapping[str, Any]],
     *,
     exact: bool = False,
     rate: float = RATE,

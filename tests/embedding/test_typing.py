@@ -24,6 +24,9 @@ machine.execute("f", 1, 2.0, True, "text", None, stoffel.U8(3))
 stoffel.VirtualMachine(jit="fast")  # wrong
 machine.execute("f", object())  # wrong
 machine.execute("f", [1])  # wrong
+print(machine.jit_statistics()["functions"]["f"]["units"] + 1)
+print(machine.jit_statistics()["functionz"])  # wrong
+print(machine.jit_statistics()["functions"]["f"]["unitz"])  # wrong
 print(machine.execute("f", machine.create_array([1, 2])) + 1)
 
 

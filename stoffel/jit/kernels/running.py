@@ -25,6 +25,7 @@ from stoffel.threads import stack_of_thread
 
 if TYPE_CHECKING:
     from stoffel.compiler.kernels.codegen.llvm import Loaded
+    from stoffel.jit.reports import KernelReport
     from stoffel.jit.statistics import Statistics
     from stoffel.model.code import Code
     from stoffel.runtime.state import VMState
@@ -109,7 +110,7 @@ class RunnableKernel:
         self.mismatches = 0
         self.work = 0
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> KernelReport:
         """Return what it is and did, as plain data."""
         return {
             "entry": self.entry,
