@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -26,7 +27,8 @@ STRETCH: Final = 2048
 def initial_globals(state: VMState) -> dict[str, Any]:
     """Return the globals of the units of a machine before there are any units."""
     namespace: dict[str, Any] = {
-        "__builtins__": {},
+        # Units need none of them: they are for what people ask a debugger that stands in one.
+        "__builtins__": vars(builtins),
         global_names.ATTENTION: False,
         global_names.LIMIT: 0,
         global_names.STRETCH: STRETCH,

@@ -23,6 +23,7 @@ from stoffel.compiler.refusal import Refusal, TooLarge
 from stoffel.isa.scalars import constant_key
 from stoffel.isa.table import Flow
 from stoffel.jit import mishaps
+from stoffel.jit.kernels import perf_map
 from stoffel.jit.store.digest import digest_of_files, sha256
 from stoffel.model.code import Code
 from stoffel.model.foreign import ForeignFunction
@@ -97,6 +98,8 @@ class Job:
         self.size = len(object_code)
         if wanted():
             self.loaded = llvm.load(object_code, SYMBOL)
+            if perf_map.is_wanted():
+                perf_map.note(self.loaded.address, object_code, self.meta["functions"])
 
 
 _at_work: set[Builder] = set()

@@ -185,6 +185,15 @@ def test_pdb_shows_registers_as_locals(machine: VirtualMachine) -> None:
     assert "(Pdb) 10\n" in shown
 
 
+def test_pdb_evaluates_what_people_ask(machine: VirtualMachine) -> None:
+    name = codes(machine)["ratio"].co_filename
+    line = [text.strip() for text in linecache.getlines(name)].index("4  DIV r0, r0, r1") + 1
+    shown = debug(machine, (name, line), "continue\np sorted(locals())\np max(r0, 3)\npp locals()\ncontinue\n", 5)
+    assert "'r0'" in shown
+    assert "(Pdb) 10\n" in shown
+    assert "NameError" not in shown
+
+
 def test_a_program_gives_the_same_result_while_it_is_stepped(machine: VirtualMachine) -> None:
     out = io.StringIO()
     debugger = pdb.Pdb(stdin=io.StringIO("step\n" * 2000), stdout=out, nosigint=True, readrc=False)
