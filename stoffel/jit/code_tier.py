@@ -51,7 +51,6 @@ from stoffel.jit.deoptimisation import (
     variable_at,
 )
 from stoffel.jit.host_stack import HostStack
-from stoffel.jit.kernels import perf_map
 from stoffel.jit.kernels.outcomes import KernelLeft, Mismatch
 from stoffel.jit.policy import sampling_clock, thresholds
 from stoffel.jit.policy.long_functions import LongFunctions
@@ -111,8 +110,6 @@ class CompiledTier:
         self._boundary: FrameType | None = None
         self._run_in_progress: object = None
         self._stack = HostStack(state)
-        if perf_map.is_wanted():
-            perf_map.activate()
         self._override: list[ActivationRecord] | None = None
         if kernels == "eager":
             self._load_kernels()

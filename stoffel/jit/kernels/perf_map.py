@@ -6,7 +6,6 @@ and name. CPython writes there too, from 3.12 on, if it is asked to.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import struct
@@ -67,6 +66,8 @@ def note(address: int, object_code: bytes, functions: Sequence[str]) -> None:
 
 
 def _write(lines: list[tuple[int, int, str]]) -> None:
+    import ctypes
+
     # CPython's own function keeps the lines of threads apart, its own lines too.
     entry = getattr(ctypes.pythonapi, "PyUnstable_WritePerfMapEntry", None)
     if entry is not None:

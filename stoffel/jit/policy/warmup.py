@@ -47,6 +47,7 @@ class WarmUp:
         """Make the compiled tier, give it to the machine and return it."""
         began = thread_time()
         from stoffel.jit.code_tier import CompiledTier
+        from stoffel.jit.kernels import perf_map
 
         made: type[CompiledTier] = CompiledTier
         if why_not() is not None:
@@ -55,6 +56,8 @@ class WarmUp:
             made = KernelOnlyTier
         tier = made(self.state, self.threshold, self.kernels, self.cache, self.statistics)
         tier.loading = began, thread_time()
+        if perf_map.is_wanted():
+            perf_map.activate()
         self.state.tier = tier
         for code in self._counted:
             # From now on the length of a function decides; some are in their loops, and not called again.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -78,7 +79,7 @@ def test_a_map_that_cannot_be_written_fails_no_run(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "open", denied)
-    monkeypatch.setattr(perf_map.ctypes, "pythonapi", object())
+    monkeypatch.setattr(ctypes, "pythonapi", object())
     code = llvm.build("define void @kernel(ptr %S) { ret void }")
     perf_map.note(4096, code, ["main"])
     assert "the map for perf cannot be written: Permission denied" in capsys.readouterr().err
