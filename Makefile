@@ -5,6 +5,7 @@
 #   make ci      what CI does: every Python, from nothing (as root on Debian those missing are fetched)
 #   make fuzz    100 000 damaged program files        make bench    benchmarks
 #   make fuzz-tiers FUZZ_COUNT=1000000    generated programs in every tier
+#   make fuzz-lang FUZZ_COUNT=1000000     damaged sources: only diagnostics
 #   make conformance    the reference's cases in every way of running, kernels left at safepoints too
 #   make faults    plants faults in a copy of the compiler: do the tests notice? (an hour)
 #   make docs    the generated parts of the manual    make clean    remove what make made
@@ -33,11 +34,11 @@ endif
 INSTALLED := $(STAMP)-$(or $(VERSION),none)-installed
 DEVELOP := $(STAMP)-$(or $(VERSION),none)-develop
 
-.PHONY: help demo test lint types ci fuzz fuzz-tiers conformance faults bench docs clean
+.PHONY: help demo test lint types ci fuzz fuzz-tiers fuzz-lang conformance faults bench docs clean
 .DELETE_ON_ERROR:
 
 help:
-	@sed -n '3,12s/^# \{0,1\}//p' Makefile
+	@sed -n '3,13s/^# \{0,1\}//p' Makefile
 
 # A plain path entry (compat mode) keeps setuptools' import hook, which costs milliseconds, out of every start.
 $(INSTALLED): pyproject.toml
@@ -86,6 +87,9 @@ faults: $(DEVELOP)
 
 fuzz-tiers: $(DEVELOP)
 	$(BIN)/python tests/fuzz/fuzz_tiers.py --count $(FUZZ_COUNT) --jobs 2
+
+fuzz-lang: $(DEVELOP)
+	$(BIN)/python tests/fuzz/fuzz_lang.py --count $(FUZZ_COUNT)
 
 bench: $(DEVELOP)
 	$(BIN)/python -m benchmarks

@@ -163,9 +163,14 @@ class Inference:
 
     @staticmethod
     def without_weak(constraints: list[_Constraint]) -> list[_Constraint]:
-        """Return the constraints without the float literals, if there is a fixed-point type to take its place."""
+        """Return the constraints without those that something else than an equal type satisfies too.
+
+        A float literal goes with a fixed-point type, and an int64 with any real in arithmetic and comparisons.
+        """
         if any(one.type.kind == "real" and one.type != FLOAT for one in constraints):
-            return [one for one in constraints if not one.weak]
+            constraints = [one for one in constraints if not one.weak]
+        if any(one.type == INT64 for one in constraints):
+            constraints = [one for one in constraints if one.type.kind != "real" or " operand of " not in one.reason]
         return constraints
 
     def constrain(self, name: str, of: Type, position: Position, reason: str, weak: bool) -> None:
@@ -200,7 +205,8 @@ class Inference:
         if isinstance(node, syntax.Name):
             return self.name_type(node.name)
         if isinstance(node, syntax.Unary):
-            return BOOL if node.operator == "not" else self.type_of(node.operand)
+            is_bool = node.operator == "not" and not self.thorough
+            return BOOL if is_bool else self.type_of(node.operand)
         if isinstance(node, syntax.ListLiteral):
             return list_of(self.first_concrete(node.elements))
         if isinstance(node, syntax.DictLiteral):

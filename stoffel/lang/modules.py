@@ -94,7 +94,8 @@ class Loader:
             parts = [*statement.path[:-1], f"{statement.path[-1]}.stfl"]
             key = ".".join(statement.path)
         path = os.path.normpath(os.path.join(directory, *parts)) if parts[0] else os.sep.join(parts)  # noqa: PTH118
-        identity = os.path.realpath(path)
+        is_possible = "\0" not in path  # which no path of a file has
+        identity = os.path.realpath(path) if is_possible else path
         qualifier = statement.alias or (key if "." not in key else "")
         if identity in self.modules:
             return qualifier, self.modules[identity].checked.exports
@@ -105,7 +106,7 @@ class Loader:
             raise Problems(
                 [error(SYNTAX, f"Circular import detected involving '{key}'", None, f"Import cycle: {cycle}")]
             )
-        if not os.path.isfile(path):  # noqa: PTH113
+        if not is_possible or not os.path.isfile(path):  # noqa: PTH113
             raise Problems(
                 [
                     error(
