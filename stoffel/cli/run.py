@@ -152,7 +152,9 @@ def learning(machine: VirtualMachine, source: Source, options: dict[str, str], a
 
     One whose calls are counted is another run than those that come after it: nothing is noted.
     """
-    tier = machine.state.tier
+    from stoffel.jit.policy.warmup import tier_of
+
+    tier = tier_of(machine.state)
     if tier is None or not MODES[machine.jit].learns:
         yield
         return
@@ -170,7 +172,7 @@ def learning(machine: VirtualMachine, source: Source, options: dict[str, str], a
         yield
     except VMError as error:
         failure = error
-    tier = machine.state.tier  # which may be another now
+    tier = tier_of(machine.state)  # which may be another now
     if tier is not None and tier.loading is not None and not tier.statistics.counts_calls:
         from stoffel.jit.policy.run_history import outcome_of
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from stoffel.embedding.engine import ModeName
 from stoffel.embedding.vm import VirtualMachine
 from stoffel.errors import LoadError, VMError
+from stoffel.jit.policy.warmup import tier_of
 from stoffel.model.tables import entries
 from stoffel.model.text import diagnostic
 from stoffel.model.values import Array, Closure, Object
@@ -232,8 +233,9 @@ def run(
     kept = Path(inputs.directory) / "kernels"
     machine = VirtualMachine(jit=way.jit, output=write, storage=store, cache=kept)
     machine.state.random_bytes = random.Random(inputs.seed).randbytes  # noqa: S311 - the same bytes in every run
-    if machine.state.tier is not None and way.every:
-        machine.state.tier.every = way.every
+    tier = tier_of(machine.state)
+    if tier is not None and way.every:
+        tier.every = way.every
     machine.load(inputs.program)
     if hooks is not None:
         assert trace is not None

@@ -9,7 +9,7 @@ from stoffel.runtime import interpreter
 
 if TYPE_CHECKING:
     from stoffel.jit.reports import JitStatistics
-    from stoffel.model.values import Value
+    from stoffel.model.values import Operand
     from stoffel.runtime.state import VMState
 
 
@@ -90,7 +90,7 @@ class Engine:
         """Return an engine with the same settings for an independent machine."""
         return Engine(self.mode, self.cache)
 
-    def run(self, state: VMState) -> Value:
+    def run(self, state: VMState) -> Operand:
         """Run the records above ``state.base`` to the end and return the result of the lowest."""
         if state.tier is None:
             return interpreter.run(state)
@@ -105,6 +105,7 @@ class Engine:
 
     def statistics(self, state: VMState) -> JitStatistics:
         """Return what the compiled tier of *state* did, as plain data."""
-        if state.tier is None:
-            return {"mode": self.mode}
-        return {"mode": self.mode, **state.tier.statistics.as_dict()}
+        from stoffel.jit.policy.warmup import tier_of
+
+        tier = tier_of(state)
+        return {"mode": self.mode} if tier is None else {"mode": self.mode, **tier.statistics.as_dict()}

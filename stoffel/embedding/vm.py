@@ -149,8 +149,11 @@ class VirtualMachine(TableAccess):
         It is called in the middle of that work, so it must not use the machine. One that raises is told no more. With
         jit "off" nothing happens that could be told.
         """
-        if self._state.tier is not None:
-            self._state.tier.statistics.listeners.append(callback)
+        from stoffel.jit.policy.warmup import tier_of
+
+        tier = tier_of(self._state)
+        if tier is not None:
+            tier.statistics.listeners.append(callback)
 
     def profile(self, *, exact: bool = False, rate: float = 100) -> AbstractContextManager[Profile]:
         """Return a context manager that profiles the runs of this machine, and gives the profile that grows meanwhile.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from stoffel.isa.writer import write_file
 from stoffel.jit.events import line_of
+from stoffel.jit.policy.warmup import tier_of
 from stoffel.model.code import Code
 from stoffel.profiling.counting import CountedSteps, counted, noting
 
@@ -165,6 +166,7 @@ def _is_unseen(steps: dict[str, CountedSteps], code: Code, index: int) -> bool:
 
 def _tell_compiler(state: VMState, unseen: Callable[[Code, int], bool] | None) -> None:
     """Have the compiler know what has not run, and forget what it has made without that."""
-    if state.tier is not None:
-        state.tier.statistics.unseen = unseen
-        state.tier.meanings_changed()
+    tier = tier_of(state)
+    if tier is not None:
+        tier.statistics.unseen = unseen
+        tier.meanings_changed()

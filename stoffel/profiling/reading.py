@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from stoffel import profiling
 from stoffel.isa.table import Flow
+from stoffel.jit.policy.warmup import tier_of
 from stoffel.model.code import Code
 from stoffel.model.foreign import ForeignFunction
 from stoffel.profiling.stacks import CODE_OBJECT, COMPILING, FOREIGN, INTERPRETER, KERNEL, LEFT_OUT, Frame, Place
@@ -83,7 +84,8 @@ class Reader:
         It is empty in the moment in which one tier hands a call to another.
         """
         state = self._state
-        by_code = state.tier.units.by_code if state.tier is not None and state.tier.loading is not None else {}
+        tier = tier_of(state)
+        by_code = {} if tier is None or tier.loading is None else tier.units.by_code
         # The compiled calls of each run, innermost first, and what was called to start it.
         runs: list[list[tuple[Unit, int]]] = [[]]
         entries: list[object] = []
@@ -187,7 +189,7 @@ class Reader:
 
     def _add_kernel(self, stack: list[Place]) -> None:
         """Add the kernel that runs; one that has taken over a record stands in its place."""
-        tier = self._state.tier
+        tier = tier_of(self._state)
         kernels = None if tier is None or tier.loading is None else tier.kernels
         running = [] if kernels is None else list(kernels.kernels.running.values())
         if not running:

@@ -18,7 +18,7 @@ from stoffel.runtime.events import (
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
 
 if TYPE_CHECKING:
-    from stoffel.runtime.state import VMState
+    from stoffel.runtime.frames import RunState
 
 REGISTER_BUDGET = 1 << 27
 """Registers that a stack of frames as large as the one to be pushed may have in all (8 bytes each)."""
@@ -74,7 +74,7 @@ def call_foreign(frame: ActivationRecord, callee: ForeignFunction) -> bool:
     return state.attention
 
 
-def _announce(state: VMState, frame: ActivationRecord, arguments: list[Value], sort: str, name: str) -> None:
+def _announce(state: RunState, frame: ActivationRecord, arguments: list[Value], sort: str, name: str) -> None:
     """Fire the events of taking the argument stack and of the call; put the stack back if a hook fails."""
     try:
         for value in reversed(arguments):
@@ -85,7 +85,7 @@ def _announce(state: VMState, frame: ActivationRecord, arguments: list[Value], s
         raise
 
 
-def prepare(state: VMState, callee: Code, arguments: list[Value]) -> list[tuple[str, Value]]:
+def prepare(state: RunState, callee: Code, arguments: list[Value]) -> list[tuple[str, Value]]:
     """Check arity and depth of a plain call and return the upvalues that it captures from the active records."""
     check_arity(callee, len(arguments))
     upvalues = NO_UPVALUES
@@ -106,7 +106,7 @@ def check_arity(callee: Code, given: int) -> None:
         raise VMError(f"Function {callee.name} expects {len(callee.parameters)} arguments but got {given}")
 
 
-def check_depth(state: VMState, callee: Code) -> None:
+def check_depth(state: RunState, callee: Code) -> None:
     """Raise VMError if one more record, for *callee*, would exceed the machine's limits."""
     depth = len(state.records)
     if depth >= state.max_call_depth:
@@ -120,7 +120,7 @@ def missing_upvalue(name: str) -> VMError:
     return VMError(f"Could not find upvalue {name} when calling function")
 
 
-def find_upvalue(state: VMState, name: str) -> tuple[bool, Value]:
+def find_upvalue(state: RunState, name: str) -> tuple[bool, Value]:
     """Look *name* up through all active records; see :func:`find_in`."""
     return find_in(state.frames, name)
 
@@ -137,7 +137,7 @@ def find_in(frames: list[ActivationRecord], name: str) -> tuple[bool, Value]:
     return False, None
 
 
-def enter_closure(state: VMState, closure: Closure, arguments: list[Value], *, announce: bool = True) -> None:
+def enter_closure(state: RunState, closure: Closure, arguments: list[Value], *, announce: bool = True) -> None:
     """Push the record that runs *closure*; its declared upvalue names play no role.
 
     *announce* is False where the closure is the entry of a run: entries have no call events. Raises VMError if the
@@ -175,7 +175,7 @@ def leave(frame: ActivationRecord, value: Value) -> None:
         state.fire(AfterFunctionCall(CallTarget(sort, frame.code.name), value))
 
 
-def entry(state: VMState, name: str, arguments: list[Value]) -> Code:
+def entry(state: RunState, name: str, arguments: list[Value]) -> Code:
     """Return the VM function *name* as an entry point for *arguments*; raises VMError if it cannot be one."""
     callee = state.functions.get(name)
     if callee is None:

@@ -1,15 +1,19 @@
-"""Activation records: everything one running VM function has of its own. Dumb data, no behaviour of the machine."""
+"""Activation records, and what the functions that run them see of their machine and of its compiled tier."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from stoffel.model.code import Code
 from stoffel.model.values import Closure, Operand, Value
 
 if TYPE_CHECKING:
-    from stoffel.model.code import Code
-    from stoffel.runtime.state import VMState
+    from stoffel.isa.instruction import Instruction
+    from stoffel.model.foreign import ForeignFunction
+    from stoffel.model.tables import ObjectStore
+    from stoffel.runtime.events import Event
+    from stoffel.runtime.methods import MethodRegistry
 
 NO_UPVALUES: Final[list[tuple[str, Value]]] = []
 """Shared by all records without upvalues; never changed, because writing needs an entry to be found first."""
@@ -28,6 +32,114 @@ class Captures:
         self.shared = False
 
 
+class CallCounter(Protocol):
+    """What the runtime asks of the statistics of a compiled tier."""
+
+    counts_calls: bool
+
+    def called(self, code: Code) -> None:
+        """Count a call that no compiled code counts."""
+
+
+class Tier(Protocol):
+    """What the runtime asks of a compiled tier, which may be one that has compiled nothing yet."""
+
+    @property
+    def statistics(self) -> CallCounter: ...
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether compiled code waits for the call that is in progress."""
+
+    def ask_attention(self) -> None:
+        """Have compiled code look at the hooks at its next safepoint."""
+
+    def clear_attention(self) -> None:
+        """Take that back."""
+
+    def meanings_changed(self) -> None:
+        """Drop compiled code that relies on what a name meant."""
+
+    def renew_after_fork(self) -> None:
+        """Have new locks and threads in a forked process."""
+
+    def snapshot(self) -> list[ActivationRecord]:
+        """Return copies of the records of suspended compiled code."""
+
+    def suspend(self) -> Any:
+        """Put aside the compiled code that waits for a run inside it; return it, None if there is none."""
+
+    def resume(self, suspension: Any, records: list[ActivationRecord]) -> None:
+        """Take back what :meth:`suspend` has returned, and the records that its code had to be given meanwhile."""
+
+    def call(
+        self, frame: ActivationRecord, callee: Code, arguments: list[Value], upvalues: list[tuple[str, Value]]
+    ) -> bool | None:
+        """Run a call compiled, and return as ``call_function`` does; return None if the interpreter is to run it."""
+
+    def closure_called(self, callee: Code) -> None:
+        """Count the call of a closure."""
+
+    def enter(self, frame: ActivationRecord) -> bool:
+        """Go on with the current record in compiled code; return whether it did."""
+
+
+class RunState:
+    """The part of a machine's state that its runs read and change; :class:`.VMState` is the whole."""
+
+    __slots__ = (
+        "attention",
+        "base",
+        "cursor",
+        "functions",
+        "hooked",
+        "max_call_depth",
+        "methods",
+        "objects",
+        "records",
+        "result",
+        "tier",
+    )
+
+    attention: bool
+    """Whether the run has to look at the hooks at its next safepoint; any thread may set it."""
+    base: int
+    """Index of the oldest record of the innermost run."""
+    cursor: tuple[str, int] | None
+    """Function and index of the instruction in progress, kept while hooks are active."""
+    functions: dict[str, Code | ForeignFunction]
+    hooked: bool
+    """Whether the run produces events; changes at safepoints only."""
+    max_call_depth: int
+    methods: MethodRegistry
+    objects: ObjectStore
+    records: list[ActivationRecord]
+    """The records that the interpreter runs, oldest first; compiled code in progress has none until somebody asks."""
+    result: Operand
+    """What the run has returned."""
+    tier: Tier | None
+
+    @property
+    def frames(self) -> list[ActivationRecord]:
+        """The activation records of the runs in progress, oldest first.
+
+        While compiled code is suspended in a call this includes a snapshot of its records.
+        """
+        tier = self.tier
+        return self.records if tier is None or not tier.is_suspended else self.records + tier.snapshot()
+
+    def instruction_at(self, function: str, index: int) -> Instruction | None:
+        """Return the instruction at *index* of a VM function, or None if there is none."""
+        code = self.functions.get(function)
+        if type(code) is not Code or code.source is None or not 0 <= index < len(code.source):
+            return None
+        return code.source[index]
+
+    def fire(self, event: Event) -> None:
+        """Offer an event to the hooks; raises VMError (kind Hook) if a callback fails."""
+        raise NotImplementedError
+
+
 class ActivationRecord:
     """One call in progress.
 
@@ -37,7 +149,7 @@ class ActivationRecord:
 
     __slots__ = ("arguments", "closure", "code", "cursor", "flag", "registers", "spill", "stack", "state", "upvalues")
 
-    state: VMState
+    state: RunState
     code: Code
     cursor: Iterator[Any]
     registers: list[Operand]
@@ -51,7 +163,7 @@ class ActivationRecord:
 
     def __init__(
         self,
-        state: VMState,
+        state: RunState,
         code: Code,
         arguments: list[Value],
         upvalues: list[tuple[str, Value]],

@@ -18,7 +18,7 @@ from stoffel.runtime.frames import ActivationRecord
 
 if TYPE_CHECKING:
     from stoffel.isa.instruction import Instruction
-    from stoffel.runtime.state import VMState
+    from stoffel.runtime.frames import RunState
 
 Predicate = Callable[[Event], Any]
 Callback = Callable[[Event, "HookContext"], Any]
@@ -144,7 +144,7 @@ class HookContext:
 
     __slots__ = ("_state",)
 
-    def __init__(self, state: VMState) -> None:
+    def __init__(self, state: RunState) -> None:
         self._state = state
 
     @property

@@ -12,7 +12,7 @@ from stoffel.errors import VMError
 from stoffel.isa.instruction import Instruction
 from stoffel.isa.table import Events, OperandKind
 from stoffel.model.code import Code
-from stoffel.model.values import Value
+from stoffel.model.values import Operand
 from stoffel.runtime.calls import leave
 from stoffel.runtime.events import (
     AfterInstructionExecute,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Code.bind = staticmethod(bind)
 
 
-def run(state: VMState) -> Value:
+def run(state: VMState) -> Operand:
     """Run the records above ``state.base`` until the lowest of them returns; return its value.
 
     Raises VMError with the position of the failure; the records are left for the caller to drop.

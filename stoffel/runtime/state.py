@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from stoffel import forks
 from stoffel.errors import ErrorKind, VMError
@@ -14,21 +14,17 @@ from stoffel.model.code import LARGE_FRAME, Code
 from stoffel.model.foreign import too_deep
 from stoffel.model.tables import ObjectStore
 from stoffel.runtime import calls
+from stoffel.runtime.frames import RunState
 from stoffel.runtime.hooks import HookContext, HookManager
 from stoffel.runtime.host_stack import FRAMES_OF_A_RUN, RECURSION_LIMIT, runs_on_stack
-from stoffel.runtime.resolution import MethodRegistry
+from stoffel.runtime.methods import MethodRegistry
 
 if TYPE_CHECKING:
-    from stoffel.embedding.vm import VirtualMachine
-    from stoffel.isa.instruction import Instruction
-    from stoffel.jit.code_tier import CompiledTier
-    from stoffel.jit.kernels.lending import Lending
-    from stoffel.jit.policy.warmup import WarmUp
+    from types import TracebackType
+
     from stoffel.model.foreign import ForeignFunction
-    from stoffel.model.values import Value
     from stoffel.runtime.events import Event
     from stoffel.runtime.foreign_objects import ForeignObjects
-    from stoffel.runtime.frames import ActivationRecord
 
 MAX_CALL_DEPTH: Final = 250_000
 """Activation records that a run may stack up unless the machine is told otherwise."""
@@ -46,20 +42,26 @@ class _LostRun:
         """Never reached."""
 
 
-class VMState:
+class Lender(Protocol):
+    """What hosts ask before they touch a table that a kernel may have taken; inside it no kernel takes any."""
+
+    def __enter__(self) -> None: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    def require(self, table: object) -> None:
+        """Raise VMError if a kernel that this thread has interrupted, in a signal handler, works on *table*."""
+
+
+class VMState(RunState):
     """The state of one machine.
 
-    *write_line* delivers a printed line; *storage* is the LocalStorage backend or None. ``records`` are the activation
-    records that the interpreter runs, oldest first, those of the innermost run above index ``base``; compiled code in
-    progress has none until somebody asks (:attr:`frames`). ``tier`` is the machine's compiled tier, or None. ``hooked``
-    says whether the current run produces events, which changes at safepoints only; ``attention`` asks the run to look
-    at the hooks at its next safepoint and may be set from any thread. ``lock`` is held during a run. ``machine`` is the
-    VirtualMachine that this is the state of, for foreign functions that call back. ``functions`` and ``methods`` change
-    through :meth:`define` alone; ``changes`` counts what runs in progress must not go on without: names that may mean
-    something else, limits that are lower. ``compiled_depth`` is ``max_call_depth``, or less where the memory of frames
-    limits it: compiled code does not look at the size of each. ``nesting`` is the number of runs inside each other,
-    ``runs`` has for each where its records begin and the identity of its thread, which any thread may read. ``lending``
-    knows what kernels have in their hands, once there are any.
+    *write_line* delivers a printed line; *storage* is the LocalStorage backend or None. ``lock`` is held during a run.
+    ``functions`` and ``methods`` change through :meth:`define` alone; ``changes`` counts what runs in progress must not
+    go on without: names that may mean something else, limits that are lower. ``compiled_depth`` is ``max_call_depth``,
+    or less where the memory of frames limits it: compiled code does not look at the size of each. ``nesting`` is the
+    number of runs inside each other, ``runs`` has for each where its records begin and the identity of its thread,
+    which any thread may read. ``lending`` is None while there are no kernels that could take tables.
     """
 
     __slots__ = (
@@ -67,44 +69,34 @@ class VMState:
         "_context",
         "_largest_frame",
         "_obeyed",
-        "attention",
-        "base",
         "changes",
         "compiled_depth",
-        "cursor",
         "foreign_objects",
-        "functions",
-        "hooked",
         "hooks",
         "lending",
         "lock",
         "machine",
-        "max_call_depth",
         "max_reentry",
         "nesting",
-        "methods",
-        "objects",
         "random_bytes",
-        "records",
-        "result",
         "runs",
         "storage",
-        "tier",
         "write_line",
     )
 
-    machine: VirtualMachine
+    machine: Any
+    """The VirtualMachine, which is above this layer."""
 
     def __init__(self, write_line: Callable[[str], None], storage: Any, foreign_objects: ForeignObjects) -> None:
-        self.functions: dict[str, Code | ForeignFunction] = {}
+        self.functions = {}
         self.methods = MethodRegistry()
-        self.records: list[ActivationRecord] = []
-        self.tier: CompiledTier | WarmUp | None = None
-        self.lending: Lending | None = None
+        self.records = []
+        self.tier = None
+        self.lending: Lender | None = None
         self.base = 0
         self.runs: list[tuple[int, int]] = []
-        self.result: Value = None
-        self.cursor: tuple[str, int] | None = None
+        self.result = None
+        self.cursor = None
         self.objects = ObjectStore()
         self.foreign_objects = foreign_objects
         self.changes = self._obeyed = 0
@@ -200,15 +192,6 @@ class VMState:
         """Whether what the current run must not go on without (``changes``) has happened since it last looked."""
         return self._obeyed != self.changes
 
-    @property
-    def frames(self) -> list[ActivationRecord]:
-        """The activation records of the runs in progress, oldest first.
-
-        While compiled code is suspended in a call this includes a snapshot of its records.
-        """
-        tier = self.tier
-        return self.records if tier is None or not tier.is_suspended else self.records + tier.snapshot()
-
     def fire(self, event: Event) -> None:
         """Offer an event to the hooks; raises VMError (kind Hook) if a callback fails."""
         self.hooks.fire(event, self._context)
@@ -221,13 +204,6 @@ class VMState:
             return None
         frame = frames[-1]
         return frame.code.name, max(frame.next_instruction - 1, 0)
-
-    def instruction_at(self, function: str, index: int) -> Instruction | None:
-        """Return the instruction at *index* of a VM function, or None if there is none."""
-        code = self.functions.get(function)
-        if type(code) is not Code or code.source is None or not 0 <= index < len(code.source):
-            return None
-        return code.source[index]
 
     def locate(self, error: VMError) -> None:
         """Note on *error* where the run is, unless an inner run has done so."""

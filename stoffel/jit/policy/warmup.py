@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import thread_time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from stoffel.compiler.cpython.versions import why_not
 from stoffel.jit.policy import thresholds
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stoffel.jit.code_tier import CompiledTier
     from stoffel.jit.policy.run_history import Outcome
     from stoffel.model.values import Value
-    from stoffel.runtime.frames import ActivationRecord
+    from stoffel.runtime.frames import ActivationRecord, RunState
     from stoffel.runtime.state import VMState
 
 
@@ -163,3 +163,8 @@ class WarmUp:
         """Have the loops of *code* noticed now and then: their heat is added to that of the calls."""
         code.hot = code.heat + self._step
         self._counted.append(code)
+
+
+def tier_of(state: RunState) -> CompiledTier | WarmUp | None:
+    """Return the compiled tier of a machine: a :class:`.Tier` to the layers below, all of its methods from here up."""
+    return cast("CompiledTier | WarmUp | None", state.tier)
