@@ -40,13 +40,15 @@ def run(parsed: Parsed) -> int:
 
 
 def _info(cache: Cache, as_json: bool) -> int:
+    from stoffel.cli.compiled import kept
     from stoffel.jit.policy.run_history import notes
 
     found = cache.info()
     try:
         runs = len(notes(found.directory))
+        programs = len(kept(found.directory))
     except OSError:
-        runs = 0  # the cache tells why
+        runs = programs = 0  # the cache tells why
     if as_json:
         _put_json(
             {
@@ -55,6 +57,7 @@ def _info(cache: Cache, as_json: bool) -> int:
                 "bytes": found.size,
                 "limit": found.limit,
                 "runs": runs,
+                "programs": programs,
                 "problem": found.problem,
             }
         )
@@ -63,6 +66,7 @@ def _info(cache: Cache, as_json: bool) -> int:
         f"Directory: {report.one_line(found.directory or 'none')}",
         f"Kernels: {found.entries}, {_size(found.size)} of at most {_size(found.limit)}",
         f"Runs remembered: {runs}",
+        f"Programs compiled from sources: {programs}",
     ]
     if found.problem is not None:
         lines.append(f"Nothing new is kept: {report.one_line(found.problem)}")
@@ -71,19 +75,22 @@ def _info(cache: Cache, as_json: bool) -> int:
 
 
 def _clear(cache: Cache, as_json: bool) -> int:
+    from stoffel.cli import compiled
     from stoffel.jit.policy.run_history import forget
 
     try:
         removed = cache.clear()
         forgotten = forget(cache.directory)
+        programs = compiled.forget(cache.directory)
     except OSError as error:
         where = report.one_line(error.filename or cache.directory)
         report.complain(f"stoffel: {where}: cannot clear: {error.strerror or error}")
         return status.FAILED
     if as_json:
-        _put_json({"removed": removed, "forgotten": forgotten})
+        _put_json({"removed": removed, "forgotten": forgotten, "programs": programs})
     else:
-        report.put(f"{report.count(removed, 'kernel')} removed, {report.count(forgotten, 'run')} forgotten\n")
+        parts = (report.count(removed, "kernel"), report.count(programs, "program"), report.count(forgotten, "run"))
+        report.put("{} and {} removed, {} forgotten\n".format(*parts))
     return status.OK
 
 

@@ -94,10 +94,11 @@ def _read(file: BinaryIO, name: str) -> bytes:
     return b"".join(pieces)
 
 
-def decode(source: Source) -> Program:
+def decode(source: Source, cache: str | None = None) -> Program:
     """Return the program in *source*: ``.stflb`` if it begins with the magic bytes, text assembly otherwise.
 
-    A file whose name ends with ``.stfl`` is StoffelLang, and compiled. Raises LoadError, AssemblyError or CompileError.
+    A file whose name ends with ``.stfl`` is StoffelLang, and compiled;
+    *cache* is the directory for that, as ``--cache`` names it. Raises LoadError, AssemblyError or CompileError.
     A file *named* ``.stflb`` without the magic bytes is told so unless
     it assembles to something.
     """
@@ -106,9 +107,9 @@ def decode(source: Source) -> Program:
 
         return read(source.data, path=source.name)
     if source.is_language:
-        from stoffel.lang.compiler import compile_bytes
+        from stoffel.cli.compiled import compiled
 
-        return compile_bytes(source.data, source.name)
+        return compiled(source, cache)
     try:
         program = assemble_source(source)
     except AssemblyError:

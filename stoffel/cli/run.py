@@ -91,7 +91,7 @@ def run(parsed: Parsed) -> int:
     options = parsed.options
     arguments = [parse_argument(word, position) for position, word in enumerate(words, 1)]
     source = read_source(path)
-    program = decode(source)
+    program = decode(source, directory(options))
     if not program.functions:
         raise LoadError("the program has no functions", category="data", path=program_name(path))
     collected = Collected() if "--json" in options else None

@@ -140,6 +140,23 @@ class Function:
         self._set(name, parameters, upvalues, parent, registers, labels, instructions, parameter_types, return_type)
         return self
 
+    def with_lines(self, line_table: LineTable) -> Function:
+        """Return the same function with another line table."""
+        made = object.__new__(Function)
+        made._set(
+            self.name,
+            self.parameters,
+            self.upvalues,
+            self.parent,
+            self.registers,
+            dict(self.labels),
+            self.instructions,
+            self.parameter_types,
+            self.return_type,
+            line_table,
+        )
+        return made
+
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("functions are immutable")
 

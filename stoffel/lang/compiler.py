@@ -62,14 +62,17 @@ def compile_source(source: Source, loader: Loader | None = None) -> Program:
     raise CompileError(found, rendered)
 
 
-def compile_bytes(data: bytes, path: str) -> Program:
-    """Return the program of *data*, what the file *path* holds. Raises CompileError, and LoadError if it is no text."""
+def compile_bytes(data: bytes, path: str, loader: Loader | None = None) -> Program:
+    """Return the program of *data*, what the file *path* holds. Raises CompileError, and LoadError if it is no text.
+
+    A *loader* of the caller's tells afterwards which files were imported.
+    """
     try:
         text = data.decode()
     except UnicodeDecodeError as problem:
         message = "is not valid UTF-8, which sources are"
         raise LoadError(message, category="data", offset=problem.start, path=path) from None
-    return compile_source(Source(text, path))
+    return compile_source(Source(text, path), loader)
 
 
 def compile_file(path: str) -> Program:

@@ -10,6 +10,8 @@ import pytest
 
 import stoffel
 from stoffel.isa.reader import load
+from stoffel.lang.modules import Loader
+from stoffel.lang.source import Source
 from tests.cli.conftest import Outcome
 
 Stoffel = Callable[..., Outcome]
@@ -158,3 +160,78 @@ def test_instructions_know_their_lines(source: Path) -> None:
     assert set(main.line_table.lines) == {5, 6}
     assert half.line_table.place_of(0) == "half.stfl:2"
     assert "n" in half.line_table.variables.values()
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory where compiled programs are kept; it is this test's own."""
+    monkeypatch.setenv("STOFFEL_CACHE_DIR", str(tmp_path / "store"))
+    return tmp_path / "store"
+
+
+def compilations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the list to which every file that is compiled from now on is added."""
+    from stoffel.lang import compiler
+
+    found: list[str] = []
+    original = compiler.compile_source
+
+    def counted(source: Source, loader: Loader | None = None) -> stoffel.Program:
+        found.append(source.file)
+        return original(source, loader)
+
+    monkeypatch.setattr(compiler, "compile_source", counted)
+    return found
+
+
+def test_a_program_is_compiled_once(
+    stoffel: Stoffel, source: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = compilations(monkeypatch)
+    for _ in range(3):
+        assert stoffel("run", source) == (0, "half 5\n7\n", "")
+    assert done == ["half.stfl"]
+    source.write_text(SOURCE.replace("14", "16"), encoding="utf-8")
+    assert stoffel("run", source).out == "half 5\n8\n"
+    assert stoffel("run", source, "--cache", "off").out == "half 5\n8\n"
+    assert done == ["half.stfl"] * 3
+    assert stoffel("cache", "clear").out == "0 kernels and 2 programs removed, 0 runs forgotten\n"
+
+
+def test_a_program_that_is_kept_knows_its_lines(stoffel: Stoffel, source: Path, store: Path) -> None:
+    source.write_text("def main() -> int64:\n  var zero = 0\n  return 1 / zero\n", encoding="utf-8")
+    first = stoffel("run", source)
+    assert (first.status, first) == (1, stoffel("run", source))
+    assert "half.stfl:3" in first.err
+
+
+def test_a_changed_import_is_noticed(stoffel: Stoffel, source: Path, store: Path) -> None:
+    source.write_text("import inner\n\ndef main() -> int64:\n  return inner.give()\n", encoding="utf-8")
+    inner = source.with_name("inner.stfl")
+    inner.write_text("def give() -> int64:\n  return 1\n", encoding="utf-8")
+    assert [stoffel("run", source).out for _ in range(2)] == ["1\n", "1\n"]
+    inner.write_text("def give() -> int64:\n  return 2\n", encoding="utf-8")
+    assert stoffel("run", source).out == "2\n"
+    inner.unlink()
+    assert stoffel("run", source).status == 3
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:40], lambda data: data[:-1] + b"?", lambda data: b""])
+def test_a_damaged_entry_is_a_miss(
+    stoffel: Stoffel, source: Path, store: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    assert stoffel("run", source).status == 0
+    (entry,) = store.glob("*.program")
+    entry.write_bytes(damage(entry.read_bytes()))
+    assert stoffel("run", source) == (0, "half 5\n7\n", "")
+
+
+def test_what_others_can_write_is_not_trusted(
+    stoffel: Stoffel, source: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert stoffel("run", source).status == 0
+    (entry,) = store.glob("*.program")
+    entry.chmod(0o666)
+    done = compilations(monkeypatch)
+    assert stoffel("run", source).status == 0
+    assert done == ["half.stfl"]

@@ -21,6 +21,9 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+NONE = "Runs remembered: 0\nPrograms compiled from sources: 0\n"
+
+
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     """A directory with two entries, 5 and 1500 bytes of machine code."""
@@ -38,7 +41,7 @@ def test_info_tells_the_directory_and_what_is_in_it(stoffel: Stoffel, directory:
     kib = f"{size(directory) / 1024:.1f}"
     assert stoffel("cache", "info", "--cache", directory) == (
         0,
-        f"Directory: {directory}\nKernels: 2, {kib} KiB of at most 256 MiB\nRuns remembered: 0\n",
+        f"Directory: {directory}\nKernels: 2, {kib} KiB of at most 256 MiB\n{NONE}",
         "",
     )
 
@@ -47,7 +50,7 @@ def test_info_on_a_directory_that_is_still_to_be_made_finds_nothing(stoffel: Sto
     place = tmp_path / "new"
     assert stoffel("cache", "info", "--cache", place) == (
         0,
-        f"Directory: {place}\nKernels: 0, 0 bytes of at most 256 MiB\nRuns remembered: 0\n",
+        f"Directory: {place}\nKernels: 0, 0 bytes of at most 256 MiB\n{NONE}",
         "",
     )
     assert not place.exists()
@@ -66,8 +69,7 @@ def test_the_environment_names_directory_and_limit(
 def test_info_says_that_the_cache_is_off(stoffel: Stoffel) -> None:
     assert stoffel("cache", "info", "--cache", "off") == (
         0,
-        "Directory: none\nKernels: 0, 0 bytes of at most 256 MiB\nRuns remembered: 0\n"
-        "Nothing new is kept: it is turned off\n",
+        f"Directory: none\nKernels: 0, 0 bytes of at most 256 MiB\n{NONE}Nothing new is kept: it is turned off\n",
         "",
     )
 
@@ -90,20 +92,33 @@ def test_info_as_json(stoffel: Stoffel, directory: Path) -> None:
         "limit": 256 << 20,
         "problem": None,
         "runs": 0,
+        "programs": 0,
     }
 
 
 def test_clear_removes_the_kernels(stoffel: Stoffel, directory: Path) -> None:
     (directory / "notes").touch()
     History(str(directory), b"program", []).write(Outcome(paid=True))
-    assert stoffel("cache", "clear", "--cache", directory) == (0, "2 kernels removed, 1 run forgotten\n", "")
+    assert stoffel("cache", "clear", "--cache", directory) == (
+        0,
+        "2 kernels and 0 programs removed, 1 run forgotten\n",
+        "",
+    )
     assert [path.name for path in directory.iterdir()] == ["notes"]
-    assert stoffel("cache", "clear", "--cache", directory, "--json") == (0, '{"removed": 0, "forgotten": 0}\n', "")
+    assert stoffel("cache", "clear", "--cache", directory, "--json") == (
+        0,
+        '{"removed": 0, "forgotten": 0, "programs": 0}\n',
+        "",
+    )
 
 
 def test_clear_where_there_is_nothing_removes_nothing(stoffel: Stoffel, tmp_path: Path) -> None:
-    assert stoffel("cache", "clear", "--cache", tmp_path / "none") == (0, "0 kernels removed, 0 runs forgotten\n", "")
-    assert stoffel("cache", "clear", "--cache=off") == (0, "0 kernels removed, 0 runs forgotten\n", "")
+    assert stoffel("cache", "clear", "--cache", tmp_path / "none") == (
+        0,
+        "0 kernels and 0 programs removed, 0 runs forgotten\n",
+        "",
+    )
+    assert stoffel("cache", "clear", "--cache=off") == (0, "0 kernels and 0 programs removed, 0 runs forgotten\n", "")
 
 
 def test_what_cannot_be_cleared_is_told_in_one_line(stoffel: Stoffel, hello: Path) -> None:
