@@ -19,6 +19,8 @@ from stoffel.errors import LoadError, SaveError, VMError
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from stoffel.cli.files import Source
+    from stoffel.isa.program import Program
     from stoffel.profiling.coverage import Coverage
     from stoffel.profiling.profile import Profile
 
@@ -80,6 +82,7 @@ def run(parsed: Parsed) -> int:
             failure = error
         except KeyboardInterrupt:
             interrupted = True
+    profile.sources.update(_sources(source, program))
     if sink.gone is not None:
         raise sink.gone from None
     if collected is None:
@@ -133,6 +136,21 @@ def _check_place(path: str) -> None:
         raise SaveError(f"{path}: cannot write the file: it is a directory")
     if not os.access(path if os.path.exists(path) else folder, os.W_OK):  # noqa: PTH110
         raise SaveError(f"{path}: cannot write the file: Permission denied")
+
+
+def _sources(source: Source, program: Program) -> dict[str, str]:
+    """Return the texts that the functions of *program* come from, as far as they are at hand."""
+    found = {}
+    folder, name = os.path.split(source.name)
+    for file in {function.line_table.file for function in program.functions if function.line_table is not None}:
+        data = source.data
+        if file not in (source.name, name):
+            try:
+                data = read_source(os.path.join(folder, file)).data  # noqa: PTH118 - as above
+            except (LoadError, UsageError):
+                continue
+        found[file] = data.decode("utf-8", "replace")
+    return found
 
 
 def _put_report(profile: Profile | Coverage) -> None:

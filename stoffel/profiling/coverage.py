@@ -43,6 +43,8 @@ class Coverage:
     """Which instructions of the functions of a machine ran."""
 
     def __init__(self, codes: dict[str, Code], steps: dict[str, CountedSteps]) -> None:
+        self.sources: dict[str, str] = {}
+        """Texts of sources by the file's name as line tables have it, where somebody has put them here."""
         self._codes = codes
         self._steps = steps
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from stoffel.profiling.profile import LISTED
 from stoffel.profiling.stacks import TIERS
 
 if TYPE_CHECKING:
@@ -42,9 +43,10 @@ def _data(profile: Profile) -> dict[str, Any]:
         "calls": [-1, *(number[frame] for frame in stacks.frames[1:])],
         "own": stacks.seconds.tolist(),
         "functions": [row._asdict() for row in functions],
+        "sources": _sources(profile, listed),
         "loops": [loop._asdict() for loop in profile.loops()],
         "listings": {name: lines for name in listed if (lines := _listing(profile, name))},
-        "left": profile.statistics.get("deoptimisations", {}),
+        "left": profile.exits(),
         "kernels": [
             [name, kernel["entry"], kernel["functions"][1:], kernel["runs"], kernel["left"], kernel["instructions_run"]]
             for name, found in profile.statistics.get("functions", {}).items()
@@ -52,6 +54,20 @@ def _data(profile: Profile) -> dict[str, Any]:
             if kernel["runs"]
         ],
     }
+
+
+def _sources(profile: Profile, listed: list[str]) -> dict[str, list[Any]]:
+    """Return for each function whose source is at hand the file, its first line there, and its lines."""
+    found: dict[str, list[Any]] = {}
+    texts = {file: text.splitlines() for file, text in profile.sources.items()}
+    for name in listed:
+        file, _ = profile.place(name)
+        numbers = [line.line for line in profile.lines(name) if line.line]
+        if file in texts and numbers:
+            # The line of the head of the function, if it stands above.
+            first, last = max(min(numbers) - 1, 1), min(max(numbers), min(numbers) + LISTED)
+            found[name] = [file, first, texts[file][first - 1 : last]]
+    return found
 
 
 def _listing(profile: Profile, function: str) -> list[list[Any]]:

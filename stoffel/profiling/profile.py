@@ -62,6 +62,15 @@ class LineTime(NamedTuple):
     executions: int | None
 
 
+class SourceLine(NamedTuple):
+    """The time of one line of a source, alone; ``text`` is the line, empty if the source is not at hand."""
+
+    file: str
+    line: int
+    text: str
+    self_seconds: float
+
+
 class Profile:
     """Where the time of the runs of one machine went, as far as it was seen.
 
@@ -76,6 +85,8 @@ class Profile:
         self.statistics: Mapping[str, Any] = {}
         self.counts: dict[str, list[int]] | None = None
         self.calls: dict[str, int] | None = None
+        self.sources: dict[str, str] = {}
+        """Texts of sources by the file's name as line tables have it, where somebody has put them here."""
         self._state = state
 
     @property
@@ -184,6 +195,33 @@ class Profile:
             for index in range(begin, min(len(instructions), begin + LISTED))
         ]
 
+    def exits(self) -> list[tuple[int, str, str]]:
+        """Return where compiled code was left: how often, the place, and why, most frequent first."""
+        found = []
+        for place in self.statistics.get("exits", ()):
+            why = place["reason"]
+            if place["expected"]:
+                why = f"expected {place['expected']}, saw {place['seen']}"
+            elif place["cause"]:
+                why = f"{why}: {place['cause']}"
+            line = f", line {place['line']}" if place["line"] else ""
+            found.append((place["times"], f"{place['function']}:{place['instruction']}{line}", why))
+        return found
+
+    def source_lines(self) -> list[SourceLine]:
+        """Return the lines of sources that took time themselves, by falling time."""
+        found: defaultdict[tuple[str, int], float] = defaultdict(float)
+        for (node, index), (seconds, _) in self.stacks.places.items():
+            file, line = self.place(self.stacks.frames[node].function, index)
+            if line:
+                found[file, line] += seconds
+        texts = {file: text.splitlines() for file, text in self.sources.items()}
+        rows = []
+        for (file, line), seconds in found.items():
+            lines = texts.get(file, [])
+            rows.append(SourceLine(file, line, lines[line - 1].strip() if line <= len(lines) else "", seconds))
+        return sorted(rows, key=lambda row: (-row.self_seconds, row.file, row.line))
+
     def _places(self, function: str) -> tuple[dict[int, float], dict[int, float]]:
         """Return the seconds of the instructions of a function, alone and with what they call."""
         own: defaultdict[int, float] = defaultdict(float)
@@ -226,6 +264,7 @@ class Profile:
                 for line in self.lines(row.name)
                 if line.total_seconds or line.executions
             ],
+            "source_lines": [line._asdict() for line in self.source_lines()],
             "kernels": [
                 {"function": name, **kernel}
                 for name, found in self.statistics.get("functions", {}).items()

@@ -9,6 +9,8 @@ from collections.abc import Collection
 from types import CodeType
 from typing import TYPE_CHECKING, Final
 
+from stoffel import threads
+from stoffel.notices import say_once
 from stoffel.profiling.reading import PACKAGE, Reader
 from stoffel.profiling.stacks import COMPILING, Stacks
 
@@ -94,9 +96,12 @@ class Sampler:
         self.stacks.add(stack, max(now[clock] - last[clock], 0.0))
 
     def start(self) -> None:
-        """Begin to take samples."""
-        self._thread = threading.Thread(target=self._run, name="stoffel profile", daemon=True)
-        self._thread.start()
+        """Begin to take samples; where no thread is to be had there are none, which is said once."""
+        thread = threading.Thread(target=self._run, name="stoffel profile", daemon=True)
+        if threads.start(thread):
+            self._thread = thread
+        else:
+            say_once("no thread can be started: nothing is sampled")
 
     def stop(self) -> None:
         """Take no more samples."""

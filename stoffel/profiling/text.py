@@ -15,7 +15,10 @@ MOST_ROWS: Final = 20
 """Rows of one table."""
 LEAST_SHARE: Final = 0.01
 """Share of the time from which on a call is in the tree."""
+MOST_LINES: Final = 10
+"""Lines of the source that are shown."""
 WIDEST_NAME: Final = 48
+WIDEST_LINE: Final = 80
 
 COLOURS: Final = {
     INTERPRETER.name: "31",
@@ -39,6 +42,7 @@ def report(profile: Profile, *, colours: bool = False) -> str:
     paint = _Paint(colours)
     lines += ["", *_functions(profile, whole, paint)]
     for title, rows in (
+        ("lines", _lines(profile, whole)),
         ("loops", _loops(profile, whole)),
         ("calls", list(_tree(profile, whole, paint))),
         ("kernels", _kernels(profile)),
@@ -63,7 +67,8 @@ def _functions(profile: Profile, whole: float, paint: _Paint) -> list[str]:
     counted = any(row.calls is not None for row in found)
     instructions = any(row.instructions is not None for row in found)
     titles = ["self", "", "total", ""]
-    titles += ["calls"] * counted + ["instructions"] * instructions + ["compiled in", "function", "tier"]
+    compiled = any(row.compile_seconds + row.kernel_seconds for row in found)
+    titles += ["calls"] * counted + ["instructions"] * instructions + ["compiled in"] * compiled + ["function", "tier"]
     rows = [titles]
     for row in found[:MOST_ROWS]:
         cells = [_seconds(row.self_seconds), _share(row.self_seconds, whole)]
@@ -71,7 +76,7 @@ def _functions(profile: Profile, whole: float, paint: _Paint) -> list[str]:
         cells += ["" if row.calls is None else str(row.calls)] * counted
         cells += ["" if row.instructions is None else str(row.instructions)] * instructions
         spent = row.compile_seconds + row.kernel_seconds
-        cells += [_seconds(spent) if spent else "", shown(row.name), row.tier]
+        cells += [_seconds(spent) if spent else ""] * compiled + [shown(row.name), row.tier]
         rows.append(cells)
     last = len(titles) - 1
     lines = table(rows, left=(last - 1, last))
@@ -81,13 +86,29 @@ def _functions(profile: Profile, whole: float, paint: _Paint) -> list[str]:
     return lines + _more(len(found), "functions")
 
 
+def _lines(profile: Profile, whole: float) -> list[str]:
+    found = [line for line in profile.source_lines() if line.self_seconds >= LEAST_SHARE * whole and line.text]
+    rows = [
+        [_share(line.self_seconds, whole), f"{shown(line.file)}:{line.line}", _cut(line.text)]
+        for line in found[:MOST_LINES]
+    ]
+    return table([["self", "", ""], *rows], left=(1, 2)) if rows else []
+
+
+def _cut(text: str) -> str:
+    text = "".join(char if char.isprintable() else " " for char in text)
+    return text if len(text) <= WIDEST_LINE else f"{text[: WIDEST_LINE - 3]}..."
+
+
 def _loops(profile: Profile, whole: float) -> list[str]:
     found = [loop for loop in profile.loops() if loop.total_seconds >= LEAST_SHARE * whole]
     rows = []
     for loop in found[:MOST_ROWS]:
         place = f"instructions {loop.first} to {loop.last}"
-        if loop.first_line is not None:
+        if loop.first_line is not None and loop.last_line not in (loop.first_line, None):
             place += f", lines {loop.first_line} to {loop.last_line}"
+        elif loop.first_line is not None:
+            place += f", line {loop.first_line}"
         rows.append([_share(loop.self_seconds, whole), _share(loop.total_seconds, whole), shown(loop.function), place])
     if not rows:
         return []
@@ -147,7 +168,9 @@ def _kernels(profile: Profile) -> list[str]:
 
 
 def _left(profile: Profile) -> list[str]:
-    return [f"  {times:6}  {reason}" for reason, times in profile.statistics.get("deoptimisations", {}).items()]
+    found = profile.exits()
+    rows = [[f"{times}x", shown(place), why] for times, place, why in found[:MOST_ROWS]]
+    return table(rows, left=(1, 2)) + _more(len(found), "places") if rows else []
 
 
 def table(rows: Sequence[Sequence[str]], left: Container[int]) -> list[str]:

@@ -60,6 +60,14 @@ def test_the_program_runs_and_a_table_follows(stoffel: Stoffel, work: Path) -> N
     assert "samples, jit off" in out
 
 
+def test_lines_of_the_source_are_shown(stoffel: Stoffel, work: Path) -> None:
+    out = stoffel("profile", work, LONG, "--jit=off", "--rate=1000").out
+    lines = [line.split() for line in out[out.index("\nlines\n") : out.index("\nloops\n")].splitlines()]
+    assert any(
+        line[1].endswith("program.stfasm:3") and line[2:] == ["ADD", "r0,", "r0,", "r1"] for line in lines[3:]
+    ), out
+
+
 def test_the_mode_is_auto_unless_another_is_asked_for(stoffel: Stoffel, work: Path) -> None:
     assert "jit auto\n" in stoffel("profile", work, LONG).out
 

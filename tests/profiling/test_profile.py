@@ -9,7 +9,7 @@ import pytest
 
 import stoffel
 from stoffel.profiling.stacks import COMPILING, INTERPRETER, KERNEL, Frame, Stacks
-from tests.profiling.profiles import sampled
+from tests.profiling.profiles import PROGRAM, sampled
 
 
 def test_functions_have_their_time_alone_and_with_what_they_call() -> None:
@@ -60,6 +60,33 @@ def test_instructions_have_their_time() -> None:
     assert (lines[4].text, lines[4].line) == ("CALL leaf", 13)
     assert lines[4].executions is None
     assert profile.lines("take") == profile.lines("nothing") == []
+
+
+def test_lines_of_the_source_have_their_time_and_text() -> None:
+    profile = sampled()
+    profile.stacks.add([(Frame("main", INTERPRETER), 1)], 0.5)
+    profile.stacks.add([(Frame("main", INTERPRETER), 2)], 0.25)
+    assert [line[:3] for line in profile.source_lines()] == [("<assembly>", 24, ""), ("<assembly>", 25, "")]
+    profile.sources["<assembly>"] = PROGRAM
+    assert [(line.text, line.self_seconds) for line in profile.source_lines()] == [
+        ("CALL    twice", 0.5),
+        ("RET     r0", 0.25),
+    ]
+    assert "  18.2%  <assembly>:24  CALL    twice\n" in profile.text()
+
+
+def test_exits_are_told_with_place_and_reason() -> None:
+    profile = sampled()
+    place = {"function": "main", "instruction": 1, "line": 24, "reason": "a guess failed", "cause": None}
+    profile.statistics["exits"] = [
+        {**place, "expected": "int64", "seen": "float", "times": 3},
+        {**place, "expected": None, "seen": None, "times": 1, "cause": "hooks were switched"},
+    ]
+    assert profile.exits() == [
+        (3, "main:1, line 24", "expected int64, saw float"),
+        (1, "main:1, line 24", "a guess failed: hooks were switched"),
+    ]
+    assert "  3x  main:1, line 24  expected int64, saw float\n" in profile.text()
 
 
 def test_a_kernel_counts_for_the_loop_that_it_was_entered_at() -> None:

@@ -107,6 +107,18 @@ def test_a_running_program_is_sampled_whatever_it_does() -> None:
     assert not any(thread.name == "stoffel profile" for thread in threading.enumerate())
 
 
+def test_without_a_thread_the_program_runs_and_nothing_is_sampled(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module.threads, "start", lambda thread: False)
+    machine = stoffel.VirtualMachine()
+    machine.load(stoffel.assemble("function main()\nLDI r0, 1\nRET r0\nend"))
+    with machine.profile() as profile:
+        assert machine.execute("main") == 1
+    assert profile.samples == 0
+    assert "no thread can be started: nothing is sampled" in capsys.readouterr().err
+
+
 def test_after_a_dear_look_the_sampler_rests() -> None:
     assert module.REST >= 33, "three in a hundred are what a profile may cost"
 
