@@ -14,7 +14,20 @@ from stoffel.version import VERSION
 if TYPE_CHECKING:
     from stoffel.cli.options import Command
 
-COMMANDS: Final = ("run", "profile", "compare", "explain", "build", "asm", "dis", "check", "info", "builtins", "cache")
+COMMANDS: Final = (
+    "run",
+    "profile",
+    "compare",
+    "explain",
+    "build",
+    "fmt",
+    "asm",
+    "dis",
+    "check",
+    "info",
+    "builtins",
+    "cache",
+)
 """Names of the commands; each is a module of this package with a ``COMMAND``."""
 
 OBJECTS_BETWEEN_COLLECTIONS: Final = 50_000

@@ -57,7 +57,7 @@ def describe(token: Token) -> str:
 
 
 _SUFFIXES: Final = "|".join(sorted(type_of_suffix, key=len, reverse=True))
-_TOKEN: Final = re.compile(
+TOKEN: Final = re.compile(
     rf"""
     (?P<space>[ \t]+)
   | (?P<newline>\n)
@@ -91,7 +91,7 @@ class _Lexer:
     def run(self) -> list[Token]:
         text = self.text
         tokens = self.tokens
-        match = _TOKEN.match
+        match = TOKEN.match
         levels = [0]
         depth = 0
         line = 1

@@ -235,3 +235,20 @@ def test_what_others_can_write_is_not_trusted(
     done = compilations(monkeypatch)
     assert stoffel("run", source).status == 0
     assert done == ["half.stfl"]
+
+
+def test_sources_are_formatted_in_place(stoffel: Stoffel, source: Path) -> None:
+    assert stoffel("fmt", "--check", source) == (0, "", "")
+    source.write_text(SOURCE.replace("n / 2", "n/2"), encoding="utf-8")
+    assert stoffel("fmt", "--check", source) == (1, "", f"stoffel: {source}: is not formatted\n")
+    assert stoffel("fmt", source) == (0, "", "")
+    assert source.read_text(encoding="utf-8") == SOURCE
+
+
+def test_what_has_errors_is_not_formatted(stoffel: Stoffel, source: Path, tmp_path: Path) -> None:
+    source.write_text("def main(:\n", encoding="utf-8")
+    done = stoffel("fmt", source)
+    assert (done.status, done.out) == (3, "")
+    assert "half.stfl:1:10" in done.err
+    assert source.read_text(encoding="utf-8") == "def main(:\n"
+    assert stoffel("fmt", tmp_path / "half.txt").status == 2
