@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stoffel.cli.files import Source
     from stoffel.embedding.vm import VirtualMachine
     from stoffel.isa.program import Program
-    from stoffel.jit.policy.run_history import History
+    from stoffel.jit.policy.run_history import History, Outcome
     from stoffel.jit.reports import JitStatistics
 
 DEFAULT_ENTRY: Final = "main"
@@ -158,6 +158,7 @@ def learning(machine: VirtualMachine, source: Source, options: dict[str, str], a
     if tier is None or not MODES[machine.jit].learns:
         yield
         return
+    from stoffel.jit.policy import thresholds
 
     @cache
     def history() -> History:
@@ -165,7 +166,10 @@ def learning(machine: VirtualMachine, source: Source, options: dict[str, str], a
 
         return open_history(directory(options), source.data, [machine.jit, *arguments])
 
-    tier.recall(lambda: history().read())
+    def known() -> Outcome | None:
+        return history().read()
+
+    tier.recall(known)
     began = thread_time()
     failure = None
     try:
@@ -173,10 +177,11 @@ def learning(machine: VirtualMachine, source: Source, options: dict[str, str], a
     except VMError as error:
         failure = error
     tier = tier_of(machine.state)  # which may be another now
-    if tier is not None and tier.loading is not None and not tier.statistics.counts_calls:
+    is_short = tier is None or (tier.loading is None and thread_time() - began < thresholds.WORTH_TRYING)
+    if tier is not None and not is_short and not tier.statistics.counts_calls:
         from stoffel.jit.policy.run_history import outcome_of
 
-        outcome = outcome_of(tier, began)
+        outcome = outcome_of(tier, began, history().read())
         if outcome is not None:
             history().write(outcome)
     if failure is not None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from stoffel.compiler.analysis.environment import Signature
+from stoffel.compiler.analysis.environment import LARGE, Signature
 from stoffel.compiler.analysis.facts import RAW, is_raw, kind_of
 from stoffel.compiler.analysis.layout import layout_of
 from stoffel.compiler.emission import global_names
@@ -101,6 +101,8 @@ class CompiledTier:
             global_names.FIND_UPVALUE: self._find_upvalue,
         }
         self.loading = 0.0, 0.0
+        self.from_start = False
+        """Whether the run is compiled from its start, because that was quicker before."""
         self._waits = 0
         self._every = 0
         self._countdown = 0
@@ -457,7 +459,9 @@ class CompiledTier:
         """Return whether *code* has run for long enough to be translated, and have its loops ask when it has."""
         if code.hot == NEVER and code not in self.units.refusals:
             size = len(code.function.instructions)
-            code.hot = int(self.threshold * thresholds.HEAT_PER_INSTRUCTION * size)
+            # What is long must have run for as long as translating it takes, even where everything is to be compiled.
+            threshold = self.threshold or (thresholds.HASTE if size >= LARGE else 0)
+            code.hot = int(threshold * thresholds.HEAT_PER_INSTRUCTION * size)
         return code.heat >= code.hot
 
     def _is_waiting(self) -> bool:

@@ -98,7 +98,7 @@ def test_info_as_json(stoffel: Stoffel, directory: Path) -> None:
 
 def test_clear_removes_the_kernels(stoffel: Stoffel, directory: Path) -> None:
     (directory / "notes").touch()
-    History(str(directory), b"program", []).write(Outcome(paid=True))
+    History(str(directory), b"program", []).write(Outcome(1.0, 0.5))
     assert stoffel("cache", "clear", "--cache", directory) == (
         0,
         "2 kernels and 0 programs removed, 1 run forgotten\n",

@@ -224,9 +224,10 @@ def test_a_later_run_does_not_wait_until_it_is_known_that_compiling_pays(
     command = ("run", total, "--jit", "--stats", "--cache", tmp_path / "cache", "1000")
     assert "code object" not in stoffel(*command).err
     assert notes(str(tmp_path / "cache")) == []
+    monkeypatch.setattr(thresholds, "WORTH_TRYING", 0.0)
     with monkeypatch.context() as patch:
         patch.setattr(thresholds, "HEAT_OF_LOADING", 100)
-        patch.setattr(thresholds, "SPEED_UP", 1e6)
+        patch.setattr(thresholds, "HEAT_PER_INSTRUCTION", 100)
         assert "code object" in stoffel(*command).err
     assert len(notes(str(tmp_path / "cache"))) == 1
     assert "code object" in stoffel(*command).err

@@ -215,7 +215,8 @@ def test_a_machine_that_does_not_compile_has_nothing_to_tell() -> None:
     assert events == []
 
 
-def test_the_compiled_tier_tells_those_who_asked_before_it_was_loaded() -> None:
+def test_the_compiled_tier_tells_those_who_asked_before_it_was_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thresholds, "HEAT_OF_LOADING", 40_000)
     machine, events = told("auto", SUM)
     machine.execute("sum", 200_000)
     assert "compiled" in [event.kind for event in events]

@@ -10,6 +10,7 @@ import pytest
 
 from stoffel import VirtualMachine
 from stoffel.jit.deoptimisation import REASONS
+from stoffel.jit.policy import thresholds
 from stoffel.jit.statistics import Statistics
 from tests.compiler.generators import make_case
 from tests.compiler.oracle import COMPILED, Way, run
@@ -62,7 +63,8 @@ def test_a_second_run_needs_no_translation() -> None:
     assert {name: counters["units"] for name, counters in second["functions"].items()} == {"main": 1, "sum": 1}
 
 
-def test_a_run_that_becomes_hot_in_mid_loop_is_entered_there() -> None:
+def test_a_run_that_becomes_hot_in_mid_loop_is_entered_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thresholds, "HEAT_OF_LOADING", 40_000)
     machine = loaded(VirtualMachine(jit="auto"), SUM_BY_CALL)
     tier = machine.state.tier
     assert tier is not None

@@ -1,7 +1,8 @@
-"""What the last run of the same program with the same arguments came to, so that the next need not be watched first.
+"""What the last runs of the same program with the same arguments came to, so that the next need not be watched first.
 
 Whether loading the translator pays, and which functions and loops deserve a kernel, is only known when much of a short
-run is over. A run that is repeated mostly takes as long as the one before, so it is noted beside the kernels on disk:
+run is over. A run that is repeated mostly takes as long as the one before, so both ways to run it are timed, one after
+the other, and from the third run on the quicker one is taken. Times and kernels are noted beside the kernels on disk:
 one small text file for each of :data:`SLOTS` slots, where a later run takes the place of an earlier one. Nothing in it
 is executed, and a wrong note costs time, never a result.
 """
@@ -23,42 +24,70 @@ if TYPE_CHECKING:
 
 SLOTS: Final = 4096
 SUFFIX: Final = ".history"
-_FIRST_LINE: Final = "stoffel history 1"
+_FIRST_LINE: Final = "stoffel history 2"
 _MOST_BYTES: Final = 1 << 16
 _MOST_KERNELS: Final = 64
-_YES: Final = "it paid"
-_NO: Final = "it did not pay"
+_UNKNOWN: Final = "-"
+_SAME: Final = 0.2
+"""Part by which a time differs from the one before if it is worth writing down."""
 _CALL: Final = "call"
 
 
 class Outcome(NamedTuple):
-    """What a run came to: whether compiling *paid*, and the *kernels* that ran, were made, or would have been of use.
+    """What runs came to, in seconds of processor time; None if unknown.
 
-    A kernel is the name of its function and the instruction at which it takes over a loop, None if it runs calls.
+    ``interpreted`` is what one took without compiling, or the least that it can be where the translator was loaded in
+    the middle; ``compiled`` what one took that compiled from its start. ``kernels`` are those that ran, were made, or
+    would have been of use: the name of the function and the instruction at which the kernel takes over a loop, None if
+    it runs calls.
     """
 
-    paid: bool
+    interpreted: float | None = None
+    compiled: float | None = None
     kernels: tuple[tuple[str, int | None], ...] = ()
 
+    @property
+    def paid(self) -> bool:
+        """Whether the next run is to compile from its start."""
+        if self.compiled is not None:
+            return self.interpreted is None or self.compiled < self.interpreted
+        return bool(self.kernels) or (self.interpreted is not None and self.interpreted >= thresholds.WORTH_TRYING)
 
-def outcome_of(tier: CompiledTier | WarmUp, began: float) -> Outcome | None:
-    """Return what a run that *began* at this ``time.thread_time`` has come to, None if nothing was compiled.
+    def is_like(self, other: Outcome | None) -> bool:
+        """Return whether *other* says the same, as far as it matters."""
+        return (
+            other is not None
+            and (self.paid, self.kernels) == (other.paid, other.kernels)
+            and _alike(self.interpreted, other.interpreted)
+            and _alike(self.compiled, other.compiled)
+        )
 
-    Compiling has paid if the interpreter would have taken longer for the work than compiling and compiled code have.
+
+def _alike(one: float | None, other: float | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return abs(one - other) <= _SAME * max(one, other)
+
+
+def outcome_of(tier: CompiledTier | WarmUp, began: float, known: Outcome | None = None) -> Outcome | None:
+    """Return what is known after a run that *began* at this ``time.thread_time``; *known* is what was known before.
+
+    None stands for a run that is too short for compiling to matter.
     """
+    total = thread_time() - began
+    before = known or Outcome()
     if tier.loading is None:
-        return None
-    before, after = tier.loading
+        return before._replace(interpreted=total) if known is not None or total >= thresholds.WORTH_TRYING else None
+    kernels = before.kernels if tier.kernels is None else tier.kernels.chosen()
+    at, after = tier.loading
     compiling = tier.statistics.compile_seconds()
-    interpreted = max(before - began, 0.0)
-    compiled = thread_time() - max(began, after) - compiling
-    kernels = () if tier.kernels is None else tier.kernels.chosen()
-    if tier.kernels is not None and compiled > thresholds.LONG_ENOUGH:
+    if tier.kernels is not None and thread_time() - max(began, after) - compiling > thresholds.LONG_ENOUGH:
         kernels = tuple(dict.fromkeys((*kernels, *tier.kernels.missed())))
-    # The work, without what it would have taken as compiled code from the start.
-    saved = (interpreted + thresholds.SPEED_UP * compiled) * (1 - 1 / thresholds.SPEED_UP)
-    paid = saved > after - before + compiling
-    return Outcome(paid or bool(kernels), kernels)
+    if tier.from_start or at <= began:
+        return Outcome(before.interpreted, total, kernels)
+    # Compiled code is not slower than the interpreter, or the next run, which compiles from its start, finds it out.
+    interpreted = total - (after - at) - compiling
+    return Outcome(max(interpreted, before.interpreted or 0.0), before.compiled, kernels)
 
 
 class History:
@@ -92,7 +121,7 @@ class History:
 
     def write(self, outcome: Outcome) -> None:
         """Keep *outcome* for the next such run, where that is possible."""
-        if self._directory is None or outcome == self._known:
+        if self._directory is None or outcome.is_like(self._known):
             return
         with suppress(ValueError):
             files.keep(self._path, _encode(outcome, self._key))
@@ -105,7 +134,8 @@ def open_history(setting: str | os.PathLike[str] | None, content: bytes, argumen
 
 def _encode(outcome: Outcome, key: str) -> bytes:
     """Return the text of the file. Raises ValueError for a name that it cannot hold."""
-    lines = [_FIRST_LINE, key, _YES if outcome.paid else _NO]
+    times = [_UNKNOWN if seconds is None else f"{seconds:.6f}" for seconds in outcome[:2]]
+    lines = [_FIRST_LINE, key, " ".join(times)]
     lines += [f"{_CALL if entry is None else entry} {name}" for name, entry in outcome.kernels[:_MOST_KERNELS]]
     if any("\n" in line for line in lines):
         raise ValueError("a name has several lines")
@@ -114,14 +144,22 @@ def _encode(outcome: Outcome, key: str) -> bytes:
 
 def _decode(text: str, key: str) -> Outcome | None:
     """Return the outcome in *text*, None if it is about other runs. Raises ValueError for what was not written here."""
-    first, about, paid, *rest, end = text.split("\n")
-    if (first, about, end) != (_FIRST_LINE, key, "") or paid not in (_YES, _NO):
+    first, about, times, *rest, end = text.split("\n")
+    if (first, about, end) != (_FIRST_LINE, key, ""):
         return None
+    interpreted, compiled = (None if word == _UNKNOWN else _seconds(word) for word in times.split(" "))
     kernels: list[tuple[str, int | None]] = []
     for line in rest:
         entry, _, name = line.partition(" ")
         kernels.append((name, None if entry == _CALL else int(entry)))
-    return Outcome(paid == _YES, tuple(kernels))
+    return Outcome(interpreted, compiled, tuple(kernels))
+
+
+def _seconds(word: str) -> float:
+    seconds = float(word)
+    if not 0 <= seconds < float("inf"):
+        raise ValueError("no time")
+    return seconds
 
 
 def notes(directory: str | None) -> list[str]:

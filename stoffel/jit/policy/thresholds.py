@@ -9,34 +9,31 @@ from typing import Final
 
 # Loading the translator
 
-HEAT_OF_LOADING: Final = 40_000
-"""Heat of all functions together at which the translator is loaded.
-
-A quarter of what loading and a first translation take. Who waits for as long as they take loses at most as much again,
-but what has run for a while mostly goes on for far longer: of 70 programs none was between 5000 and 50 000, and most
-came to a million. ``python -m benchmarks --sections instructions`` tells what an instruction takes, ``python -X
-importtime -m stoffel run FILE --jit=always`` what loading does, ``python -m benchmarks --sections whole`` what comes
-of both.
+HEAT_OF_LOADING: Final = 8_000_000
+"""Heat of all functions together at which the translator is loaded in a run about which nothing is known: some 0.8
+seconds, twenty times what loading takes, so that a run that ends right then has lost 5 %. Waiting as long as loading
+takes would never lose more than half, but on ten programs of everyday sort (parsers, searches, tables) it made most
+runs of less than a second slower; a run that is repeated need not wait at all. ``python -m benchmarks --sections
+instructions`` tells what an instruction takes, ``python -X importtime -m stoffel run FILE --jit=always`` what loading
+does, ``python -m benchmarks --sections whole`` what comes of both.
 """
 HEAT_OF_RECALL: Final = 5000
 """Heat at which a run asks what the last one came to: opening the note takes as long as 2000 instructions, which a
 program that is soon over need not spend (``python -X importtime -m stoffel run FILE --jit``)."""
-PATIENCE: Final = 32
-"""Factor on ``HEAT_OF_LOADING`` for a run that is known to be too short: several times as long is another run.
+PATIENCE: Final = 4
+"""Factor on ``HEAT_OF_LOADING`` for a run that is known to be quicker without: several times as long is another run.
 Measured by the second and later runs of ``python -m benchmarks --sections whole --quick``."""
-SPEED_UP: Final = 5
-"""How much faster than the interpreter code objects are taken to be where it is asked whether they have paid.
-
-It only matters where a run is short, and there CPython has not specialised them yet: with this the note is right about
-15 of 18 programs, by ``off`` and ``always`` of ``python -m benchmarks --sections whole --quick``; with 8, which is what
-long runs have, about 9.
-"""
+WORTH_TRYING: Final = 0.15
+"""Processor time, in seconds, of a run without compiling from which on the next one tries to compile from its start:
+three times what loading the translator takes (``python -X importtime -m stoffel run FILE --jit=always``)."""
 
 # Translating a function
 
-HEAT_PER_INSTRUCTION: Final = 150
-"""Heat, for each of its own instructions, at which a function is translated: as long as translating takes (``python -m
-benchmarks --sections instructions,translation``)."""
+HEAT_PER_INSTRUCTION: Final = 600
+"""Heat, for each of its own instructions, at which a function is translated: four times as long as translating takes
+(``python -m benchmarks --sections instructions,translation``)."""
+HASTE: Final = 0.25
+"""Factor on that for runs that are known to gain by compiling: as long as translating takes."""
 UNITS_OF_A_FUNCTION: Final = 12
 """Units of one function for calls with different kinds of arguments, or for entries into loops; no more are made. What
 has so many kinds gains nothing by one more; what a unit takes is told by ``stoffel run --stats``."""

@@ -32,14 +32,15 @@ function each(n)
 end
 """
 )
-LEARNT = Outcome(paid=True, kernels=(("main", 3), ("größer als", None), ("", 0)))
+LEARNT = Outcome(2.5, 0.25, (("main", 3), ("größer als", None), ("", 0)))
+QUICK = Outcome(0.5, 0.75)
 
 
 def about(directory: Path, *arguments: str, content: bytes = b"a program") -> History:
     return History(str(directory), content, list(arguments))
 
 
-@pytest.mark.parametrize("outcome", [LEARNT, Outcome(paid=True), Outcome(paid=False)])
+@pytest.mark.parametrize("outcome", [LEARNT, QUICK, Outcome(0.5), Outcome(None, 1e-6)])
 def test_the_next_run_reads_what_the_last_one_wrote(outcome: Outcome, tmp_path: Path) -> None:
     place = tmp_path / "new" / "directory"
     about(place, "auto", "main").write(outcome)
@@ -48,8 +49,8 @@ def test_the_next_run_reads_what_the_last_one_wrote(outcome: Outcome, tmp_path: 
 
 def test_the_last_run_counts(tmp_path: Path) -> None:
     about(tmp_path).write(LEARNT)
-    about(tmp_path).write(Outcome(paid=False))
-    assert about(tmp_path).read() == Outcome(paid=False)
+    about(tmp_path).write(QUICK)
+    assert about(tmp_path).read() == QUICK
     assert len(notes(str(tmp_path))) == 1
 
 
@@ -82,7 +83,8 @@ def test_a_damaged_note_is_none_or_says_less(tmp_path: Path) -> None:
         Path(path).write_bytes(data[:length])
         found = about(tmp_path).read()
         assert found is None or found.kernels == LEARNT.kernels[: len(found.kernels)]
-    for damage in (b"\xff" * 50, b"\n" * 5, data.replace(b"3 main", b"x main"), data.replace(b"paid", b"pays")):
+    damages = (b"\xff" * 50, b"\n" * 5, data.replace(b"3 main", b"x main"))
+    for damage in (*damages, *(data.replace(b"2.500000", word) for word in (b"-2.5", b"inf", b"nan", b"x", b""))):
         Path(path).write_bytes(damage)
         assert about(tmp_path).read() is None
 
@@ -113,7 +115,7 @@ def test_nothing_is_written_where_others_can_write(tmp_path: Path) -> None:
 
 
 def test_a_name_of_two_lines_is_not_noted(tmp_path: Path) -> None:
-    about(tmp_path).write(Outcome(paid=True, kernels=(("two\nlines", None),)))
+    about(tmp_path).write(Outcome(1.0, 0.5, (("two\nlines", None),)))
     assert notes(str(tmp_path)) == []
 
 
@@ -133,7 +135,7 @@ def test_where_it_paid_the_translator_is_there_after_a_moment() -> None:
     machine = loaded(VirtualMachine(jit="no-kernels"), SUM)
     assert isinstance(machine.state.tier, WarmUp)
     asked = []
-    machine.state.tier.recall(lambda: asked.append(machine.state.tier) or Outcome(paid=True))
+    machine.state.tier.recall(lambda: asked.append(machine.state.tier) or LEARNT)
     machine.execute("sum", 10)
     assert asked == []
     machine.execute("sum", HEAT_OF_RECALL)
@@ -148,7 +150,7 @@ def test_where_it_did_not_pay_it_is_waited_longer(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(thresholds, "HEAT_OF_LOADING", 3000)
     machine = loaded(VirtualMachine(jit="no-kernels"), SUM)
     assert isinstance(machine.state.tier, WarmUp)
-    machine.state.tier.recall(lambda: Outcome(paid=False))
+    machine.state.tier.recall(lambda: QUICK)
     machine.execute("sum", 3000 * (PATIENCE - 1) // 5)
     assert isinstance(machine.state.tier, WarmUp)
     machine.execute("sum", 3000)
@@ -159,34 +161,57 @@ def test_a_run_in_which_nothing_was_compiled_has_no_outcome() -> None:
     machine = loaded(VirtualMachine(jit="auto"), SUM)
     machine.execute("sum", 3)
     assert machine.state.tier is not None
-    assert outcome_of(machine.state.tier, 0.0) is None
+    assert outcome_of(machine.state.tier, time.thread_time()) is None
 
 
 @pytest.mark.parametrize(
-    ("began", "loading", "compiling", "now", "paid"),
+    ("known", "loading", "from_start", "now", "learnt"),
     [
-        (0.0, (1.0, 2.0), 0.5, 2.9, True),  # a long time before, a little after
-        (0.0, (0.1, 2.0), 0.5, 2.55, False),  # 0.1 s and 5 times 0.05 s in the interpreter, against 2.4
-        (0.0, (0.1, 2.0), 0.5, 3.2, True),
-        (5.0, (0.1, 2.0), 0.5, 5.6, False),  # loaded before the run: 5 times 0.1 s
-        (5.0, (0.1, 2.0), 0.5, 6.0, False),  # 2.5 s, of which compiled code takes 0.5 again
-        (5.0, (0.1, 2.0), 0.5, 6.2, True),
+        # Loaded in the middle: the rest would have taken as long at least, but for 0.5 s of loading, 0.25 of compiling.
+        (None, (2.0, 2.5), False, 4.0, Outcome(2.25)),
+        (Outcome(5.0, 0.5), (2.0, 2.5), False, 4.0, Outcome(5.0, 0.5)),
+        (Outcome(2.0), (1.0, 1.5), True, 1.75, Outcome(2.0, 0.75)),  # because the one before took 2 s
+        (None, (0.0, 0.5), False, 1.75, Outcome(None, 0.75)),  # loaded before the run
+        (Outcome(0.5, 2.0), (0.0, 0.5), True, 1.75, Outcome(0.5, 0.75)),
     ],
 )
-def test_compiling_has_paid_if_the_interpreter_would_have_taken_longer(
-    began: float,
+def test_both_ways_to_run_are_timed(
+    known: Outcome | None,
     loading: tuple[float, float],
-    compiling: float,
+    from_start: bool,
     now: float,
-    paid: bool,
+    learnt: Outcome,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tier = VirtualMachine(jit="always").state.tier
     assert isinstance(tier, CompiledTier)
     tier.loading = loading
-    monkeypatch.setattr(Statistics, "compile_seconds", lambda _: compiling)
+    tier.from_start = from_start
+    monkeypatch.setattr(Statistics, "compile_seconds", lambda _: 0.25)
     monkeypatch.setattr(run_history, "thread_time", lambda: now)
-    assert outcome_of(tier, began) == Outcome(paid)
+    assert outcome_of(tier, 1.0, known) == learnt
+
+
+def test_a_run_that_was_interpreted_is_timed_if_it_is_long_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    tier = VirtualMachine(jit="auto").state.tier
+    assert isinstance(tier, WarmUp)
+    for now, learnt in ((0.1, None), (0.5, Outcome(0.5))):
+        monkeypatch.setattr(run_history, "thread_time", lambda now=now: now)
+        assert outcome_of(tier, 0.0) == learnt
+    assert outcome_of(tier, 0.0, Outcome(2.0, 1.0)) == Outcome(0.5, 1.0)
+
+
+def test_the_quicker_way_is_taken_and_one_that_is_unknown_tried() -> None:
+    decided = {
+        Outcome(): False,
+        Outcome(0.1): False,
+        Outcome(0.2): True,
+        Outcome(0.2, 0.3): False,
+        Outcome(0.4, 0.3): True,
+        Outcome(None, 0.3): True,
+        Outcome(0.1, None, (("main", 3),)): True,
+    }
+    assert {outcome: outcome.paid for outcome in decided} == decided
 
 
 @pytest.mark.parametrize(("entry", "kernel"), [("main", ("main", 0)), ("each", ("sum", None))])
@@ -197,7 +222,8 @@ def test_the_kernels_of_the_last_run_are_there_at_once(
     assert first.execute(entry, 100) == 4950
     assert first.state.tier is not None
     learnt = outcome_of(first.state.tier, 0.0)
-    assert learnt == Outcome(paid=True, kernels=(kernel,))
+    assert learnt is not None
+    assert (learnt.paid, learnt.kernels) == (True, (kernel,))
 
     second = loaded(VirtualMachine(jit="always", cache=tmp_path), PROGRAM)
     assert second.state.tier is not None
@@ -205,7 +231,9 @@ def test_the_kernels_of_the_last_run_are_there_at_once(
     assert second.execute(entry, 100) == 4950
     (made,) = second.jit_statistics()["functions"][kernel[0]]["kernels"]
     assert (made["cached"], made["runs"]) == (True, 1)
-    assert outcome_of(second.state.tier, 0.0) == learnt
+    again = outcome_of(second.state.tier, 0.0, learnt)
+    assert again is not None
+    assert again.kernels == learnt.kernels
 
 
 def test_what_such_a_kernel_contains_is_not_translated_before_it(tmp_path: Path) -> None:
@@ -213,7 +241,7 @@ def test_what_such_a_kernel_contains_is_not_translated_before_it(tmp_path: Path)
         "function main(n)\nLDI r3, 0\nLDI r4, 1\nLDI r5, 30\nMOV r6, r0\nround:\nPUSHARG r6\nCALL sum\n"
         "ADD r3, r3, r4\nCMP r3, r5\nJMPLT round\nRET r0\nend\n"
     )
-    learnt = Outcome(paid=True, kernels=(("main", 4),))
+    learnt = Outcome(1.0, 0.5, (("main", 4),))
 
     def run() -> dict[str, Any]:
         machine = loaded(VirtualMachine(jit="always", cache=tmp_path), text)
@@ -237,7 +265,7 @@ def test_waiting_for_such_a_kernel_has_an_end(monkeypatch: pytest.MonkeyPatch) -
     machine = loaded(VirtualMachine(jit="always", cache="off"), SUM_BY_CALL)
     tier = machine.state.tier
     assert isinstance(tier, CompiledTier)
-    tier.recall(lambda: Outcome(paid=True, kernels=(("main", 17),)))
+    tier.recall(lambda: Outcome(1.0, 0.5, (("main", 17),)))
     assert machine.execute("main", 100) == 4950
     assert machine.jit_statistics()["functions"]["sum"]["units"] == 1
 
