@@ -194,7 +194,7 @@ def test_a_run_that_is_soon_over_does_not_ask_what_is_worth_compiling() -> None:
     loaded = loaded_by(code, "run", "--jit", str(ROOT / "examples" / "hello.stfasm"))
     late = {"stoffel.jit.policy.run_history", "stoffel.jit.code_tier"}
     assert loaded & late == set()
-    assert late < loaded_by(code, "run", "--jit", str(ROOT / "examples" / "queens.stfasm"))
+    assert late < loaded_by(code, "run", "--jit=always", str(ROOT / "examples" / "queens.stfasm"))
 
 
 def test_a_kernel_that_is_there_already_needs_nothing_that_makes_code(tmp_path: Path) -> None:
