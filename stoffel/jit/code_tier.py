@@ -73,7 +73,8 @@ if TYPE_CHECKING:
 class CompiledTier:
     """Runs the units of one machine. *threshold* scales the heat at which functions are compiled; 0 means at once.
 
-    ``loading`` is the ``time.thread_time`` before and after the translator was loaded.
+    ``loading`` is the ``time.thread_time`` before and after the translator was loaded; ``from_start`` says whether the
+    run is compiled from its start, because that was quicker before.
     """
 
     def __init__(
@@ -102,7 +103,6 @@ class CompiledTier:
         }
         self.loading = 0.0, 0.0
         self.from_start = False
-        """Whether the run is compiled from its start, because that was quicker before."""
         self._waits = 0
         self._every = 0
         self._countdown = 0
@@ -459,9 +459,9 @@ class CompiledTier:
         """Return whether *code* has run for long enough to be translated, and have its loops ask when it has."""
         if code.hot == NEVER and code not in self.units.refusals:
             size = len(code.function.instructions)
-            # What is long must have run for as long as translating it takes, even where everything is to be compiled.
-            threshold = self.threshold or (thresholds.HASTE if size >= LARGE else 0)
-            code.hot = int(threshold * thresholds.HEAT_PER_INSTRUCTION * size)
+            # What is long must have run for as long as translating takes, even where everything is to be compiled.
+            wanted = self.threshold or (size >= LARGE) * thresholds.HASTE
+            code.hot = int(wanted * thresholds.HEAT_PER_INSTRUCTION * size)
         return code.heat >= code.hot
 
     def _is_waiting(self) -> bool:
