@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from stoffel.compiler.analysis.environment import LARGE, Signature
+from stoffel.compiler.analysis.environment import Signature
 from stoffel.compiler.analysis.facts import RAW, is_raw, kind_of
 from stoffel.compiler.analysis.layout import layout_of
 from stoffel.compiler.emission import global_names
@@ -53,7 +53,7 @@ from stoffel.jit.deoptimisation import (
 from stoffel.jit.host_stack import HostStack
 from stoffel.jit.kernels.outcomes import KernelLeft, Mismatch
 from stoffel.jit.policy import sampling_clock, thresholds
-from stoffel.jit.policy.long_functions import LongFunctions
+from stoffel.jit.policy.long_functions import LongFunctions, heat_of_translating
 from stoffel.jit.statistics import Statistics
 from stoffel.model.code import NEVER, Code
 from stoffel.model.values import Closure, Operand, Value
@@ -458,10 +458,7 @@ class CompiledTier:
     def is_hot(self, code: Code) -> bool:
         """Return whether *code* has run for long enough to be translated, and have its loops ask when it has."""
         if code.hot == NEVER and code not in self.units.refusals:
-            size = len(code.function.instructions)
-            # What is long must have run for as long as translating takes, even where everything is to be compiled.
-            wanted = self.threshold or (size >= LARGE) * thresholds.HASTE
-            code.hot = int(wanted * thresholds.HEAT_PER_INSTRUCTION * size)
+            code.hot = heat_of_translating(self.threshold, len(code.function.instructions))
         return code.heat >= code.hot
 
     def _is_waiting(self) -> bool:

@@ -27,3 +27,12 @@ class LongFunctions:
             return False
         self._again[code] = code.heat + thresholds.HEAT_PER_INSTRUCTION * size
         return True
+
+
+def heat_of_translating(threshold: float, size: int) -> int:
+    """Return the heat at which a function of *size* instructions is translated where *threshold* scales that.
+
+    A long one must have run for as long as translating it takes, even where everything is to be compiled at once.
+    """
+    wanted = threshold or (thresholds.HASTE if size >= LARGE else 0.0)
+    return int(wanted * thresholds.HEAT_PER_INSTRUCTION * size)
