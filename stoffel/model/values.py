@@ -177,11 +177,16 @@ Shape = tuple[str, tuple[str, ...]]
 """Function and upvalue names of a closure."""
 
 _SHAPES: dict[Shape, Shape] = {}
+SHAPES: Final = 10_000
+"""Shapes of which the process keeps the one object; then it begins anew. A shape that has two objects costs compiled
+code a guess that fails, nothing else."""
 
 
 def shape_of(function: str, names: tuple[str, ...]) -> Shape:
     """Return the one object for closures of *function* with upvalues of these names."""
     shape = function, names
+    if len(_SHAPES) >= SHAPES:
+        _SHAPES.clear()
     return _SHAPES.setdefault(shape, shape)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from stoffel import VirtualMachine, threads
 from stoffel.compiler import pipeline
 from stoffel.compiler.kernels.codegen import llvm
 from stoffel.jit import mishaps
+from stoffel.jit.kernels import async_exceptions
 from stoffel.jit.kernels.builder import Builder, Job
 from stoffel.jit.policy import thresholds
 from stoffel.jit.store.kernel_cache import open_cache
@@ -181,3 +184,71 @@ def test_what_goes_wrong_in_a_compiler_fails_no_run(
         function = machine.jit_statistics()["functions"]["sum"]
         assert "a mistake in the compiler" in (function["kernel_refusal"] or function["refusal"])
     assert capsys.readouterr().err.count("runs as before") <= 1
+
+
+class Stop(Exception):
+    """Sent to a thread."""
+
+
+@pytest.mark.parametrize("mode", ["off", "no-kernels", "always", "kernels"])
+def test_an_exception_that_is_sent_to_a_thread_ends_its_run(mode: Any) -> None:
+    machine = loaded(VirtualMachine(jit=mode, cache="off"), WORK)
+    assert machine.execute("work", 3000) == 498488
+    caught: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            machine.execute("work", 1 << 62)
+        except BaseException as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    while not machine.state.runs:
+        time.sleep(0.001)
+    time.sleep(0.05)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(Stop))
+    thread.join(60)
+    assert [type(error) for error in caught] == [Stop]
+    assert machine.execute("work", 3000) == 498488
+
+
+def test_where_the_place_of_such_exceptions_is_not_found_kernels_run_on_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(async_exceptions, "_offset", lambda: None)
+    monkeypatch.setattr(async_exceptions, "_here", async_exceptions._Here())
+    machine = loaded(VirtualMachine(jit="kernels", cache="off"), WORK)
+    assert machine.execute("work", 3000) == 498488
+
+
+FREED = """
+import gc, signal, threading
+from stoffel import VirtualMachine, assemble
+def made():
+    machine = VirtualMachine(jit="kernels", cache="off")
+    machine.load(assemble(WORK))
+    machine.execute("work", 2000)
+    return machine
+gc.disable()
+machine = made()
+machine = None
+def interrupt(frame, event, argument):
+    if event == "c_return" and getattr(argument, "__name__", "") == "acquire" and "llvmlite" in frame.f_code.co_filename:
+        sys.setprofile(None)
+        signal.raise_signal(signal.SIGINT)
+sys.setprofile(interrupt)
+try:
+    gc.collect()
+except KeyboardInterrupt:
+    pass
+sys.setprofile(None)
+thread = threading.Thread(target=made, daemon=True)
+thread.start()
+thread.join(30)
+print("fine" if not thread.is_alive() else "hangs", flush=True)
+"""
+
+
+def test_an_interruption_while_kernels_are_freed_takes_no_lock_away() -> None:
+    assert process(FREED) == "fine\n"

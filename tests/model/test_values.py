@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.scalars import I8, I64_MAX, I64_MIN, INTEGER_KINDS, U8, U64
+from stoffel.model import values
 from stoffel.model.tables import ObjectStore
 from stoffel.model.values import Closure, Foreign, check_value, key_of, same, type_name, value_of
 
@@ -118,3 +119,12 @@ def test_other_python_values_are_refused_by_type(value):
     with pytest.raises(VMError) as raised:
         check_value(value, "argument 1")
     assert str(raised.value).startswith(f"argument 1: a Python {type(value).__name__} is not a machine value; ") is True
+
+
+def test_the_table_of_shapes_does_not_grow_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(values, "_SHAPES", {})
+    monkeypatch.setattr(values, "SHAPES", 100)
+    for number in range(1000):
+        assert values.shape_of(f"f{number}", ("a",)) == (f"f{number}", ("a",))
+        assert values.shape_of("f", ()) is values.shape_of("f", ())
+    assert len(values._SHAPES) <= 100

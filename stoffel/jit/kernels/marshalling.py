@@ -74,6 +74,8 @@ def _code_of_closure(closure: Closure) -> str:
     return f"({len(closure.function)}:{closure.function}{{{','.join(upvalues)}}})"
 
 
+TYPES: Final = 4096
+"""Types whose parts the process keeps at hand; then it begins anew."""
 _FIELDS: Final[dict[str, list[tuple[str, str]]]] = {}
 
 
@@ -81,6 +83,8 @@ def _fields_of(code: str) -> list[tuple[str, str]]:
     """Return names and codes of the fields of a record type."""
     fields = _FIELDS.get(code)
     if fields is None:
+        if len(_FIELDS) >= TYPES:
+            _FIELDS.clear()
         fields = _FIELDS[code] = fields_of(code)[0]
     return fields
 
@@ -92,6 +96,8 @@ def _variants_of(code: str) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return function and upvalues of the closures that a value of a closure type can be."""
     variants = _VARIANTS.get(code)
     if variants is None:
+        if len(_VARIANTS) >= TYPES:
+            _VARIANTS.clear()
         variants = _VARIANTS[code] = variants_of(code)[0]
     return variants
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.compiler.kernels.analysis.types import variant_of
 from stoffel.compiler.kernels.codegen import buffer
+from stoffel.jit.kernels.async_exceptions import address_of_exception
 from stoffel.jit.kernels.lending import Lending
 from stoffel.jit.kernels.marshalling import Run, RunnableSite
 from stoffel.jit.kernels.memory import NOT_RUN, Memory
@@ -179,6 +180,7 @@ class Kernels:
             state[buffer.DEPTH] = nesting
             is_main = threading.current_thread() is threading.main_thread()
             state[buffer.IS_MAIN] = is_main
+            state[buffer.SENT] = address_of_exception()
             state[buffer.STACK] = stack_of_thread()[0] + (STACK_OF_HANDLERS if is_main else STACK_TO_SPARE)
             state[buffer.NATIVE_FRAME] = kernel.native_frame
             state[buffer.LEAST_DEPTH] = max(kernel.depth, min(nesting, 1))

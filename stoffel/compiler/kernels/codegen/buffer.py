@@ -37,7 +37,8 @@ from typing import Final
     STACK,
     NATIVE_FRAME,
     LEAST_DEPTH,
-) = range(28)
+    SENT,
+) = range(29)
 """Words of the state buffer.
 
 STATUS: 0 if the kernel returned, 1 if it left. RESULT: what it returned; TAG: of what type that is, where a function
@@ -49,7 +50,8 @@ IS_MAIN: 1 in the thread that handles signals. DEPTH: native calls that may be n
 to run, 1 to free what CHAIN and CHUNKS hold. REALLOC to FMOD: addresses of functions. FLAG: the compare flag for an
 entry in mid-function. ARENA to ARENA_END: memory for objects; CHUNKS: the last piece of it, whose first word is the one
 before. STACK: lowest address that native calls may use of the thread's stack; NATIVE_FRAME: bytes that one of them
-takes; LEAST_DEPTH: how many must fit, otherwise nothing is run.
+takes; LEAST_DEPTH: how many must fit, otherwise nothing is run. SENT: address of a word that is not 0 when another
+thread has sent this one an exception.
 """
 
 VALUES: Final = 32

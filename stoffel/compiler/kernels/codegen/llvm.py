@@ -8,6 +8,7 @@ and a target machine of its own, so that compilations and loads in several threa
 from __future__ import annotations
 
 import functools
+import itertools
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -106,8 +107,12 @@ class _Host:
 
 
 _lock = threading.Lock()
-_discarded: list[Any] = []
-"""What llvmlite is to free at the next load: it holds a lock meanwhile, which an interruption would leave locked."""
+_numbers = itertools.count()
+_trackers: dict[int, Any] = {}
+"""llvmlite's handles of the machine code in memory, by number. Machines do not hold them: freed as part of one, when
+Python looks for garbage, a handle takes llvmlite's lock, which an interruption would leave locked."""
+_discarded: list[int] = []
+"""Numbers of those that are to be freed at the next load."""
 _ready: _Host | str | None = None
 
 _Parameters = ParamSpec("_Parameters")
@@ -269,14 +274,14 @@ class Loaded:
     Whoever calls the address keeps the object until the call has returned.
     """
 
-    __slots__ = ("_tracker", "address")
+    __slots__ = ("_number", "address")
 
-    def __init__(self, tracker: Any, address: int) -> None:
-        self._tracker = tracker
+    def __init__(self, number: int, address: int) -> None:
+        self._number = number
         self.address: Final = address
 
     def __del__(self) -> None:
-        _discarded.append(self._tracker)
+        _discarded.append(self._number)
 
 
 @_undisturbed
@@ -289,9 +294,11 @@ def load(object_code: bytes, symbol: str) -> Loaded:
     """
     host = _host()
     while _discarded:
-        _discarded.pop()
+        _trackers.pop(_discarded.pop(), None)
     try:
         tracker = host.link(object_code, symbol)
     except RuntimeError as error:
         raise Refusal(f"the machine code cannot be loaded: {_one_line(error)}") from None
-    return Loaded(tracker, tracker[symbol])
+    number = next(_numbers)
+    _trackers[number] = tracker
+    return Loaded(number, tracker[symbol])

@@ -20,7 +20,14 @@ define internal i64 @poll(ptr %S) noinline cold memory(inaccessiblemem: readwrit
   %attention_p = getelementptr inbounds i64, ptr %S, i64 ATTENTION
   %attention = load volatile i64, ptr %attention_p
   %asked = icmp ne i64 %attention, 0
-  br i1 %asked, label %leave, label %calm
+  br i1 %asked, label %leave, label %unasked
+unasked:
+  %sent_p = getelementptr inbounds i64, ptr %S, i64 SENT
+  %sent_i = load i64, ptr %sent_p, !tbaa !3
+  %sent_q = inttoptr i64 %sent_i to ptr
+  %sent = load volatile i64, ptr %sent_q
+  %is_sent = icmp ne i64 %sent, 0
+  br i1 %is_sent, label %leave, label %calm
 calm:
   %thread_p = getelementptr inbounds i64, ptr %S, i64 THREAD
   %thread = load i64, ptr %thread_p, !tbaa !3

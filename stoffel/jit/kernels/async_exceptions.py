@@ -1,0 +1,75 @@
+"""Where a thread finds that another one has sent it an exception (``PyThreadState_SetAsyncExc``).
+
+Notebooks and timeouts of tests do that. Kernels poll the place, since Python looks only when it executes bytecode.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from functools import cache
+from typing import Final
+
+from stoffel.threads import start
+
+WORDS: Final = 42
+"""Words of a thread state that are looked at; the structure is longer in every CPython that is known."""
+
+_nothing = ctypes.c_int64()
+
+
+class _Marker(Exception):  # noqa: N818 - never raised
+    """Looked for in memory."""
+
+
+class _Here(threading.local):
+    """The address for the thread that looks, 0 before it has."""
+
+    address = 0
+
+
+_here: Final = _Here()
+
+
+def address_of_exception() -> int:
+    """Return the address of a word that is not 0 when an exception has been sent to this thread."""
+    if not _here.address:
+        offset = _offset()
+        _here.address = ctypes.addressof(_nothing) if offset is None else _thread_state() + offset
+    return _here.address
+
+
+def _thread_state() -> int:
+    get = ctypes.pythonapi.PyThreadState_Get
+    get.restype = ctypes.c_void_p
+    return get() or 0
+
+
+@cache
+def _offset() -> int | None:
+    """Return where the word is in a thread state, None if that is not to be found: sent to a thread that waits."""
+    gate, begun = threading.Lock(), threading.Event()
+    states: list[int] = []
+
+    def wait() -> None:
+        states.append(_thread_state())
+        begun.set()
+        gate.acquire()
+
+    gate.acquire()
+    thread = threading.Thread(target=wait, name="stoffel waiting", daemon=True)
+    if not start(thread):
+        return None
+    begun.wait()
+    send = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    identity = ctypes.c_ulong(thread.ident or 0)
+    try:
+        send(identity, ctypes.py_object(_Marker))
+        words = (ctypes.c_size_t * WORDS).from_address(states[0])
+        found = [index for index, word in enumerate(words) if word == id(_Marker)]
+    finally:
+        # It has not executed anything meanwhile.
+        send(identity, None)
+        gate.release()
+    thread.join()
+    return found[0] * ctypes.sizeof(ctypes.c_size_t) if len(found) == 1 else None
