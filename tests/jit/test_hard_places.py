@@ -234,7 +234,8 @@ gc.disable()
 machine = made()
 machine = None
 def interrupt(frame, event, argument):
-    if event == "c_return" and getattr(argument, "__name__", "") == "acquire" and "llvmlite" in frame.f_code.co_filename:
+    name = getattr(argument, "__name__", "")
+    if event == "c_return" and name == "acquire" and "llvmlite" in frame.f_code.co_filename:
         sys.setprofile(None)
         signal.raise_signal(signal.SIGINT)
 sys.setprofile(interrupt)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from functools import cache
 from typing import Final
 
 from stoffel.threads import start
@@ -31,11 +30,17 @@ class _Here(threading.local):
 _here: Final = _Here()
 
 
+_found: list[int | None] = []
+"""What :func:`_offset` has found, once there was a thread to look with."""
+
+
 def address_of_exception() -> int:
     """Return the address of a word that is not 0 when an exception has been sent to this thread."""
     if not _here.address:
         offset = _offset()
-        _here.address = ctypes.addressof(_nothing) if offset is None else _thread_state() + offset
+        if offset is None:
+            return ctypes.addressof(_nothing)
+        _here.address = _thread_state() + offset
     return _here.address
 
 
@@ -45,9 +50,10 @@ def _thread_state() -> int:
     return get() or 0
 
 
-@cache
 def _offset() -> int | None:
     """Return where the word is in a thread state, None if that is not to be found: sent to a thread that waits."""
+    if _found:
+        return _found[0]
     gate, begun = threading.Lock(), threading.Event()
     states: list[int] = []
 
@@ -72,4 +78,8 @@ def _offset() -> int | None:
         send(identity, None)
         gate.release()
     thread.join()
-    return found[0] * ctypes.sizeof(ctypes.c_size_t) if len(found) == 1 else None
+    if len(found) == 1:
+        _found.append(found[0] * ctypes.sizeof(ctypes.c_size_t))
+    elif not found:
+        _found.append(None)
+    return _found[0] if _found else None
