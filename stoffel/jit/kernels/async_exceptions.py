@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import ctypes
 import threading
+import time
+from contextlib import suppress
 from typing import Final
 
 from stoffel.threads import start
 
+PAUSE: Final = 0.0002
+"""Seconds between two looks at whether the thread waits."""
 WORDS: Final = 42
 """Words of a thread state that are looked at; the structure is longer in every CPython that is known."""
 
@@ -30,8 +34,10 @@ class _Here(threading.local):
 _here: Final = _Here()
 
 
-_found: list[int | None] = []
-"""What :func:`_offset` has found, once there was a thread to look with."""
+ATTEMPTS: Final = 3
+_found: list[int] = []
+_failures: list[int] = []
+"""What :func:`_offset` has found, once there was a thread to look with, and how often it found nothing, or too much."""
 
 
 def address_of_exception() -> int:
@@ -52,21 +58,24 @@ def _thread_state() -> int:
 
 def _offset() -> int | None:
     """Return where the word is in a thread state, None if that is not to be found: sent to a thread that waits."""
-    if _found:
-        return _found[0]
-    gate, begun = threading.Lock(), threading.Event()
+    if _found or len(_failures) >= ATTEMPTS:
+        return _found[0] if _found else None
+    gate = threading.Lock()
     states: list[int] = []
 
     def wait() -> None:
-        states.append(_thread_state())
-        begun.set()
-        gate.acquire()
+        with suppress(_Marker):
+            states.append(_thread_state())
+            gate.acquire()
 
     gate.acquire()
     thread = threading.Thread(target=wait, name="stoffel waiting", daemon=True)
     if not start(thread):
         return None
-    begun.wait()
+    while not states:
+        time.sleep(PAUSE)
+    # Now it waits, or is about to; if the exception comes before, nothing is found, and this is tried the next time.
+    time.sleep(PAUSE)
     send = ctypes.pythonapi.PyThreadState_SetAsyncExc
     identity = ctypes.c_ulong(thread.ident or 0)
     try:
@@ -74,12 +83,11 @@ def _offset() -> int | None:
         words = (ctypes.c_size_t * WORDS).from_address(states[0])
         found = [index for index, word in enumerate(words) if word == id(_Marker)]
     finally:
-        # It has not executed anything meanwhile.
-        send(identity, None)
+        # It is let through, not taken back: CPython 3.11 would look for it at every call from then on.
         gate.release()
     thread.join()
     if len(found) == 1:
         _found.append(found[0] * ctypes.sizeof(ctypes.c_size_t))
-    elif not found:
-        _found.append(None)
+    else:
+        _failures.append(len(found))
     return _found[0] if _found else None
