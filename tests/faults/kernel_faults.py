@@ -103,8 +103,8 @@ KERNEL_FAULTS: tuple[Fault, ...] = (
     Fault(
         "attention is not looked for",
         SUPPORT,
-        "br i1 %asked, label %leave, label %calm",
-        "br i1 %asked, label %calm, label %calm",
+        "br i1 %asked, label %leave, label %unasked",
+        "br i1 %asked, label %unasked, label %unasked",
     ),
     Fault(
         "signals are not looked for",
