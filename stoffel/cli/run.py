@@ -179,7 +179,7 @@ def learning(machine: VirtualMachine, source: Source, options: dict[str, str], a
     tier = tier_of(machine.state)  # which may be another now
     is_short = tier is None or (tier.loading is None and thread_time() - began < thresholds.WORTH_TRYING)
     if tier is not None and not is_short and not tier.statistics.counts_calls:
-        from stoffel.jit.policy.run_history import outcome_of
+        from stoffel.jit.policy.warmup import outcome_of
 
         outcome = outcome_of(tier, began, history().read())
         if outcome is not None:

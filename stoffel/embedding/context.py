@@ -15,7 +15,6 @@ from stoffel.model.values import Array, Closure, Foreign, Object, Value
 from stoffel.runtime.builtins import local_storage
 
 if TYPE_CHECKING:
-    from stoffel.embedding.vm import VirtualMachine
     from stoffel.runtime.state import VMState
 
 Kind = TypeVar("Kind")
@@ -26,11 +25,12 @@ class ForeignContext(TableAccess):
 
     Accessors raise CallbackError with the machine's texts; let it pass, and the program fails with
     ``Foreign function NAME failed: TEXT``. Raising any other exception does the same with the exception's text.
+    ``vm`` is the VirtualMachine that calls.
     """
 
     __slots__ = ("_state", "arguments", "name", "vm")
 
-    def __init__(self, vm: VirtualMachine, name: str, arguments: tuple[Value, ...]) -> None:
+    def __init__(self, vm: Any, name: str, arguments: tuple[Value, ...]) -> None:
         self.vm = vm
         self.name = name
         self.arguments = arguments

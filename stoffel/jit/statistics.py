@@ -12,7 +12,7 @@ from stoffel.jit.events import ALWAYS_TOLD, MOST_PLACES, Exit, JitEvent, line_of
 if TYPE_CHECKING:
     from stoffel.compiler.emission.deopt_points import Unit
     from stoffel.compiler.refusal import Refusal
-    from stoffel.jit.kernels.running import RunnableKernel
+    from stoffel.jit.kernels.runnable import RunnableKernel
     from stoffel.jit.reports import Counters
     from stoffel.model.code import Code
 

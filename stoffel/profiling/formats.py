@@ -13,14 +13,14 @@ from stoffel.profiling.stacks import FOREIGN, ROOT, Frame
 from stoffel.version import VERSION
 
 if TYPE_CHECKING:
-    from stoffel.profiling.profile import Profile
+    from stoffel.profiling.times import Times
 
 MOST_IN_ORDER: Final = 2_000_000
 """Frames of all stacks in the order of time together; a longer profile has each stack once instead."""
 _SCHEMA: Final = "https://www.speedscope.app/file-format-schema.json"
 
 
-def folded(profile: Profile) -> bytes:
+def folded(profile: Times) -> bytes:
     """Return one line for each stack: its calls, separated by semicolons, and microseconds; for flamegraph.pl."""
     frames = profile.stacks.frames
     lines = []
@@ -34,7 +34,7 @@ def _one_word(name: str) -> str:
     return "".join(":" if char == ";" else char if char.isprintable() else "?" for char in name)
 
 
-def speedscope(profile: Profile) -> bytes:
+def speedscope(profile: Times) -> bytes:
     """Return the JSON of https://www.speedscope.app, stacks in the order of time."""
     stacks = profile.stacks
     frames = list(dict.fromkeys(stacks.frames[1:]))
@@ -65,12 +65,12 @@ def speedscope(profile: Profile) -> bytes:
     return json.dumps(data, separators=(",", ":")).encode()
 
 
-def _speedscope_frame(profile: Profile, frame: Frame) -> dict[str, Any]:
+def _speedscope_frame(profile: Times, frame: Frame) -> dict[str, Any]:
     file, line = profile.place(frame.function)
     return {"name": frame.marked, **({"file": file, "line": line} if line else {})}
 
 
-def pstats(profile: Profile) -> bytes:
+def pstats(profile: Times) -> bytes:
     """Return what Python's ``pstats`` and SnakeViz read: a function is one for each tier that it was in.
 
     Where calls were not counted, the number of calls is that of the samples.
@@ -102,12 +102,12 @@ def pstats(profile: Profile) -> bytes:
     return marshal.dumps(data)
 
 
-def _pstats_key(profile: Profile, frame: Frame) -> tuple[str, int, str]:
+def _pstats_key(profile: Times, frame: Frame) -> tuple[str, int, str]:
     file, line = profile.place(frame.function)
     return file or "~", line, frame.marked
 
 
-def pprof(profile: Profile) -> bytes:
+def pprof(profile: Times) -> bytes:
     """Return the gzipped protocol buffer of pprof (``profile.proto``): samples and nanoseconds by stack.
 
     The innermost call of each stack has its line of the source, or one more than the index of its instruction.
@@ -170,14 +170,14 @@ def _packed(numbers: Iterable[int]) -> bytes:
     return b"".join(map(_varint, numbers))
 
 
-def html(profile: Profile) -> bytes:
+def html(profile: Times) -> bytes:
     """Return one page that needs nothing else: flame graph, tables, and listings with the heat of every instruction."""
     from stoffel.profiling.page import page
 
     return page(profile)
 
 
-FORMATS: Final[dict[str, Callable[[Profile], bytes]]] = {
+FORMATS: Final[dict[str, Callable[[Times], bytes]]] = {
     ".html": html,
     ".speedscope.json": speedscope,
     ".folded": folded,
@@ -187,7 +187,7 @@ FORMATS: Final[dict[str, Callable[[Profile], bytes]]] = {
 """What writes a profile, by the end of the file's name."""
 
 
-def format_of(path: str) -> Callable[[Profile], bytes]:
+def format_of(path: str) -> Callable[[Times], bytes]:
     """Return what writes a profile to a file called *path*; raises ValueError if the end of the name tells nothing."""
     for ending, write in FORMATS.items():
         if path.endswith(ending):

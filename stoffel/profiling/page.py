@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from stoffel.profiling.profile import LISTED
 from stoffel.profiling.stacks import TIERS
+from stoffel.profiling.times import LISTED
 
 if TYPE_CHECKING:
-    from stoffel.profiling.profile import Profile
+    from stoffel.profiling.times import Times
 
 _TEMPLATE: Final = Path(__file__).with_name("page.html")
 _PLACE: Final = "/*PROFILE*/null"
@@ -19,14 +19,14 @@ MOST_LISTINGS: Final = 200
 """Functions whose instructions are shown: those that took most time."""
 
 
-def page(profile: Profile) -> bytes:
+def page(profile: Times) -> bytes:
     """Return the page of *profile*, as UTF-8."""
     # A script ends at the first "</script", wherever that stands.
     data = json.dumps(_data(profile), separators=(",", ":")).replace("<", "\\u003c")
     return _TEMPLATE.read_text(encoding="utf-8").replace(_PLACE, data).encode()
 
 
-def _data(profile: Profile) -> dict[str, Any]:
+def _data(profile: Times) -> dict[str, Any]:
     stacks = profile.stacks
     frames = list(dict.fromkeys(stacks.frames[1:]))
     number = {frame: position for position, frame in enumerate(frames)}
@@ -56,7 +56,7 @@ def _data(profile: Profile) -> dict[str, Any]:
     }
 
 
-def _sources(profile: Profile, listed: list[str]) -> dict[str, list[Any]]:
+def _sources(profile: Times, listed: list[str]) -> dict[str, list[Any]]:
     """Return for each function whose source is at hand the file, its first line there, and its lines."""
     found: dict[str, list[Any]] = {}
     texts = {file: text.splitlines() for file, text in profile.sources.items()}
@@ -70,7 +70,7 @@ def _sources(profile: Profile, listed: list[str]) -> dict[str, list[Any]]:
     return found
 
 
-def _listing(profile: Profile, function: str) -> list[list[Any]]:
+def _listing(profile: Times, function: str) -> list[list[Any]]:
     return [
         [line.instruction, line.line, line.text, line.self_seconds, line.total_seconds, line.executions]
         for line in profile.lines(function)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from stoffel.profiling.stacks import CODE_OBJECT, COMPILER, FOREIGN, INTERPRETER, KERNEL, TIERS, Tier
 
 if TYPE_CHECKING:
-    from stoffel.profiling.profile import Profile
+    from stoffel.profiling.times import Times
 
 MOST_ROWS: Final = 20
 """Rows of one table."""
@@ -30,7 +30,7 @@ COLOURS: Final = {
 """The colour of each tier, as a number of ANSI's Select Graphic Rendition."""
 
 
-def report(profile: Profile, *, colours: bool = False) -> str:
+def report(profile: Times, *, colours: bool = False) -> str:
     """Return the profile as text: functions, loops, the tree of calls, kernels, and where compiled code was left."""
     whole = profile.seconds
     mode = profile.statistics.get("mode", "off")
@@ -62,7 +62,7 @@ class _Paint:
         return f"\033[{code}m{text}\033[0m" if self._colours and code else text
 
 
-def _functions(profile: Profile, whole: float, paint: _Paint) -> list[str]:
+def _functions(profile: Times, whole: float, paint: _Paint) -> list[str]:
     found = profile.functions()
     counted = any(row.calls is not None for row in found)
     instructions = any(row.instructions is not None for row in found)
@@ -86,7 +86,7 @@ def _functions(profile: Profile, whole: float, paint: _Paint) -> list[str]:
     return lines + _more(len(found), "functions")
 
 
-def _lines(profile: Profile, whole: float) -> list[str]:
+def _lines(profile: Times, whole: float) -> list[str]:
     found = [line for line in profile.source_lines() if line.self_seconds >= LEAST_SHARE * whole and line.text]
     rows = [
         [_share(line.self_seconds, whole), f"{shown(line.file)}:{line.line}", _cut(line.text)]
@@ -100,7 +100,7 @@ def _cut(text: str) -> str:
     return text if len(text) <= WIDEST_LINE else f"{text[: WIDEST_LINE - 3]}..."
 
 
-def _loops(profile: Profile, whole: float) -> list[str]:
+def _loops(profile: Times, whole: float) -> list[str]:
     found = [loop for loop in profile.loops() if loop.total_seconds >= LEAST_SHARE * whole]
     rows = []
     for loop in found[:MOST_ROWS]:
@@ -115,7 +115,7 @@ def _loops(profile: Profile, whole: float) -> list[str]:
     return table([["self", "total", "function", ""], *rows], left=(2, 3)) + _more(len(found), "loops")
 
 
-def _tree(profile: Profile, whole: float, paint: _Paint) -> Iterator[str]:
+def _tree(profile: Times, whole: float, paint: _Paint) -> Iterator[str]:
     """Yield the tree of calls; a function that is called again within itself is where it was first."""
     frames = profile.stacks.frames
     totals: defaultdict[tuple[str, ...], float] = defaultdict(float)
@@ -155,7 +155,7 @@ def _tree(profile: Profile, whole: float, paint: _Paint) -> Iterator[str]:
         yield f"  ... and {len(pending)} more"
 
 
-def _kernels(profile: Profile) -> list[str]:
+def _kernels(profile: Times) -> list[str]:
     rows = [["function", "entered at", "with", "runs", "left", "instructions"]]
     for name, found in profile.statistics.get("functions", {}).items():
         for kernel in found["kernels"]:
@@ -167,7 +167,7 @@ def _kernels(profile: Profile) -> list[str]:
     return table(rows, left=(0, 1, 2)) if len(rows) > 1 else []
 
 
-def _left(profile: Profile) -> list[str]:
+def _left(profile: Times) -> list[str]:
     found = profile.exits()
     rows = [[f"{times}x", shown(place), why] for times, place, why in found[:MOST_ROWS]]
     return table(rows, left=(1, 2)) + _more(len(found), "places") if rows else []

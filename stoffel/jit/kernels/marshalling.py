@@ -10,18 +10,18 @@ import ctypes
 from array import array as Buffer  # noqa: N812 - an array is a value of the machine here
 from typing import TYPE_CHECKING, Any, Final
 
-from stoffel.compiler.kernels.analysis.types import FIELD_LIMIT, SCALARS, fields_of, variant_of, variants_of
+from stoffel.compiler.kernels.analysis.types import FIELD_LIMIT, SCALARS, fields_of
 from stoffel.compiler.kernels.codegen import buffer
 from stoffel.jit.kernels.memory import HEADERS, Memory
 from stoffel.jit.kernels.outcomes import Mismatch
+from stoffel.jit.kernels.runnable import TYPES, variants_of, words_of
 from stoffel.model import elements
 from stoffel.model.values import Array, Closure, Object, Operand, TypedArray, Value, new_array, new_object
 from stoffel.runtime.builtins.closures import replace
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
 
 if TYPE_CHECKING:
-    from stoffel.jit.kernels.running import RunnableKernel
-    from stoffel.model.code import Code
+    from stoffel.jit.kernels.runnable import RunnableKernel
     from stoffel.runtime.state import VMState
 
 KINDS: Final = {scalar.name: cls for cls, scalar in SCALARS.items()}
@@ -74,8 +74,6 @@ def _code_of_closure(closure: Closure) -> str:
     return f"({len(closure.function)}:{closure.function}{{{','.join(upvalues)}}})"
 
 
-TYPES: Final = 4096
-"""Types whose parts the process keeps at hand; then it begins anew."""
 _FIELDS: Final[dict[str, list[tuple[str, str]]]] = {}
 
 
@@ -87,44 +85,6 @@ def _fields_of(code: str) -> list[tuple[str, str]]:
             _FIELDS.clear()
         fields = _FIELDS[code] = fields_of(code)[0]
     return fields
-
-
-_VARIANTS: Final[dict[str, list[tuple[str, list[tuple[str, str]]]]]] = {}
-
-
-def _variants_of(code: str) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return function and upvalues of the closures that a value of a closure type can be."""
-    variants = _VARIANTS.get(code)
-    if variants is None:
-        if len(_VARIANTS) >= TYPES:
-            _VARIANTS.clear()
-        variants = _VARIANTS[code] = variants_of(code)[0]
-    return variants
-
-
-def _words_of(code: str) -> int:
-    """Return the number of words that closures of a type take."""
-    return buffer.UPVALUES + max(len(upvalues) for _, upvalues in _variants_of(code))
-
-
-class RunnableSite:
-    """A site with what the interpreter needs of its function; ``words`` bounds the length of its frame records."""
-
-    __slots__ = ("closure", "code", "codes", "outer", "places", "resume", "slots", "words")
-
-    def __init__(
-        self, code: Code, slots: list[int], resume: int, codes: list[str], places: list[str], outer: bool, closure: str
-    ) -> None:
-        self.closure = variant_of(closure)[0] if closure else None
-        upvalues = 0 if self.closure is None else 1 + len(self.closure[1])
-        bound = sum(_words_of(item) for item in codes if item[0] == "(")
-        self.words = 2 + 2 * (len(codes) + len(places)) + upvalues + bound
-        self.code = code
-        self.slots = slots
-        self.outer = outer
-        self.resume = resume
-        self.codes = codes
-        self.places = places
 
 
 class Run:
@@ -210,7 +170,7 @@ class Run:
                 raise Mismatch
             return known[0]
         names = closure.shape[1]
-        for variant in _variants_of(code):
+        for variant in variants_of(code):
             function, upvalues = variant
             if function == closure.function and tuple([name for name, _ in upvalues]) == names:
                 break
@@ -495,7 +455,7 @@ class Run:
                 values.append(None if tagged == "nil" else self.take(tagged, words[position + 1]))
                 position += 2
             elif bound and code[0] == "(":
-                end = position + 1 + _words_of(code)
+                end = position + 1 + words_of(code)
                 values.append(self._closure_of(words[position], words[position + 1 : end]))
                 position = end
             else:

@@ -6,33 +6,27 @@ kernel pays nothing for it.
 
 from __future__ import annotations
 
-import ctypes
 import threading
 from collections.abc import Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from stoffel.compiler.kernels.analysis.types import variant_of
 from stoffel.compiler.kernels.codegen import buffer
 from stoffel.jit.kernels.async_exceptions import address_of_exception
 from stoffel.jit.kernels.lending import Lending
-from stoffel.jit.kernels.marshalling import Run, RunnableSite
+from stoffel.jit.kernels.marshalling import Run
 from stoffel.jit.kernels.memory import NOT_RUN, Memory
 from stoffel.jit.kernels.outcomes import KernelLeft, Mismatch
+from stoffel.jit.kernels.runnable import RunnableKernel
 from stoffel.model.values import Operand
 from stoffel.runtime.frames import ActivationRecord
 from stoffel.runtime.interruptions import complete
 from stoffel.threads import stack_of_thread
 
 if TYPE_CHECKING:
-    from stoffel.compiler.kernels.codegen.llvm import Loaded
-    from stoffel.jit.reports import KernelReport
     from stoffel.jit.statistics import Statistics
-    from stoffel.model.code import Code
     from stoffel.runtime.state import VMState
 
-NATIVE_STACK: Final = 1 << 20
-"""Bytes of the host's stack that nested native calls may use: an eighth of what threads usually have."""
 STACK_TO_SPARE: Final = 20 << 10
 """Bytes of a thread's stack that native calls leave free."""
 STACK_OF_HANDLERS: Final = 128 << 10
@@ -41,89 +35,6 @@ WORK_PER_ARRAY: Final = 50
 """VM instructions that take as long in compiled code as making the header of an array that a kernel is given."""
 FUEL_PER_EXIT: Final = 8
 """Fuel for each safepoint that is to be passed where leaving is forced (``CompiledTier.every``)."""
-_FRAME_BYTES: Final = 256
-_BYTES_PER_INSTRUCTION: Final = 16
-"""A native frame is assumed to take no more than :data:`_FRAME_BYTES` and this for each VM instruction of the kernel:
-a value can need a place on the stack, twice if it is also kept for leaving."""
-
-
-class RunnableKernel:
-    """A kernel in memory, bound to one machine.
-
-    ``functions`` are the names of those in it, its own first. ``values`` and ``result`` are codes of types;
-    ``closures`` has function and upvalues of each kind of closure; ``depth`` is 0 if native calls can nest without a
-    bound. ``entry`` is the instruction at which it takes over a
-    record, None if it runs calls; ``expects`` the classes of all values then, None if those that are not read do not
-    matter. ``work`` is the fuel used so far, about one unit for each VM instruction; ``left`` counts runs that ended in
-    leaving.
-    """
-
-    __slots__ = (
-        "cached",
-        "closure_words",
-        "closures",
-        "code",
-        "constants",
-        "depth",
-        "entries",
-        "entry",
-        "expects",
-        "frame_words",
-        "function",
-        "functions",
-        "left",
-        "loaded",
-        "mismatches",
-        "native_frame",
-        "nesting",
-        "result",
-        "sites",
-        "tags",
-        "values",
-        "work",
-    )
-
-    def __init__(self, code: Code, loaded: Loaded, meta: dict[str, Any], sites: list[RunnableSite]) -> None:
-        self.code = code
-        self.loaded = loaded
-        self.function = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(loaded.address)
-        self.values: list[str] = meta["values"]
-        self.result: str = meta["result"]
-        self.tags: list[str] = meta["tags"]
-        self.constants: list[str] = meta["constants"]
-        self.closures = [variant_of(code)[0] for code in meta["closures"]]
-        self.functions: list[str] = list(dict.fromkeys([code.name, *meta["functions"]]))
-        self.closure_words = buffer.UPVALUES + max((len(upvalues) for _, upvalues in self.closures), default=0)
-        self.depth: int = meta["depth"]
-        self.sites = sites
-        self.frame_words = max((site.words for site in sites), default=2)
-        size = _FRAME_BYTES + _BYTES_PER_INSTRUCTION * meta["instructions"]
-        if self.closures:
-            # Upvalues, and the words of closures as they were bound, are kept for leaving.
-            size += 8 * self.frame_words
-        self.native_frame = size
-        self.nesting = max(NATIVE_STACK // size, 8) if self.depth == 0 else self.depth
-        self.cached: bool = meta["cached"]
-        self.entry: int | None = meta["entry"]
-        self.expects: tuple[type, ...] | None = None
-        self.entries = 0
-        self.left = 0
-        self.mismatches = 0
-        self.work = 0
-
-    def as_dict(self) -> KernelReport:
-        """Return what it is and did, as plain data."""
-        return {
-            "entry": self.entry,
-            "functions": self.functions,
-            "types": self.values,
-            "result": self.result,
-            "cached": self.cached,
-            "runs": self.entries,
-            "left": self.left,
-            "mismatches": self.mismatches,
-            "instructions_run": self.work,
-        }
 
 
 class Kernels:

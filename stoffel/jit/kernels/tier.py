@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from stoffel import forks
 from stoffel.compiler.analysis.environment import Signature
@@ -22,18 +22,21 @@ from stoffel.isa.scalars import FixedInteger
 from stoffel.isa.table import Flow
 from stoffel.jit import mishaps
 from stoffel.jit.kernels.builder import Builder, Job, Preparation
-from stoffel.jit.kernels.marshalling import KINDS, OPAQUE, RunnableSite, code_of_value
+from stoffel.jit.kernels.marshalling import KINDS, OPAQUE, code_of_value
 from stoffel.jit.kernels.memory import VALUE_LIMIT
 from stoffel.jit.kernels.outcomes import KernelLeft, Mismatch
-from stoffel.jit.kernels.running import Kernels, RunnableKernel
+from stoffel.jit.kernels.runnable import RunnableKernel, RunnableSite
+from stoffel.jit.kernels.running import Kernels
 from stoffel.jit.policy import thresholds
 from stoffel.model.code import Code
 from stoffel.model.values import Array, Closure, Operand, TypedArray, Value
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
 
 if TYPE_CHECKING:
-    from stoffel.jit.code_tier import CompiledTier
+    from stoffel.jit.code_cache import Units
+    from stoffel.jit.statistics import Statistics
     from stoffel.jit.store.kernel_cache import Cache
+    from stoffel.runtime.state import VMState
 
 
 class Candidate:
@@ -52,10 +55,33 @@ class Candidate:
         self.distrusts_cache = False
 
 
+class Owner(Protocol):
+    """What the kernels of a machine ask of its compiled tier, whose code objects they call and are called by."""
+
+    @property
+    def state(self) -> VMState: ...
+    @property
+    def units(self) -> Units: ...
+    @property
+    def statistics(self) -> Statistics: ...
+    @property
+    def every(self) -> int:
+        """Safepoints after which compiled code is left in tests, 0 for never."""
+
+    def kernel_finished(self) -> None:
+        """Take finished kernels when next all records are there; called from the thread that makes them."""
+
+    def leave_kernel(self, left: KernelLeft) -> NoReturn:
+        """Leave the code object that has called a kernel which was left."""
+
+    def tick(self, ticks: int) -> None:
+        """Look soon at what is hot; *ticks* counts the ticks so far."""
+
+
 class KernelTier:
     """The kernels of one machine. *eager* makes everything that qualifies a kernel at once."""
 
-    def __init__(self, tier: CompiledTier, store: Cache, *, eager: bool) -> None:
+    def __init__(self, tier: Owner, store: Cache, *, eager: bool) -> None:
         self.tier = tier
         self.state = tier.state
         self.units = tier.units

@@ -11,16 +11,11 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from time import thread_time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 from zlib import crc32
 
 from stoffel.jit.policy import thresholds
 from stoffel.jit.store import files
-
-if TYPE_CHECKING:
-    from stoffel.jit.code_tier import CompiledTier
-    from stoffel.jit.policy.warmup import WarmUp
 
 SLOTS: Final = 4096
 SUFFIX: Final = ".history"
@@ -67,27 +62,6 @@ def _alike(one: float | None, other: float | None) -> bool:
     if one is None or other is None:
         return one is other
     return abs(one - other) <= _SAME * max(one, other)
-
-
-def outcome_of(tier: CompiledTier | WarmUp, began: float, known: Outcome | None = None) -> Outcome | None:
-    """Return what is known after a run that *began* at this ``time.thread_time``; *known* is what was known before.
-
-    None stands for a run that is too short for compiling to matter.
-    """
-    total = thread_time() - began
-    before = known or Outcome()
-    if tier.loading is None:
-        return before._replace(interpreted=total) if known is not None or total >= thresholds.WORTH_TRYING else None
-    kernels = before.kernels if tier.kernels is None else tier.kernels.chosen()
-    at, after = tier.loading
-    compiling = tier.statistics.compile_seconds()
-    if tier.kernels is not None and thread_time() - max(began, after) - compiling > thresholds.LONG_ENOUGH:
-        kernels = tuple(dict.fromkeys((*kernels, *tier.kernels.missed())))
-    if tier.from_start or at <= began:
-        return Outcome(before.interpreted, total, kernels)
-    # Compiled code is not slower than the interpreter, or the next run, which compiles from its start, finds it out.
-    interpreted = total - (after - at) - compiling
-    return Outcome(max(interpreted, before.interpreted or 0.0), before.compiled, kernels)
 
 
 class History:

@@ -6,19 +6,30 @@ import threading
 import weakref
 from collections.abc import Iterator
 from itertools import chain, repeat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from stoffel import threads
 from stoffel.jit.policy import thresholds
 
 if TYPE_CHECKING:
-    from stoffel.jit.code_tier import CompiledTier
+    from stoffel.runtime.frames import RunState
+
+
+class Sampled(Protocol):
+    """What the clock asks of the tier of a machine, and tells it."""
+
+    @property
+    def state(self) -> RunState: ...
+    @property
+    def is_suspended(self) -> bool: ...
+    def tick(self, ticks: int) -> None:
+        """Look soon at what is hot; *ticks* counts the ticks so far."""
 
 
 class Clock(threading.Thread):
     """Ticks as ``thresholds.TICKS`` says, counting only time in which the machine works; ends with the tier."""
 
-    def __init__(self, tier: CompiledTier) -> None:
+    def __init__(self, tier: Sampled) -> None:
         super().__init__(name="stoffel sampling", daemon=True)
         self._tier = weakref.ref(tier)
         self.wait = threading.Event().wait
@@ -56,7 +67,7 @@ class Clock(threading.Thread):
         return True
 
 
-def start(tier: CompiledTier) -> None:
+def start(tier: Sampled) -> None:
     """Start a clock for *tier*, if there are to be ticks and there is a thread to be had."""
     if thresholds.TICKS:
         threads.start(Clock(tier))

@@ -173,3 +173,26 @@ class WarmUp:
 def tier_of(state: RunState) -> CompiledTier | WarmUp | None:
     """Return the compiled tier of a machine: a :class:`.Tier` to the layers below, all of its methods from here up."""
     return cast("CompiledTier | WarmUp | None", state.tier)
+
+
+def outcome_of(tier: CompiledTier | WarmUp, began: float, known: Outcome | None = None) -> Outcome | None:
+    """Return what is known after a run that *began* at this ``time.thread_time``; *known* is what was known before.
+
+    None stands for a run that is too short for compiling to matter.
+    """
+    from stoffel.jit.policy.run_history import Outcome
+
+    total = thread_time() - began
+    before = known or Outcome()
+    if tier.loading is None:
+        return before._replace(interpreted=total) if known is not None or total >= thresholds.WORTH_TRYING else None
+    kernels = before.kernels if tier.kernels is None else tier.kernels.chosen()
+    at, after = tier.loading
+    compiling = tier.statistics.compile_seconds()
+    if tier.kernels is not None and thread_time() - max(began, after) - compiling > thresholds.LONG_ENOUGH:
+        kernels = tuple(dict.fromkeys((*kernels, *tier.kernels.missed())))
+    if tier.from_start or at <= began:
+        return Outcome(before.interpreted, total, kernels)
+    # Compiled code is not slower than the interpreter, or the next run, which compiles from its start, finds it out.
+    interpreted = total - (after - at) - compiling
+    return Outcome(max(interpreted, before.interpreted or 0.0), before.compiled, kernels)

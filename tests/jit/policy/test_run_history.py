@@ -11,10 +11,10 @@ import pytest
 
 from stoffel import VirtualMachine
 from stoffel.jit.code_tier import CompiledTier
-from stoffel.jit.policy import run_history, thresholds
-from stoffel.jit.policy.run_history import History, Outcome, forget, notes, outcome_of
+from stoffel.jit.policy import run_history, thresholds, warmup
+from stoffel.jit.policy.run_history import History, Outcome, forget, notes
 from stoffel.jit.policy.thresholds import HEAT_OF_RECALL, LONG_ENOUGH, PATIENCE
-from stoffel.jit.policy.warmup import WarmUp
+from stoffel.jit.policy.warmup import WarmUp, outcome_of
 from stoffel.jit.statistics import Statistics
 from tests.machines import SUM, SUM_BY_CALL, loaded, sampler
 
@@ -188,7 +188,7 @@ def test_both_ways_to_run_are_timed(
     tier.loading = loading
     tier.from_start = from_start
     monkeypatch.setattr(Statistics, "compile_seconds", lambda _: 0.25)
-    monkeypatch.setattr(run_history, "thread_time", lambda: now)
+    monkeypatch.setattr(warmup, "thread_time", lambda: now)
     assert outcome_of(tier, 1.0, known) == learnt
 
 
@@ -196,7 +196,7 @@ def test_a_run_that_was_interpreted_is_timed_if_it_is_long_enough(monkeypatch: p
     tier = VirtualMachine(jit="auto").state.tier
     assert isinstance(tier, WarmUp)
     for now, learnt in ((0.1, None), (0.5, Outcome(0.5))):
-        monkeypatch.setattr(run_history, "thread_time", lambda now=now: now)
+        monkeypatch.setattr(warmup, "thread_time", lambda now=now: now)
         assert outcome_of(tier, 0.0) == learnt
     assert outcome_of(tier, 0.0, Outcome(2.0, 1.0)) == Outcome(0.5, 1.0)
 
@@ -280,7 +280,7 @@ def test_a_kernel_that_a_run_was_too_short_for_is_made_in_the_next(
     assert isinstance(tier, CompiledTier)
     assert first.execute("sum", 50) == 1225
     tier.loading = 0.0, 0.0
-    monkeypatch.setattr(run_history, "thread_time", lambda: seconds + tier.statistics.compile_seconds())
+    monkeypatch.setattr(warmup, "thread_time", lambda: seconds + tier.statistics.compile_seconds())
     learnt = outcome_of(tier, 0.0)
     assert learnt is not None
     assert [name for name, _ in learnt.kernels] == ["sum"] * (seconds > LONG_ENOUGH)
