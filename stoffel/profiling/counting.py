@@ -65,21 +65,32 @@ def noting(steps: CountedSteps, step: Step, index: int) -> Step:
     return noted
 
 
+def _steps_of(code: Code) -> list[Step] | None:
+    """Return the steps of *code* if they are bound, and leave them unbound if not."""
+    try:
+        found: list[Step] = object.__getattribute__(code, "steps")
+    except AttributeError:
+        return None
+    return found
+
+
 @contextmanager
 def counted(state: VMState, wrap: Wrap = counting, *, compiling: bool = False) -> Iterator[dict[str, CountedSteps]]:
     """Count while entered, and yield the steps of all VM functions of a machine.
 
     Meanwhile it runs in the interpreter; if it goes on *compiling*, what runs compiled is not counted. A machine that
-    shares the program and runs at the same time is counted too. Raises RuntimeError during a run.
+    shares the program and runs at the same time is counted too. Raises RuntimeError during a run, and inside itself.
     """
     with state.lock:
         if state.runs:
             raise RuntimeError("instructions are counted from the beginning of a run on, and one is in progress")
         tier = state.tier
-        if not compiling:
-            state.tier = None
         changes = state.changes
         codes = {name: code for name, code in state.functions.items() if type(code) is Code}
+        if any(type(_steps_of(code)) is CountedSteps for code in codes.values()):
+            raise RuntimeError("the instructions of this program are being counted already")
+        if not compiling:
+            state.tier = None
         found = {name: CountedSteps(code, wrap, state.tier is not None) for name, code in codes.items()}
         for name, code in codes.items():
             code.steps = code.counted = code.single = found[name]

@@ -15,6 +15,8 @@ class Stage(NamedTuple):
 
 CAPTURING: Final = "tests/compiler/test_capturing_calls.py"
 CLOSE: Final[dict[str, tuple[str, ...]]] = {
+    "stoffel/profiling": ("tests/profiling",),
+    "stoffel/compiler/flow/blocks.py": ("tests/compiler/flow", "tests/profiling/test_coverage.py"),
     "stoffel/runtime/backtrace.py": ("tests/runtime/test_backtrace.py",),
     "stoffel/runtime/superinstructions.py": ("tests/runtime/test_superinstructions.py",),
     "stoffel/compiler/emission/branches.py": (
@@ -97,11 +99,13 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
     "stoffel/jit/kernels/running.py": ("tests/jit/kernels/test_running.py", "tests/runtime/test_interruptions.py"),
     "stoffel/jit/kernels/tier.py": ("tests/jit/kernels/test_running.py",),
     "stoffel/jit/deoptimisation.py": (
+        "tests/jit/test_events.py",
         "tests/compiler/cpython/test_writer.py",
         "tests/compiler/analysis/test_inlined_calls.py",
         CAPTURING,
     ),
     "stoffel/jit/code_cache.py": (
+        "tests/profiling/test_coverage.py",
         "tests/jit/test_statistics.py",
         "tests/compiler/analysis/test_inlined_calls.py",
         "tests/compiler/test_refusal.py",

@@ -202,6 +202,18 @@ def test_exact_counts_say_where_a_program_failed() -> None:
     assert profile.counts == {"main": [1, 1, 0]}
 
 
+def test_exact_counts_cannot_begin_twice() -> None:
+    machine = stoffel.VirtualMachine()
+    machine.load(stoffel.assemble("function main()\nRET r0\nend"))
+    with machine.profile(exact=True) as profile:
+        with pytest.raises(RuntimeError, match="being counted already"), machine.profile(exact=True):
+            pass
+        with pytest.raises(RuntimeError, match="being counted already"), machine.coverage():
+            pass
+        machine.execute("main")
+    assert profile.counts == {"main": [1]}
+
+
 def test_exact_counts_cannot_begin_in_a_run() -> None:
     machine = stoffel.VirtualMachine()
 
