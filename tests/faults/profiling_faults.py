@@ -41,7 +41,7 @@ PROFILING_FAULTS: tuple[Fault, ...] = (
         "what was guessed is what was seen",
         LEAVING,
         "kinds_text(guessed), kinds_text(found)",
-        "*[kinds_text(found)] * 2",
+        "kinds_text(found), kinds_text(found)",
     ),
     Fault("a guess that held is told", LEAVING, "if kinds[position] != kind", "if True"),
 )
