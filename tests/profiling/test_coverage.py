@@ -10,11 +10,18 @@ import pytest
 
 import stoffel
 from stoffel.embedding.engine import MODES
+from stoffel.jit.policy import thresholds
 from tests.compiler import oracle
 from tests.compiler.generators import Case, make_case
 from tests.machines import loaded
 
 PROGRAMS = 300
+
+
+@pytest.fixture(autouse=True)
+def compiling_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thresholds, "HEAT_OF_LOADING", 10_000)
+
 
 PROGRAM = """
 function sign(n)
