@@ -27,6 +27,7 @@ COMMANDS: Final = (
     "info",
     "builtins",
     "cache",
+    "lsp",
 )
 """Names of the commands; each is a module of this package with a ``COMMAND``."""
 
@@ -59,7 +60,7 @@ def entry() -> None:
 def _settle() -> None:
     """Make the interpreter's last flush harmless: what could not be written so far is dropped, not complained about."""
     for stream in (sys.stdout, sys.stderr):
-        if stream is None:
+        if stream is None or stream.closed:
             continue
         try:
             stream.flush()

@@ -159,7 +159,7 @@ def _check(command: Command, options: dict[str, str], operands: list[str]) -> No
     needed = [operand for operand in command.operands if not operand.startswith("[")]
     if len(operands) < len(needed):
         raise UsageError(f"missing {needed[len(operands)].removesuffix('...')}")
-    repeats = command.operands[-1].rstrip("]").endswith("...")
+    repeats = bool(command.operands) and command.operands[-1].rstrip("]").endswith("...")
     if len(operands) > len(command.operands) and not repeats:
         raise UsageError(f"unexpected argument '{operands[len(command.operands)]}'")
     for option in command.options:

@@ -36,7 +36,7 @@ RANDOM: Final = "Share.random"
 NO_RANDOM_TYPE: Final = "Share.random() requires an expected secret integer type"
 
 
-class _Callee(NamedTuple):
+class Callee(NamedTuple):
     """What a call calls: its signature, the name in messages, and the name that the machine calls."""
 
     signature: Signature
@@ -199,7 +199,7 @@ class CallChecker(ExpressionChecker):
             for inner, outer in zip(declared.arguments, wanted.arguments, strict=True):
                 self.bind_result(inner, outer, bindings)
 
-    def resolve_callee(self, callee: syntax.Name | syntax.QualifiedName, arguments: list[typed.Expression]) -> _Callee:
+    def resolve_callee(self, callee: syntax.Name | syntax.QualifiedName, arguments: list[typed.Expression]) -> Callee:
         name = callee.name
         if isinstance(callee, syntax.QualifiedName):
             full = f"{callee.qualifier}.{name}"
@@ -209,7 +209,7 @@ class CallChecker(ExpressionChecker):
                     known = [f"{callee.qualifier}.{one}" for one in self.qualified[callee.qualifier]]
                     message = f"Use of undeclared identifier '{callee.qualifier}'"
                     raise Failure(error(SEMANTIC, message, callee.position, did_you_mean(full, known)))
-                return _Callee(exported.function, full, exported.function.target)
+                return Callee(exported.function, full, exported.function.target)
             found = builtins.signature(full)
             if found is None:
                 message = f"Unknown method '{name}' on builtin object '{callee.qualifier}'"
@@ -217,15 +217,15 @@ class CallChecker(ExpressionChecker):
                 raise Failure(error(SEMANTIC, message, callee.position, did_you_mean(name, methods)))
             first = found.parameters[0][1] if found.parameters else UNKNOWN
             receives = first == SHARE or first.name == "AvssShare"
-            return _Callee(found, name if receives else full, found.target)
+            return Callee(found, name if receives else full, found.target)
         symbol = self.lookup(name)
         if symbol is not None:
             if symbol.function is None:
                 raise Failure(error(TYPE, f"'{name}' is not a function", callee.position))
-            return _Callee(symbol.function, name, symbol.function.target)
+            return Callee(symbol.function, name, symbol.function.target)
         method = builtins.signature(f"Share.{name}")
         if method is not None and arguments and is_hidden(arguments[0].type):
-            return _Callee(method, name, name)
+            return Callee(method, name, name)
         if name in METHOD_ADVICE:
             advice = f"Use {METHOD_ADVICE[name]} instead"
             raise Failure(error(SEMANTIC, f"Method '.{name}()' is not supported", callee.position, advice))
@@ -240,7 +240,7 @@ class CallChecker(ExpressionChecker):
         )
 
     def finish(
-        self, call: syntax.Call, callee: _Callee, arguments: list[typed.Expression], wanted: Type | None
+        self, call: syntax.Call, callee: Callee, arguments: list[typed.Expression], wanted: Type | None
     ) -> typed.Expression:
         """Return the call with its arguments fitted to their parameters."""
         signature = callee.signature
@@ -276,7 +276,7 @@ class CallChecker(ExpressionChecker):
             upvalue,
         )
 
-    def wrong_number(self, where: Position, callee: _Callee, required: int, most: int, given: int) -> Diagnostic:
+    def wrong_number(self, where: Position, callee: Callee, required: int, most: int, given: int) -> Diagnostic:
         if callee.signature.variadic and not isinstance(callee.signature, UserFunction):
             wanted = f"at least {required}"
         else:
@@ -290,7 +290,7 @@ class CallChecker(ExpressionChecker):
         declared: Type,
         bindings: dict[str, Type],
         at: int,
-        callee: _Callee,
+        callee: Callee,
         where: Position,
     ) -> typed.Expression:
         place = argument.position or where

@@ -22,7 +22,7 @@ _RECURSION: Final = 60_000
 
 
 @contextmanager
-def _room() -> Iterator[None]:
+def room() -> Iterator[None]:
     """Let Python nest deeply enough for what the parser lets pass; these calls take no C stack.
 
     Nor does Python look for garbage meanwhile: trees are made of tuples, which are never part of a cycle.
@@ -45,7 +45,7 @@ def compile_source(source: Source, loader: Loader | None = None) -> Program:
     if source.path:
         identity = os.path.realpath(source.path)
         loader.chain.append((identity, source.file.removesuffix(EXTENSION)))
-    with _room():
+    with room():
         try:
             checked = loader.load(source)
             found = loader.errors or loader.late
