@@ -159,8 +159,9 @@ class Times:
                 whole = sum(seconds for index, seconds in inside.items() if first <= index <= last)
                 if whole:
                     # A recursion is in several instructions of the loop at once.
-                    lines = line_of(code, first), line_of(code, last)
-                    found.append(LoopTime(name, first, last, alone, min(whole, total), *lines))
+                    lines = [line for index in range(first, last + 1) if (line := line_of(code, index))]
+                    ends = (min(lines), max(lines)) if lines else (None, None)
+                    found.append(LoopTime(name, first, last, alone, min(whole, total), *ends))
         return sorted(found, key=lambda loop: (-loop.total_seconds, loop.function, loop.first))
 
     def edges(self) -> list[tuple[str, str, float]]:
