@@ -8,9 +8,9 @@ import pytest
 
 pygments = pytest.importorskip("pygments")
 
-from pygments.token import Error, Keyword, Name, Number, String  # noqa: E402
+from pygments.token import Error, Keyword, Name, Number, Operator, String  # noqa: E402
 
-from stoffel.highlighting import StfasmLexer  # noqa: E402
+from stoffel.highlighting import StfasmLexer, StoffelLexer  # noqa: E402
 from stoffel.isa.table import BY_NAME  # noqa: E402
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.stfasm"))
@@ -41,3 +41,35 @@ def test_words_have_their_kinds() -> None:
     assert found["12u8"] is Number.Integer
     assert found["1.5f"] is Number.Float
     assert found['"a\\"b"'] is String.Double
+
+
+SOURCE = """\
+import geometry
+enum Color:  # three
+  Red
+def area(sides: list[int64]) -> float:
+  var n = 0x1fu8 + 1_000 + 1.5e3
+  match n:
+    case 1:
+      assert True, f"{n}"
+  if n in sides and not len(sides) > 2:
+    return Share.open(n)
+  return area(sides[1:])
+"""
+
+
+def test_sources_have_their_kinds() -> None:
+    tokens = list(StoffelLexer(stripnl=False).get_tokens(SOURCE))
+    assert "".join(value for _, value in tokens) == SOURCE
+    assert [value for kind, value in tokens if kind in Error] == []
+    found = {value: kind for kind, value in tokens}
+    assert found["geometry"] is Name.Namespace
+    assert found["Color"] is Name.Class
+    assert found["area"] is Name.Function
+    assert found["list"] is found["int64"] is Keyword.Type
+    assert found["0x1fu8"] is found["1_000"] is Number.Integer
+    assert found["1.5e3"] is Number.Float
+    assert found["match"] is found["case"] is found["assert"] is found["var"] is Keyword
+    assert found["in"] is found["and"] is found["not"] is Operator.Word
+    assert found["len"] is Name.Builtin
+    assert found["True"] is Keyword.Constant

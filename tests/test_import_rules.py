@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "jit": ("errors", "notices", "threads", "forks", "isa", "model", "runtime", "compiler"),
     "profiling": LAYERS[:10],
     "embedding": LAYERS[1:11],
-    "highlighting": ("isa",),
+    "highlighting": ("isa", "lang"),
     "cli": LAYERS[:-1],
     "__main__": ("cli",),
 }

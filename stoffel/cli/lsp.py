@@ -5,7 +5,9 @@ It stands on pygls, an extra of this package (``pip install stoffel-vm[lsp]``).
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.cli import report, status
@@ -26,7 +28,9 @@ def run(_: Parsed) -> int:
     except ImportError:
         report.complain("stoffel: lsp needs the library pygls: pip install 'stoffel-vm[lsp]'")
         return status.FAILED
-    server.start_io()
+    # The server closes what it writes to when it is told to go: it has a descriptor of its own for that.
+    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as output:
+        server.start_io(stdout=output)
     return status.OK
 
 
