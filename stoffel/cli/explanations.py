@@ -129,7 +129,7 @@ class Explainer:
         self.machine = VirtualMachine(jit="always", cache="off")
         self.machine.load(program)
         tier: Any = self.machine.state.tier
-        self.units: Units | None = None if tier is None else tier.units
+        self.units: Units | None = tier.units if tier.counts_heat else None
         self.recorder = recorder
 
     def explain(self, name: str, arguments: Sequence[Any] | None = None) -> Explanation:

@@ -98,7 +98,7 @@ def record(program: Program, entry: str, arguments: list[Any]) -> Recorder:
     machine = VirtualMachine(jit="no-kernels", output=_nowhere, cache="off")
     machine.load(program)
     recorder = Recorder(machine.state, perf_counter() + SECONDS)
-    if machine.state.tier is None:
+    if not machine.state.tier.counts_heat:
         return recorder  # no Python that is compiled for
     machine.state.tier = recorder
     with suppress(VMError, Stopped):

@@ -155,7 +155,7 @@ def learning(machine: VirtualMachine, source: Source, options: dict[str, str], a
     from stoffel.jit.policy.warmup import tier_of
 
     tier = tier_of(machine.state)
-    if tier is None or not MODES[machine.jit].learns:
+    if not tier.counts_heat or not MODES[machine.jit].learns:
         yield
         return
     from stoffel.jit.policy import thresholds
@@ -177,8 +177,8 @@ def learning(machine: VirtualMachine, source: Source, options: dict[str, str], a
     except VMError as error:
         failure = error
     tier = tier_of(machine.state)  # which may be another now
-    is_short = tier is None or (tier.loading is None and thread_time() - began < thresholds.WORTH_TRYING)
-    if tier is not None and not is_short and not tier.statistics.counts_calls:
+    is_short = tier.loading is None and thread_time() - began < thresholds.WORTH_TRYING
+    if not is_short and not tier.statistics.counts_calls:
         from stoffel.jit.policy.warmup import outcome_of
 
         outcome = outcome_of(tier, began, history().read())

@@ -234,7 +234,7 @@ def run(
     machine = VirtualMachine(jit=way.jit, output=write, storage=store, cache=kept)
     machine.state.random_bytes = random.Random(inputs.seed).randbytes  # noqa: S311 - the same bytes in every run
     tier = tier_of(machine.state)
-    if tier is not None and way.every:
+    if way.every:
         tier.every = way.every
     machine.load(inputs.program)
     if hooks is not None:

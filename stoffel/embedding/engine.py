@@ -92,8 +92,6 @@ class Engine:
 
     def run(self, state: VMState) -> Operand:
         """Run the records above ``state.base`` to the end and return the result of the lowest."""
-        if state.tier is None:
-            return interpreter.run(state)
         records = state.records
         while len(records) > state.base:
             state.observe_hooks()
@@ -107,5 +105,4 @@ class Engine:
         """Return what the compiled tier of *state* did, as plain data."""
         from stoffel.jit.policy.warmup import tier_of
 
-        tier = tier_of(state)
-        return {"mode": self.mode} if tier is None else {"mode": self.mode, **tier.statistics.as_dict()}
+        return {"mode": self.mode, **tier_of(state).statistics.as_dict()}

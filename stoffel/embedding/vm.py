@@ -132,8 +132,7 @@ class VirtualMachine(TableAccess):
         What is compiled already does not count, so call this before the first run. Nothing is counted with jit "off",
         and of calls between kernels only those that enter a kernel from outside are.
         """
-        if self._state.tier is not None:
-            self._state.tier.statistics.counts_calls = True
+        self._state.tier.statistics.counts_calls = True
 
     def jit_statistics(self) -> JitStatistics:
         """Return what the compiled tier did, as plain data.
@@ -151,9 +150,7 @@ class VirtualMachine(TableAccess):
         """
         from stoffel.jit.policy.warmup import tier_of
 
-        tier = tier_of(self._state)
-        if tier is not None:
-            tier.statistics.listeners.append(callback)
+        tier_of(self._state).statistics.listeners.append(callback)
 
     def profile(self, *, exact: bool = False, rate: float = 100) -> AbstractContextManager[Profile]:
         """Return a context manager that profiles the runs of this machine, and gives the profile that grows meanwhile.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from stoffel.compiler.analysis.environment import Signature
 from stoffel.compiler.analysis.facts import RAW, is_raw, kind_of
@@ -77,6 +77,8 @@ class CompiledTier:
     run is compiled from its start, because that was quicker before.
     """
 
+    counts_heat: Final = True
+
     def __init__(
         self,
         state: VMState,
@@ -101,11 +103,10 @@ class CompiledTier:
             global_names.CALL_CLOSURE: self._call_closure,
             global_names.FIND_UPVALUE: self._find_upvalue,
         }
+        self.code_objects = self.units.by_code
         self.loading = 0.0, 0.0
         self.from_start = False
-        self._waits = 0
-        self._every = 0
-        self._countdown = 0
+        self._waits = self._every = self._countdown = 0
         self._fresh = True
         self._handovers: dict[Code, int] = {}
         self._long = LongFunctions()
@@ -158,8 +159,7 @@ class CompiledTier:
 
     def recall(self, remember: Callable[[], Outcome | None]) -> None:
         """Ask *remember* what the program has come to before, and prepare for that."""
-        known = remember()
-        if known is not None:
+        if (known := remember()) is not None:
             self.prepare(known)
 
     def prepare(self, outcome: Outcome) -> None:

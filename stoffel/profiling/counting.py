@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from stoffel.model.code import Code, Step
+from stoffel.runtime.tier import NoTier
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
@@ -90,8 +91,8 @@ def counted(state: VMState, wrap: Wrap = counting, *, compiling: bool = False) -
         if any(type(_steps_of(code)) is CountedSteps for code in codes.values()):
             raise RuntimeError("the instructions of this program are being counted already")
         if not compiling:
-            state.tier = None
-        found = {name: CountedSteps(code, wrap, state.tier is not None) for name, code in codes.items()}
+            state.tier = NoTier()
+        found = {name: CountedSteps(code, wrap, state.tier.counts_heat) for name, code in codes.items()}
         for name, code in codes.items():
             code.steps = code.counted = code.single = found[name]
     try:
@@ -103,5 +104,5 @@ def counted(state: VMState, wrap: Wrap = counting, *, compiling: bool = False) -
                 del code.steps, code.counted, code.single
             if not compiling:
                 state.tier = tier
-                if tier is not None and state.changes != changes:
+                if state.changes != changes:
                     tier.meanings_changed()

@@ -169,6 +169,5 @@ def _is_unseen(steps: dict[str, CountedSteps], code: Code, index: int) -> bool:
 def _tell_compiler(state: VMState, unseen: Callable[[Code, int], bool] | None) -> None:
     """Have the compiler know what has not run, and forget what it has made without that."""
     tier = tier_of(state)
-    if tier is not None:
-        tier.statistics.unseen = unseen
-        tier.meanings_changed()
+    tier.statistics.unseen = unseen
+    tier.meanings_changed()

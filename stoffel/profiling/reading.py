@@ -84,8 +84,7 @@ class Reader:
         It is empty in the moment in which one tier hands a call to another.
         """
         state = self._state
-        tier = tier_of(state)
-        by_code = {} if tier is None or tier.loading is None else tier.units.by_code
+        by_code = tier_of(state).code_objects
         # The compiled calls of each run, innermost first, and what was called to start it.
         runs: list[list[tuple[Unit, int]]] = [[]]
         entries: list[object] = []
@@ -189,8 +188,7 @@ class Reader:
 
     def _add_kernel(self, stack: list[Place]) -> None:
         """Add the kernel that runs; one that has taken over a record stands in its place."""
-        tier = tier_of(self._state)
-        kernels = None if tier is None or tier.loading is None else tier.kernels
+        kernels = tier_of(self._state).kernels
         running = [] if kernels is None else list(kernels.kernels.running.values())
         if not running:
             return

@@ -38,11 +38,11 @@ def call_function(frame: ActivationRecord, callee: Code) -> bool:
     frame.stack = []
     if state.hooked:
         _announce(state, frame, arguments, "function", callee.name)
-    elif state.tier is not None:
+    elif state.tier.counts_heat:
         outcome = state.tier.call(frame, callee, arguments, upvalues)
         if outcome is not None:
             return outcome
-    if state.tier is not None and state.tier.statistics.counts_calls:
+    if state.tier.statistics.counts_calls:
         state.tier.statistics.called(callee)
     state.records.append(ActivationRecord(state, callee, arguments, upvalues, None))
     return True
@@ -152,8 +152,7 @@ def enter_closure(state: RunState, closure: Closure, arguments: list[Value], *, 
     check_depth(state, callee)
     if announce and state.hooked:
         state.fire(BeforeFunctionCall(CallTarget("closure", callee.name), tuple(arguments)))
-    if state.tier is not None:
-        state.tier.closure_called(callee)
+    state.tier.closure_called(callee)
     state.records.append(ActivationRecord(state, callee, arguments, list(closure.upvalues), closure))
 
 
@@ -190,6 +189,5 @@ def entry(state: RunState, name: str, arguments: list[Value]) -> Code:
             ErrorKind.RUNTIME,
         )
     check_depth(state, callee)
-    if state.tier is not None:
-        state.tier.statistics.called(callee)
+    state.tier.statistics.called(callee)
     return callee

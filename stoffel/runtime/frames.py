@@ -1,9 +1,9 @@
-"""Activation records, and what the functions that run them see of their machine and of its compiled tier."""
+"""Activation records, and what the functions that run them see of their machine."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.model.code import Code
 from stoffel.model.values import Closure, Operand, Value
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from stoffel.model.tables import ObjectStore
     from stoffel.runtime.events import Event
     from stoffel.runtime.methods import MethodRegistry
+    from stoffel.runtime.tier import Tier
 
 NO_UPVALUES: Final[list[tuple[str, Value]]] = []
 """Shared by all records without upvalues; never changed, because writing needs an entry to be found first."""
@@ -30,58 +31,6 @@ class Captures:
     def __init__(self, upvalues: tuple[tuple[str, Value], ...]) -> None:
         self.upvalues = upvalues
         self.shared = False
-
-
-class CallCounter(Protocol):
-    """What the runtime asks of the statistics of a compiled tier."""
-
-    counts_calls: bool
-
-    def called(self, code: Code) -> None:
-        """Count a call that no compiled code counts."""
-
-
-class Tier(Protocol):
-    """What the runtime asks of a compiled tier, which may be one that has compiled nothing yet."""
-
-    @property
-    def statistics(self) -> CallCounter: ...
-
-    @property
-    def is_suspended(self) -> bool:
-        """Whether compiled code waits for the call that is in progress."""
-
-    def ask_attention(self) -> None:
-        """Have compiled code look at the hooks at its next safepoint."""
-
-    def clear_attention(self) -> None:
-        """Take that back."""
-
-    def meanings_changed(self) -> None:
-        """Drop compiled code that relies on what a name meant."""
-
-    def renew_after_fork(self) -> None:
-        """Have new locks and threads in a forked process."""
-
-    def snapshot(self) -> list[ActivationRecord]:
-        """Return copies of the records of suspended compiled code."""
-
-    def suspend(self) -> Any:
-        """Put aside the compiled code that waits for a run inside it; return it, None if there is none."""
-
-    def resume(self, suspension: Any, records: list[ActivationRecord]) -> None:
-        """Take back what :meth:`suspend` has returned, and the records that its code had to be given meanwhile."""
-
-    def call(
-        self, frame: ActivationRecord, callee: Code, arguments: list[Value], upvalues: list[tuple[str, Value]]
-    ) -> bool | None:
-        """Run a call compiled, and return as ``call_function`` does; return None if the interpreter is to run it."""
-
-    def closure_called(self, callee: Code) -> None:
-        """Count the call of a closure."""
-
-    def enter(self, frame: ActivationRecord) -> bool:
-        """Go on with the current record in compiled code; return whether it did."""
 
 
 class RunState:
@@ -117,7 +66,7 @@ class RunState:
     """The records that the interpreter runs, oldest first; compiled code in progress has none until somebody asks."""
     result: Operand
     """What the run has returned."""
-    tier: Tier | None
+    tier: Tier
 
     @property
     def frames(self) -> list[ActivationRecord]:
@@ -126,7 +75,7 @@ class RunState:
         While compiled code is suspended in a call this includes a snapshot of its records.
         """
         tier = self.tier
-        return self.records if tier is None or not tier.is_suspended else self.records + tier.snapshot()
+        return self.records + tier.snapshot() if tier.is_suspended else self.records
 
     def instruction_at(self, function: str, index: int) -> Instruction | None:
         """Return the instruction at *index* of a VM function, or None if there is none."""
@@ -171,7 +120,7 @@ class ActivationRecord:
     ) -> None:
         self.state = state
         self.code = code
-        self.cursor = iter(code.steps if state.tier is None else code.counted)
+        self.cursor = iter(code.counted if state.tier.counts_heat else code.steps)
         self.registers = arguments + code.blank
         self.arguments = arguments
         self.stack = []
@@ -190,7 +139,7 @@ class ActivationRecord:
         """Index of the instruction that runs next (one past a CALL that is in progress)."""
         code = self.code
         # Those that the cursor goes over: the others may not have been bound, which takes long.
-        steps = code.steps if self.state.tier is None else code.counted
+        steps = code.counted if self.state.tier.counts_heat else code.steps
         return len(steps) - self.cursor.__length_hint__()  # type: ignore[attr-defined, no-any-return]
 
     def jump(self, index: int) -> None:

@@ -12,7 +12,6 @@ from stoffel.errors import VMError
 from stoffel.isa.instruction import Instruction
 from stoffel.isa.table import Events, OperandKind
 from stoffel.model.code import Code
-from stoffel.model.values import Operand
 from stoffel.runtime.calls import leave
 from stoffel.runtime.events import (
     AfterInstructionExecute,
@@ -28,20 +27,6 @@ if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
 
 Code.bind = staticmethod(bind)
-
-
-def run(state: VMState) -> Operand:
-    """Run the records above ``state.base`` until the lowest of them returns; return its value.
-
-    Raises VMError with the position of the failure; the records are left for the caller to drop.
-    """
-    while len(state.records) > state.base:
-        state.observe_hooks()
-        if state.hooked:
-            run_hooked(state)
-        else:
-            run_plain(state)
-    return state.result
 
 
 def run_plain(state: VMState) -> None:

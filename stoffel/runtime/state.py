@@ -18,6 +18,7 @@ from stoffel.runtime.frames import RunState
 from stoffel.runtime.hooks import HookContext, HookManager
 from stoffel.runtime.host_stack import FRAMES_OF_A_RUN, RECURSION_LIMIT, runs_on_stack
 from stoffel.runtime.methods import MethodRegistry
+from stoffel.runtime.tier import NoTier
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -91,7 +92,7 @@ class VMState(RunState):
         self.functions = {}
         self.methods = MethodRegistry()
         self.records = []
-        self.tier = None
+        self.tier = NoTier()
         self.lending: Lender | None = None
         self.base = 0
         self.runs: list[tuple[int, int]] = []
@@ -139,8 +140,7 @@ class VMState(RunState):
                 self.methods = methods
             self.limit_depth(self.max_call_depth)
             if changes:
-                if self.tier is not None:
-                    self.tier.meanings_changed()
+                self.tier.meanings_changed()
                 self._changed()
 
     def limit_depth(self, depth: int) -> None:
@@ -169,21 +169,18 @@ class VMState(RunState):
             self.lock = _LostRun()
         elif not self.runs:
             self.lock = threading.RLock()
-        if self.tier is not None:
-            self.tier.renew_after_fork()
+        self.tier.renew_after_fork()
 
     def ask_attention(self) -> None:
         """Make the run, if there is one, look at the hooks at its next safepoint."""
         self.attention = True
-        if self.tier is not None:
-            self.tier.ask_attention()
+        self.tier.ask_attention()
 
     def observe_hooks(self) -> None:
         """Obey the hooks' switches: called at safepoints only."""
         # Cleared before the hooks are looked at: a switch in between asks again.
         self.attention = False
-        if self.tier is not None:
-            self.tier.clear_attention()
+        self.tier.clear_attention()
         self._obeyed = self.changes
         self.hooked = self.hooks.active
 
@@ -222,7 +219,7 @@ class VMState(RunState):
         with self.lock:
             saved = self.base, self.result, self.cursor, self.hooked, self._obeyed, self.nesting
             bottom = len(self.records)
-            suspension = None if self.tier is None else self.tier.suspend()
+            suspension = self.tier.suspend()
             self.base = len(self.records)
             run = object()
             depth = len(self.runs)
@@ -242,7 +239,7 @@ class VMState(RunState):
             finally:
                 del self.runs[depth:]
                 del self.records[self.base :]
-                if suspension is not None and self.tier is not None:
+                if suspension is not None:
                     self.tier.resume(suspension, self.records[bottom:])
                     del self.records[bottom:]
                 self.base, self.result, self.cursor, self.hooked, self._obeyed, self.nesting = saved

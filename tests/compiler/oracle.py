@@ -243,11 +243,10 @@ def machine_for(case: Case, way: Way, printed: list[str]) -> VirtualMachine:
     if case.depth is not None:
         machine.max_call_depth = case.depth
     tier = machine.state.tier
-    if tier is not None:
-        if way.threshold is not None:
-            tier.threshold = way.threshold
-        if way.every:
-            tier.every = way.every
+    if way.threshold is not None:
+        tier.threshold = way.threshold
+    if way.every:
+        tier.every = way.every
     return machine
 
 
@@ -269,7 +268,7 @@ def run(case: Case, way: Way, *, seconds: float = SECONDS, inspect: Inspect | No
     with time_limit(seconds):
         try:
             for number in range(2):
-                if number and way.then is not None and machine.state.tier is not None:
+                if number and way.then is not None:
                     machine.state.tier.every = way.then
                 try:
                     results.append(machine.execute("main", *arguments))

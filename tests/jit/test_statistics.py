@@ -47,7 +47,6 @@ def test_the_code_size_is_that_of_the_code_objects() -> None:
     machine = loaded(VirtualMachine(jit="always"), SUM_BY_CALL)
     machine.execute("main", 5)
     tier = machine.state.tier
-    assert tier is not None
     sizes = {unit.function.name: len(code.co_code) for code, unit in tier.units.by_code.items()}
     functions = machine.jit_statistics()["functions"]
     assert {name: counters["code_size"] for name, counters in functions.items()} == sizes
@@ -67,7 +66,6 @@ def test_a_run_that_becomes_hot_in_mid_loop_is_entered_there(monkeypatch: pytest
     monkeypatch.setattr(thresholds, "HEAT_OF_LOADING", 40_000)
     machine = loaded(VirtualMachine(jit="auto"), SUM_BY_CALL)
     tier = machine.state.tier
-    assert tier is not None
     tier.threshold = 0.001
     assert machine.execute("sum", 50_000) == 50_000 * 49_999 // 2
     assert machine.jit_statistics()["functions"]["sum"]["loop_entries"] == 1
@@ -76,7 +74,6 @@ def test_a_run_that_becomes_hot_in_mid_loop_is_entered_there(monkeypatch: pytest
 def test_deoptimisations_are_counted_by_reason_with_the_records_they_rebuilt() -> None:
     machine = loaded(VirtualMachine(jit="always"), SUM_BY_CALL)
     tier = machine.state.tier
-    assert tier is not None
     tier.every = 1
     assert machine.execute("main", 20) == 190
     statistics = machine.jit_statistics()
@@ -147,7 +144,6 @@ end
 def test_calls_are_counted_in_whatever_tier_they_run(mode: str, every: int, depth: int) -> None:
     machine = loaded(VirtualMachine(jit=mode), RECURSION)
     machine.count_calls()
-    assert machine.state.tier is not None
     machine.state.tier.every = every
     assert machine.execute("down", depth) == depth
     assert calls(machine) == {"down": depth + 1}

@@ -13,6 +13,7 @@ from stoffel import VirtualMachine, notices
 from stoffel.compiler.cpython import assembler, versions, writer
 from stoffel.jit.code_tier import CompiledTier
 from stoffel.jit.policy import thresholds
+from stoffel.runtime.tier import NoTier
 from tests.compiler.generators.numeric import make_numeric_case
 from tests.compiler.generators.numeric_closures import make_closure_case
 from tests.compiler.oracle import KERNELS, KERNELS_LEFT, compare
@@ -72,7 +73,7 @@ def test_one_sentence_says_so_whatever_is_run(capsys: pytest.CaptureFixture[str]
 def test_without_kernels_nothing_is_compiled(capsys: pytest.CaptureFixture[str]) -> None:
     machine = loaded(VirtualMachine(jit="no-kernels"), SUM_BY_CALL)
     assert machine.execute("main", 5) == 10
-    assert machine.state.tier is None
+    assert type(machine.state.tier) is NoTier
     assert machine.jit_statistics() == {"mode": "no-kernels"}
     assert capsys.readouterr().err.startswith("stoffel: nothing is compiled: the translator knows")
 
@@ -83,7 +84,7 @@ def test_another_implementation_has_no_kernels_either(
     monkeypatch.setattr(versions, "is_cpython", lambda: False)
     machine = loaded(VirtualMachine(jit="always"), SUM_BY_CALL)
     assert machine.execute("main", 5) == 10
-    assert machine.state.tier is None
+    assert type(machine.state.tier) is NoTier
     assert capsys.readouterr().err.startswith("stoffel: nothing is compiled: the translator writes CPython bytecode")
 
 

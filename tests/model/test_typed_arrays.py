@@ -343,7 +343,7 @@ def test_compiled_loops_are_alike_whatever_changes_the_storage(items, calls, eve
     shown = []
     for jit, period in (("off", 0), ("off", calls), ("always", calls), ("auto", calls)):
         machine = flipping(jit, period)
-        if machine.state.tier is not None and jit == "always" and every:
+        if jit == "always" and every:
             machine.state.tier.every = every
         array = machine.create_array(items)
         try:

@@ -16,6 +16,7 @@ import pytest
 from stoffel import ForeignContext, VirtualMachine, VMError, forks
 from stoffel.jit.kernels.builder import _short_turns
 from stoffel.jit.policy import thresholds
+from stoffel.jit.policy.warmup import WarmUp
 from tests.machines import SUM, loaded
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
@@ -66,7 +67,7 @@ def test_a_machine_works_in_a_child_before_and_after_it_was_warm(mode: Any) -> N
 def test_kernels_are_made_in_a_child_beside_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(thresholds, "TICKS", (0.001,))
     machine = loaded(VirtualMachine(jit="auto", cache="off"), SUM)
-    while machine.state.tier is None or not hasattr(machine.state.tier, "kernels"):
+    while isinstance(machine.state.tier, WarmUp):
         machine.execute("sum", 20_000)
 
     def work() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from time import thread_time
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from stoffel.compiler.cpython.versions import why_not
 from stoffel.jit.policy import thresholds
 from stoffel.jit.statistics import Statistics
 from stoffel.model.code import HEAT_OF_CALL, NEVER, Code
+from stoffel.runtime.tier import NoTier
 
 if TYPE_CHECKING:
     import os
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
 
 
-class WarmUp:
+class WarmUp(NoTier):
     """Counts like the compiled tier, and gives way to it when a function is hot enough; arguments as there."""
 
-    is_suspended: Final = False
+    counts_heat = True
     loading: Final = None
 
     def __init__(
@@ -32,7 +33,7 @@ class WarmUp:
     ) -> None:
         self.state = state
         self.threshold = threshold
-        self.kernels = kernels
+        self.kernels_wanted = kernels
         self.cache = cache
         self.statistics = Statistics()
         self._counted: list[Code] = []
@@ -58,7 +59,7 @@ class WarmUp:
 
             made = KernelOnlyTier
         threshold = self.threshold * (thresholds.HASTE if from_start else 1)
-        tier = made(self.state, threshold, self.kernels, self.cache, self.statistics)
+        tier = made(self.state, threshold, self.kernels_wanted, self.cache, self.statistics)
         tier.from_start = from_start
         tier.loading = began, thread_time()
         if perf_map.is_wanted():
@@ -84,28 +85,6 @@ class WarmUp:
     @every.setter
     def every(self, count: int) -> None:
         self.load().every = count
-
-    def ask_attention(self) -> None:
-        """There is no compiled code to stop."""
-
-    def clear_attention(self) -> None:
-        """There is no compiled code to stop."""
-
-    def renew_after_fork(self) -> None:
-        """There are no threads yet."""
-
-    def meanings_changed(self) -> None:
-        """There is no compiled code that relies on any."""
-
-    def snapshot(self) -> list[ActivationRecord]:
-        """Return no records: no compiled code is suspended."""
-        return []
-
-    def suspend(self) -> None:
-        """Put nothing aside: no compiled code is suspended."""
-
-    def resume(self, suspension: Any, records: list[ActivationRecord]) -> None:
-        """Take nothing back."""
 
     def call(
         self, frame: ActivationRecord, callee: Code, arguments: list[Value], upvalues: list[tuple[str, Value]]
@@ -170,9 +149,9 @@ class WarmUp:
         self._counted.append(code)
 
 
-def tier_of(state: RunState) -> CompiledTier | WarmUp | None:
+def tier_of(state: RunState) -> CompiledTier | WarmUp:
     """Return the compiled tier of a machine: a :class:`.Tier` to the layers below, all of its methods from here up."""
-    return cast("CompiledTier | WarmUp | None", state.tier)
+    return cast("CompiledTier | WarmUp", state.tier)
 
 
 def outcome_of(tier: CompiledTier | WarmUp, began: float, known: Outcome | None = None) -> Outcome | None:

@@ -58,7 +58,6 @@ def machine() -> VirtualMachine:
 def codes(machine: VirtualMachine) -> dict[str, CodeType]:
     """Return the code objects of a machine by the name of their VM function."""
     tier = machine.state.tier
-    assert tier is not None
     return {unit.function.name: code for code, unit in tier.units.by_code.items()}
 
 
@@ -280,7 +279,6 @@ def test_what_a_tracing_function_raises_anywhere_is_never_taken_for_an_access_th
     machine = loaded(VirtualMachine(jit="always"), ELEMENTS)
     array = machine.create_array([5, 6])
     assert machine.execute("main", array, 2) == 11
-    assert machine.state.tier is not None
     units = machine.state.tier.units.by_code
     passed = 0
 

@@ -137,7 +137,6 @@ end
 def test_class_that_a_guard_compares_with_is_such_a_constant() -> None:
     machine = loaded(VirtualMachine(jit="always"), SUM)
     assert machine.execute("main", machine.create_array([1, 2, 3]), 3, 1) == 6
-    assert machine.state.tier is not None
     (unit,) = machine.state.tier.units.by_code.values()
     assert (loops(unit), unit.polled, flags(unit)) == (["ADD r7, r0, r7"], (int,), 0)
 
@@ -218,7 +217,6 @@ def test_leaving_and_going_on_change_nothing(body: str, every: int) -> None:
     text = looping(body)
     expected = loaded(VirtualMachine(jit="off"), text).execute("main", 40)
     machine = loaded(VirtualMachine(jit="always"), text)
-    assert machine.state.tier is not None
     machine.state.tier.every = every
     for _ in range(3):
         result = machine.execute("main", 40)
@@ -248,8 +246,7 @@ def test_what_overflows_is_not_left_after_the_operation(
     outcomes = []
     for mode in ("off", "always"):
         machine = loaded(VirtualMachine(jit=mode), text)
-        if machine.state.tier is not None:
-            machine.state.tier.every = every
+        machine.state.tier.every = every
         for _ in range(2):
             try:
                 outcomes.append((machine.execute("main", rounds), ()))
@@ -257,7 +254,6 @@ def test_what_overflows_is_not_left_after_the_operation(
                 outcomes.append((str(error), error.stack))
     assert outcomes[0][0] == expected
     assert outcomes == outcomes[:1] * 4
-    assert machine.state.tier is not None
     assert any(unit.polled for unit in machine.state.tier.units.by_code.values())
 
 
@@ -348,7 +344,6 @@ def test_cells_are_put_right_by_the_next_who_asks_after_an_interruption(monkeypa
 def test_what_a_tracing_function_raises_at_the_load_is_not_taken_for_an_empty_cell() -> None:
     machine = loaded(VirtualMachine(jit="always"), MULTIPLYING)
     assert machine.execute("main", 5) == 12
-    assert machine.state.tier is not None
     codes = machine.state.tier.units.by_code
     raised: list[NameError] = []
 

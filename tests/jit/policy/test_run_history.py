@@ -160,7 +160,6 @@ def test_where_it_did_not_pay_it_is_waited_longer(monkeypatch: pytest.MonkeyPatc
 def test_a_run_in_which_nothing_was_compiled_has_no_outcome() -> None:
     machine = loaded(VirtualMachine(jit="auto"), SUM)
     machine.execute("sum", 3)
-    assert machine.state.tier is not None
     assert outcome_of(machine.state.tier, time.thread_time()) is None
 
 
@@ -220,13 +219,11 @@ def test_the_kernels_of_the_last_run_are_there_at_once(
 ) -> None:
     first = loaded(VirtualMachine(jit="kernels", cache=tmp_path), PROGRAM)
     assert first.execute(entry, 100) == 4950
-    assert first.state.tier is not None
     learnt = outcome_of(first.state.tier, 0.0)
     assert learnt is not None
     assert (learnt.paid, learnt.kernels) == (True, (kernel,))
 
     second = loaded(VirtualMachine(jit="always", cache=tmp_path), PROGRAM)
-    assert second.state.tier is not None
     second.state.tier.recall(lambda: learnt)
     assert second.execute(entry, 100) == 4950
     (made,) = second.jit_statistics()["functions"][kernel[0]]["kernels"]
@@ -304,6 +301,5 @@ def test_a_kernel_that_a_run_was_too_short_for_is_made_in_the_next(
 
 def test_what_the_last_run_knew_of_other_functions_is_no_matter() -> None:
     machine = loaded(VirtualMachine(jit="auto"), SUM)
-    assert machine.state.tier is not None
     machine.state.tier.recall(lambda: LEARNT)
     assert machine.execute("sum", 10) == 45

@@ -78,7 +78,6 @@ def long_program(loops: int) -> Program:
 def test_a_long_function_that_is_left_is_not_translated_again_at_once() -> None:
     machine = VirtualMachine(jit="always")
     machine.load(long_program(20))
-    assert machine.state.tier is not None
     machine.state.functions["main"].hot = 0  # type: ignore[union-attr]
     machine.state.tier.every = 1
     floats = machine.create_array([1.5, 2.5, 3.5])
@@ -92,7 +91,6 @@ def test_a_long_function_that_goes_on_long_enough_is_translated_again(monkeypatc
     monkeypatch.setattr(thresholds, "HEAT_PER_INSTRUCTION", 0)
     machine = VirtualMachine(jit="always")
     machine.load(long_program(20))
-    assert machine.state.tier is not None
     machine.state.tier.every = 1
     assert machine.execute("main", machine.create_array([1, 2, 3])) == 6
     assert units(machine, "main") > 1

@@ -1,0 +1,142 @@
+"""What the runtime asks of a compiled tier, and the tier of a machine that compiles nothing."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import CodeType
+
+    from stoffel.model.code import Code
+    from stoffel.model.values import Value
+    from stoffel.runtime.frames import ActivationRecord
+
+
+class CallCounter(Protocol):
+    """What the runtime asks of the statistics of a compiled tier."""
+
+    counts_calls: bool
+
+    def called(self, code: Code) -> None:
+        """Count a call that no compiled code counts."""
+
+
+class Tier(Protocol):
+    """What the runtime asks of a compiled tier, which may be one that has compiled nothing yet."""
+
+    @property
+    def counts_heat(self) -> bool:
+        """Whether the interpreter counts heat, and comes with calls and hot loops; the same for all of a run."""
+
+    @property
+    def statistics(self) -> CallCounter: ...
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether compiled code waits for the call that is in progress."""
+
+    def ask_attention(self) -> None:
+        """Have compiled code look at the hooks at its next safepoint."""
+
+    def clear_attention(self) -> None:
+        """Take that back."""
+
+    def meanings_changed(self) -> None:
+        """Drop compiled code that relies on what a name meant."""
+
+    def renew_after_fork(self) -> None:
+        """Have new locks and threads in a forked process."""
+
+    def snapshot(self) -> list[ActivationRecord]:
+        """Return copies of the records of suspended compiled code."""
+
+    def suspend(self) -> Any:
+        """Put aside the compiled code that waits for a run inside it; return it, None if there is none."""
+
+    def resume(self, suspension: Any, records: list[ActivationRecord]) -> None:
+        """Take back what :meth:`suspend` has returned, and the records that its code had to be given meanwhile."""
+
+    def call(
+        self, frame: ActivationRecord, callee: Code, arguments: list[Value], upvalues: list[tuple[str, Value]]
+    ) -> bool | None:
+        """Run a call compiled, and return as ``call_function`` does; return None if the interpreter is to run it."""
+
+    def closure_called(self, callee: Code) -> None:
+        """Count the call of a closure."""
+
+    def enter(self, frame: ActivationRecord) -> bool:
+        """Go on with the current record in compiled code; return whether it did."""
+
+
+class NoStatistics:
+    """The statistics of a machine that compiles nothing: nobody is told, and nothing is counted."""
+
+    def __init__(self) -> None:
+        self.counts_calls = False
+        self.listeners: list[Callable[[Any], object]] = []
+        self.unseen: Callable[[Code, int], bool] | None = None
+
+    def called(self, code: Code) -> None:
+        """Count nothing."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return nothing."""
+        return {}
+
+
+class NoTier:
+    """The tier of a machine that compiles nothing: there is no compiled code, and every call is the interpreter's."""
+
+    counts_heat = False
+    is_suspended = False
+    every = 0
+    kernels: Final = None
+    code_objects: Final[Mapping[CodeType, Any]] = MappingProxyType({})
+    statistics: Any
+
+    def __init__(self) -> None:
+        self.statistics = NoStatistics()
+
+    def recall(self, remember: Callable[[], Any]) -> None:
+        """Prepare for nothing."""
+
+    def ask_attention(self) -> None:
+        """There is no compiled code to stop."""
+
+    def clear_attention(self) -> None:
+        """There is no compiled code to stop."""
+
+    def meanings_changed(self) -> None:
+        """There is no compiled code that relies on any."""
+
+    def renew_after_fork(self) -> None:
+        """There are no threads."""
+
+    def snapshot(self) -> list[ActivationRecord]:
+        """Return no records: no compiled code is suspended."""
+        return []
+
+    def suspend(self) -> Any:
+        """Put nothing aside: no compiled code is suspended."""
+
+    def resume(self, suspension: Any, records: list[ActivationRecord]) -> None:
+        """Take nothing back."""
+
+    def call(
+        self,
+        frame: ActivationRecord,  # noqa: ARG002
+        callee: Code,  # noqa: ARG002
+        arguments: list[Value],  # noqa: ARG002
+        upvalues: list[tuple[str, Value]],  # noqa: ARG002
+    ) -> bool | None:
+        """Leave the call to the interpreter."""
+        return None
+
+    def closure_called(self, callee: Code) -> None:
+        """Count nothing."""
+
+    def enter(self, frame: ActivationRecord) -> bool:  # noqa: ARG002
+        """Leave the record to the interpreter."""
+        return False
