@@ -6,16 +6,18 @@ blocks (basic blocks, jump threading) -> inference (kinds, ranges, guesses) -> l
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from stoffel.compiler.analysis import load_elimination, ranges
-from stoffel.compiler.analysis.environment import LARGE, Environment
+from stoffel.compiler.analysis.environment import LARGE, Environment, Signature
 from stoffel.compiler.analysis.facts import (
+    CLASS,
     FORGOTTEN_FACT,
     I64,
     KIND_RANGES,
     NOTHING,
     PRIVATE,
+    UNIT,
     UNIT_FACT,
     Fact,
     is_raw,
@@ -31,8 +33,15 @@ from stoffel.compiler.emission.emitter import Emitter
 from stoffel.compiler.emission.global_names import CLOSURE_LOCAL, argument_name
 from stoffel.compiler.flow.decoding import SHAPES
 from stoffel.compiler.refusal import Refusal
+from stoffel.isa.scalars import INTEGER_KINDS
+from stoffel.isa.types import Type
 from stoffel.model.code import Code
+from stoffel.model.values import new_array, new_object
 
+_EXAMPLES: Final = {"float": 0.0, "bool": False, "string": ""}
+"""A value like those of a declared type, by the kind of that."""
+_NESTED: Final = 3
+"""Levels of lists of which an example is made."""
 REGISTER_LIMIT: Final = 4096
 """Registers of a function that is translated; every one of them is described at every safepoint."""
 
@@ -132,6 +141,29 @@ def bounded(code: Code, entry: int, facts: list[Fact], environment: Environment)
             if bounds is not None:
                 result[place] = Fact(I64, *bounds, NOTHING, fact.hint)
     return result
+
+
+def arguments_of(code: Code, signature: Signature) -> list[Fact]:
+    """Return what is known of the arguments of such calls of *code*.
+
+    Where the kind is open, the type that the parameter is declared with tells what to guess.
+    """
+    return [
+        UNIT_FACT if mask == UNIT else of_kinds(mask) if mask in CLASS else with_hint(of_kinds(mask), example_of(kind))
+        for mask, kind in zip(signature.masks, code.function.parameter_types, strict=True)
+    ]
+
+
+def example_of(kind: Type, depth: int = 0) -> Any:
+    """Return a value like those of a declared type, NOTHING if there is none to be told."""
+    if kind.kind == "integer":
+        return next((cls(0) for cls, row in INTEGER_KINDS.items() if (row.bits, row.signed) == kind.values), NOTHING)
+    if kind.kind in _EXAMPLES:
+        return _EXAMPLES[kind.kind]
+    if kind.kind == "list":
+        element: Any = NOTHING if depth >= _NESTED else example_of(kind.arguments[0], depth + 1)
+        return new_array(0, [] if element is NOTHING else [element])
+    return new_object(0) if kind.kind in ("dict", "object") else NOTHING
 
 
 def infer_call(

@@ -7,20 +7,17 @@ hands over to the interpreter where a unit does not exist.
 from __future__ import annotations
 
 import gc
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from time import thread_time
-from types import CellType, CodeType
+from types import CodeType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from stoffel.compiler.analysis.environment import Feedback, Signature
 from stoffel.compiler.analysis.facts import (
     ANY,
     NOTHING,
-    UNIT,
-    UNIT_FACT,
     Fact,
     is_raw,
     kind_of_class,
@@ -37,10 +34,11 @@ from stoffel.compiler.flow import blocks, inlining
 from stoffel.compiler.flow.inlining import Callee, Splice
 from stoffel.compiler.refusal import TOO_DEEP, Refusal
 from stoffel.isa.instruction import Instruction
-from stoffel.isa.scalars import constant_key
 from stoffel.isa.table import Flow
 from stoffel.jit import mishaps, unit_globals
 from stoffel.jit.policy import thresholds
+from stoffel.jit.polled_constants import PolledConstants
+from stoffel.jit.signatures import Signatures
 from stoffel.jit.statistics import Statistics
 from stoffel.model.code import NEVER, Code
 from stoffel.model.foreign import ForeignFunction
@@ -59,10 +57,9 @@ class Units:
     """All units of one machine.
 
     ``calls`` and ``entries`` map what was asked for to the Python function that runs it, None if there is none;
-    ``by_code`` finds the unit of a code object; ``kernel_for`` says what
-    stands for the unit of some calls, if anything does; ``refusals`` says for each function left to the interpreter why
-    it is; ``writable`` is False on a Python for which no unit can be written. *hand_over* is called like a unit where
-    there is none, and must leave compiled code.
+    ``by_code`` finds the unit of a code object; ``kernel_for`` says what stands for the unit of some calls, if
+    anything does; ``refusals`` says of each function left to the interpreter why it is; ``writable`` is False where no
+    unit can be written. *hand_over* is called like a unit where there is none, and must leave compiled code.
     """
 
     inspect: ClassVar[Callable[[Unit], None] | None] = None
@@ -82,6 +79,7 @@ class Units:
         self._names: dict[Key, str] = {}
         self._assumed: dict[Key, Fact] = {}
         self._callers: dict[Key, set[Code]] = {}
+        self.signature_of = Signatures().of
         self._variants: dict[Code, int] = {}
         self._feedback: dict[Code, Feedback] = {}
         self._instructions: dict[Code, list[Instruction]] = {}
@@ -100,19 +98,15 @@ class Units:
         self._outdated = False
         self._foreign_functions: dict[str, ForeignFunction] = {}
         self._versions = 0
-        self._cells: dict[tuple[type, object], tuple[CellType, object]] = {}
-        self._cells_lock = threading.RLock()
         self.shown: list[ActivationRecord] | None = None
         """Records of the calling function that were shown during the call of a foreign function in progress, if one
         is that may look at them."""
-        self._emptied: bool | None = False
-        """Whether the cells are empty; None if they may differ, because filling them was interrupted."""
         self.namespace = unit_globals.initial_globals(state)
+        self.polled = PolledConstants(self.namespace)
 
     def renew_after_fork(self) -> None:
         """Forget who held the lock, in a forked process; the cells may be half filled."""
-        self._cells_lock = threading.RLock()
-        self._emptied = None
+        self.polled.renew_after_fork()
         self.ask_attention(self.namespace[global_names.ATTENTION])
 
     def ask_attention(self, wanted: bool) -> None:
@@ -120,29 +114,7 @@ class Units:
         self.namespace[global_names.ATTENTION] = wanted
         self.namespace[global_names.LIMIT] = NEVER if wanted else 0
         self.namespace[global_names.STRETCH] = 1 if wanted else unit_globals.STRETCH
-        with self._cells_lock:
-            # It may be asked for anew by who waits for the lock, or by a signal handler in the middle of this.
-            while self._emptied is not (now := self.namespace[global_names.ATTENTION]):
-                self._emptied = None
-                for key in list(self._cells):
-                    self._fill(key, now)
-                self._emptied = now
-
-    def _cell(self, value: object) -> CellType:
-        """Return the cell from which loops load a constant; it is empty while attention is asked for."""
-        key = constant_key(value)
-        with self._cells_lock:
-            if key not in self._cells:
-                self._cells[key] = CellType(), value
-                self._fill(key, self.namespace[global_names.ATTENTION])
-            return self._cells[key][0]
-
-    def _fill(self, key: tuple[type, object], empty: bool) -> None:
-        cell, value = self._cells[key]
-        if empty:
-            del cell.cell_contents
-        else:
-            cell.cell_contents = value
+        self.polled.follow()
 
     # Compiling
 
@@ -171,7 +143,7 @@ class Units:
 
     def compile_call(self, key: tuple[Code, tuple[type, ...]]) -> Callable[..., Value] | None:
         code, types = key
-        signature = Signature(tuple(kind_of_class(cls) for cls in types), code.upvalue_names or None)
+        signature = self.signature_of(code, tuple(kind_of_class(cls) for cls in types), code.upvalue_names or None)
         with self._altogether():
             self.calls[key] = None
             if code not in self.refusals:
@@ -196,7 +168,7 @@ class Units:
             code,
             lambda filename: pipeline.translate_call(
                 code,
-                [_argument(mask) for mask in signature.masks],
+                pipeline.arguments_of(code, signature),
                 signature.captured,
                 self,
                 filename,
@@ -204,7 +176,7 @@ class Units:
         )
         if unit is None:
             return None
-        if unit.result.mask & ~assumed.mask or is_raw(unit.result) != is_raw(assumed):
+        if not _keeps(unit.result, assumed):
             # What callers were promised does not hold any more: they keep a name that hands over, and are redone.
             self.forget(code)
             return self.unit_for(code, signature) if code not in self.refusals else None
@@ -252,7 +224,7 @@ class Units:
                 self.namespace[name] = self._compile_on_call(*key)
 
     def _install(self, unit: Unit, name: str) -> Callable[..., Value]:
-        function = function_of(unit.code, self.namespace, tuple(map(self._cell, unit.polled)))
+        function = function_of(unit.code, self.namespace, tuple(map(self.polled.cell, unit.polled)))
         self.namespace[name] = function
         self.by_code[unit.code] = unit
         return function
@@ -298,7 +270,7 @@ class Units:
         filename = listing_name(code.name)
         began = thread_time()
         self._compiling.append(code)
-        # A translation makes a great many objects that stay: looking for garbage among them would take a third longer.
+        # A translation makes many objects that stay: looking for garbage among them would take a third longer.
         collects = gc.isenabled()
         gc.disable()
         try:
@@ -347,6 +319,34 @@ class Units:
             pending.extend(self._hosts.get(item, ()))
         self._remove_all(seen)
 
+    def renew(self, code: Code) -> None:
+        """Have *code*, and what it is inlined into, compiled anew when it is next entered.
+
+        Who calls it stays as it is, unless what has been learned makes the result another.
+        """
+        pending, seen = [code], set[Code]()
+        while pending:
+            item = pending.pop()
+            if item not in seen:
+                seen.add(item)
+                pending.extend(self._hosts.get(item, ()))
+        for item in seen:
+            self._unsplice(item)
+        with self._altogether():
+            for key, promised in [(key, self._assumed.get(key)) for key in self._names if key[0] in seen]:
+                if promised is not None and not _keeps(self._infer_result(key), promised):
+                    self.forget(key[0])
+        self._tell_dropped(seen)
+        complete(self._replace, seen)
+
+    def _replace(self, codes: set[Code]) -> None:
+        """Have the units of *codes* made anew; can be called again after an interruption."""
+        for key, name in list(self._names.items()):
+            if key[0] in codes:
+                self.namespace[name] = self._compile_on_call(*key)
+                self._functions.pop(name, None)
+        self._discard(codes)
+
     def forget_all(self) -> None:
         """Have everything compiled anew, from nothing that was found out about it: a name may mean something else."""
         if self.busy:
@@ -365,12 +365,15 @@ class Units:
             table.clear()
 
     def _remove_all(self, codes: set[Code]) -> None:
+        self._tell_dropped(codes)
+        complete(self._remove, codes)
+
+    def _tell_dropped(self, codes: set[Code]) -> None:
         if self.statistics.listeners:
             in_use = {key[0] for key, function in (*self.calls.items(), *self.entries.items()) if function is not None}
             in_use.update(key[0] for key, name in self._names.items() if name in self._functions)
             for code in sorted(in_use & codes, key=lambda code: code.name):
                 self.statistics.tell("dropped", code, None, "its code objects", tier="code object")
-        complete(self._remove, codes)
 
     def _remove(self, codes: set[Code]) -> None:
         """Remove all units of *codes*; can be called again after an interruption."""
@@ -381,6 +384,9 @@ class Units:
                 self._assumed.pop(key, None)
                 self._callers.pop(key, None)
                 del self._names[key]
+        self._discard(codes)
+
+    def _discard(self, codes: set[Code]) -> None:
         for code in codes:
             self._unsplice(code)
             self._hosts.pop(code, None)
@@ -508,7 +514,7 @@ class Units:
             self._load_translator()
             from stoffel.compiler import pipeline
 
-            arguments = [_argument(mask) for mask in signature.masks]
+            arguments = pipeline.arguments_of(code, signature)
             result = pipeline.infer(
                 code, 0, lambda layout: pipeline.call_state(layout, arguments), self, signature.captured
             ).result
@@ -535,18 +541,18 @@ class Units:
 
     def _compile_on_call(self, callee: Code, signature: Signature) -> Callable[..., Value]:
         """Return what stands for a unit until its first call compiles it."""
+        name = self._names[callee, signature]
 
         def compile_and_run(room: int, *arguments: Any) -> Value:
-            known = (callee, signature) in self._names
+            known = self._names.get((callee, signature)) == name
             kernel = self.kernel_for(callee, signature) if known else None
             if kernel is not None:
-                self.namespace[self._names[callee, signature]] = kernel
+                self.namespace[name] = kernel
                 return kernel(room, *arguments)
             function = self.unit_for(callee, signature) if known else None
-            if function is not None:
-                self.namespace[self._names[callee, signature]] = function
-            else:
+            if function is None or self._names.get((callee, signature)) != name:
                 self._hand_over(room)
+            self.namespace[name] = function
             return function(room, *arguments)  # type: ignore[misc]
 
         return compile_and_run
@@ -585,9 +591,10 @@ class Units:
         return feedback
 
 
+def _keeps(result: Fact, promised: Fact) -> bool:
+    """Return whether a result is what callers were promised."""
+    return not result.mask & ~promised.mask and is_raw(result) == is_raw(promised)
+
+
 def _no_kernel(code: Code, signature: Signature) -> None:
     """Say that no kernel stands for the unit of such calls."""
-
-
-def _argument(mask: int) -> Fact:
-    return UNIT_FACT if mask == UNIT else of_kinds(mask)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from stoffel.compiler.analysis.environment import Signature
 from stoffel.compiler.analysis.facts import RAW, is_raw, kind_of
 from stoffel.compiler.analysis.layout import layout_of
 from stoffel.compiler.emission import global_names
@@ -433,7 +432,8 @@ class CompiledTier:
                 and len(arguments) == len(callee.parameters)
                 and len(set(names_of_upvalues)) == len(names_of_upvalues)
             ):
-                function = self.units.unit_for(callee, Signature(tuple(map(kind_of, arguments)), names_of_upvalues))
+                signature = self.units.signature_of(callee, tuple(map(kind_of, arguments)), names_of_upvalues)
+                function = self.units.unit_for(callee, signature)
         if function is None:
             self._hand_over(room)
             raise AssertionError("handing over does not return")
@@ -556,8 +556,8 @@ class CompiledTier:
         feedback = self.units.feedback(code)
         feedback.miss(index, kinds)
         if feedback.is_due(len(unit.function.function.instructions)):
-            self.units.forget(unit.function)
-            self.units.forget(code)
+            self.units.renew(unit.function)
+            self.units.renew(code)
 
     def _drop(self, frame: FrameType, unit: Unit, line: Line, way: int, reason: int | None = None) -> None:
         """Rebuild the records of all compiled frames, the innermost in a *way* at *line*, and raise Left."""

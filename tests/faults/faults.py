@@ -45,6 +45,7 @@ TRANSLATOR = "stoffel/compiler/pipeline.py"
 COMPILED = "stoffel/jit/code_tier.py"
 REBUILDING = "stoffel/jit/deoptimisation.py"
 UNITS = "stoffel/jit/code_cache.py"
+POLLED = "stoffel/jit/polled_constants.py"
 SUPERINSTRUCTIONS = "stoffel/runtime/superinstructions.py"
 
 FAULTS: tuple[Fault, ...] = (
@@ -245,19 +246,19 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "cells stay empty after attention",
-        UNITS,
+        POLLED,
         "            cell.cell_contents = value\n",
         "            pass\n",
     ),
     Fault(
         "cells are not emptied",
-        UNITS,
+        POLLED,
         "            del cell.cell_contents\n",
         "            pass\n",
     ),
     Fault(
         "equal constants share a cell",
-        UNITS,
+        POLLED,
         "key = constant_key(value)",
         "key = type, value",
     ),
@@ -610,7 +611,12 @@ FAULTS: tuple[Fault, ...] = (
         "index if inside else None) from None",
         "index) from None",
     ),
-    Fault("callers keep a refused function inlined", UNITS, "pending.extend(self._hosts.get(item, ()))", "pass"),
+    Fault(
+        "callers keep a refused function inlined",
+        UNITS,
+        "pending.extend(self._callers.get(key, ()))\n            pending.extend(self._hosts.get(item, ()))",
+        "pending.extend(self._callers.get(key, ()))",
+    ),
     # Superinstructions
     Fault(
         "an error after a fused compare is its own",

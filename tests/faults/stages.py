@@ -104,6 +104,7 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
         "tests/compiler/analysis/test_inlined_calls.py",
         CAPTURING,
     ),
+    "stoffel/jit/polled_constants.py": ("tests/compiler/emission/test_implicit_polls.py",),
     "stoffel/jit/code_cache.py": (
         "tests/profiling/test_coverage.py",
         "tests/jit/test_statistics.py",

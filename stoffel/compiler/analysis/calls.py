@@ -95,8 +95,10 @@ def _node(
     if type(callee) is Code:
         if len(facts) != len(callee.parameters):
             return _leave(index, arguments, facts, f"call of '{name}' with a wrong number of arguments")
-        facts = tuple(map(public, facts))
-        signature = Signature(tuple(fact.mask for fact in facts), callee.upvalue_names or None)
+        signature = inference.environment.signature_of(
+            callee, tuple(public(fact).mask for fact in facts), callee.upvalue_names or None
+        )
+        facts = _passed(facts, signature)
         result = inference.environment.result_of(callee, signature)
         if inference.environment.resolve(name) is None:
             return _leave(index, arguments, facts, f"'{name}' is not compiled")
@@ -135,6 +137,14 @@ def _node(
     )
 
 
+def _passed(facts: tuple[Fact, ...], signature: Signature) -> tuple[Fact, ...]:
+    """Return *facts* about arguments as a unit for such calls is given them: what it expects of any kind is boxed."""
+    return tuple(
+        fact if fact.mask == mask else of_kinds(mask)
+        for fact, mask in zip(map(public, facts), signature.masks, strict=True)
+    )
+
+
 PUBLISHING: Final = {
     "call": 0,
     "capturing_call": 0,
@@ -159,7 +169,8 @@ def _call_closure(inference: Inference, index: int, arguments: tuple[int, ...], 
         callee = inference.environment.resolve(sample.function)
         captured = sample.shape[1]
         if type(callee) is Code and len(callee.parameters) == len(facts) - 1 and len(set(captured)) == len(captured):
-            signature = Signature(tuple(fact.mask for fact in facts[1:]), captured)
+            signature = inference.environment.signature_of(callee, tuple(fact.mask for fact in facts[1:]), captured)
+            facts = facts[0], *_passed(facts[1:], signature)
             result = inference.environment.result_of(callee, signature)
             if inference.environment.resolve(sample.function) is not None:
                 inlined = inference.inlined_at(index)
@@ -246,21 +257,18 @@ def _can_be(fact: Fact, kind: int) -> bool:
     return bool(fact.mask & kind)
 
 
-def _container(fact: Fact, key: Fact) -> int:
-    """Return ARRAY or OBJECT, whichever a table accessed with *key* most likely is, 0 if neither can be opened."""
-    if fact.mask in (ARRAY, OBJECT):
-        choice = fact.mask
-    elif fact.hint is not NOTHING and isinstance(fact.hint, Array | Object):
-        choice = kind_of(fact.hint)
-    elif _can_be(fact, OBJECT) and key.mask == STRING:
-        choice = OBJECT
-    elif _can_be(fact, ARRAY) and key.mask == I64:
-        choice = ARRAY
-    else:
-        return 0
+def _container(inference: Inference, index: int, facts: tuple[Fact, ...]) -> int:
+    """Return ARRAY or OBJECT, whichever a table accessed with a key most likely is, 0 if neither can be opened."""
+    fact, key = facts[:2]
+    choice = _likely(inference, index, 0, fact)
+    if not choice:
+        if _can_be(fact, OBJECT) and key.mask == STRING:
+            choice = OBJECT
+        elif _can_be(fact, ARRAY) and key.mask == I64:
+            choice = ARRAY
     if choice == ARRAY:
         return ARRAY if key.mask == I64 else 0
-    return OBJECT if key.mask in (STRING, I64) else 0
+    return OBJECT if choice == OBJECT and key.mask in (STRING, I64) else 0
 
 
 def _sample(container: Fact, key: Fact) -> object:
@@ -279,21 +287,40 @@ Guards = tuple[tuple[int, int], ...]
 """Kinds to be checked first, by the position of the argument."""
 
 
+def _likely(inference: Inference, index: int, position: int, fact: Fact) -> int:
+    """Return the kind of an argument, the one that it most likely has where it is open, 0 if nothing tells.
+
+    What was seen there decides, else a value that is like it. Several kinds that were seen are the result together.
+    """
+    if fact.mask in CLASS:
+        return fact.mask
+    feedback, own = inference.feedback_at(index)
+    seen = feedback.seen(own, position) & fact.mask
+    if seen or fact.hint is NOTHING:
+        return seen
+    return kind_of(fact.hint) & fact.mask
+
+
+def _with_string(
+    inference: Inference, index: int, facts: tuple[Fact, ...], guards: Guards = ()
+) -> tuple[tuple[Fact, ...], Guards]:
+    """Guess that the first argument is a string where that is likely; return facts as after the check of that."""
+    if facts[0].mask in CLASS or inference.is_generic(index) or _likely(inference, index, 0, facts[0]) != STRING:
+        return facts, guards
+    return (inference._guarded(facts[0], STRING), *facts[1:]), ((0, STRING), *guards)
+
+
 def _with_key(inference: Inference, index: int, facts: tuple[Fact, ...]) -> tuple[tuple[Fact, ...], Guards]:
     """Guess the kind of a table's key, the second argument, where it is open; return facts as after the check of that.
 
-    What was seen there decides, else a value that is like the key, else what such tables mostly have: arrays integers.
+    If nothing tells, it is what such tables mostly have: a string for an object, an integer for an array.
     """
     table, key = facts[:2]
     if key.mask in CLASS or inference.is_generic(index):
         return facts, ()
-    feedback, own = inference.feedback_at(index)
-    kind = feedback.seen(own, 1)
-    if not kind and key.hint is not NOTHING:
-        kind = kind_of(key.hint)
+    kind = _likely(inference, index, 1, key)
     if not kind:
-        is_object = table.mask == OBJECT or (table.hint is not NOTHING and type(table.hint) is Object)
-        kind = STRING if is_object else I64
+        kind = STRING if _likely(inference, index, 0, table) == OBJECT else I64
     if kind not in (I64, STRING) or not kind & key.mask:
         return facts, ()
     return (table, inference._guarded(key, kind), *facts[2:]), ((1, kind),)
@@ -302,13 +329,13 @@ def _with_key(inference: Inference, index: int, facts: tuple[Fact, ...]) -> tupl
 def _get_field(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
     if len(facts) != 2:
         return None
-    facts, guards = _with_key(inference, index, facts)
+    facts, guards = _with_string(inference, index, *_with_key(inference, index, facts))
     if facts[0].mask == STRING and facts[1].mask == I64:
         result = of_kinds(STRING)
         return Node(
             index, "get_element_of_string", 0, arguments, facts=facts, guards=guards, result=result, leaves=True
         )
-    container = _container(facts[0], facts[1])
+    container = _container(inference, index, facts)
     if not container:
         return None
     form = "get_element" if container == ARRAY else "get_field"
@@ -326,7 +353,7 @@ def _get_or_create(
     if len(facts) != 2:
         return None
     facts, guards = _with_key(inference, index, facts)
-    container = _container(facts[0], facts[1])
+    container = _container(inference, index, facts)
     if not container:
         return None
     form = "get_array_element" if container == ARRAY else "get_array_field"
@@ -338,7 +365,7 @@ def _set_field(inference: Inference, index: int, arguments: tuple[int, ...], fac
     if len(facts) != 3:
         return None
     facts, guards = _with_key(inference, index, facts)
-    container = _container(facts[0], facts[1])
+    container = _container(inference, index, facts)
     if not container:
         return None
     form = "set_element" if container == ARRAY else "set_field"
@@ -367,13 +394,14 @@ def _pop(inference: Inference, index: int, arguments: tuple[int, ...], facts: tu
 def _length(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
     if len(facts) != 1:
         return None
-    if facts[0].mask == STRING or (facts[0].mask != ARRAY and type(facts[0].hint) is str):
-        form = "string_length" if facts[0].mask == STRING else ""
+    facts, guards = _with_string(inference, index, facts)
+    if facts[0].mask == STRING:
+        form = "string_length"
+    elif _can_be(facts[0], ARRAY) and _likely(inference, index, 0, facts[0]) in (0, ARRAY):
+        form = "array_length"
     else:
-        form = "array_length" if _can_be(facts[0], ARRAY) else ""
-    if not form:
         return None
-    return Node(index, form, 0, arguments, facts=facts, result=_LENGTH, leaves=True)
+    return Node(index, form, 0, arguments, facts=facts, guards=guards, result=_LENGTH, leaves=True)
 
 
 def _to_string(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:

@@ -102,6 +102,12 @@ class Environment(Protocol):
     def resolve(self, name: str) -> Code | ForeignFunction | None:
         """Return what CALL *name* calls whatever its arguments are, or None if that is not settled."""
 
+    def signature_of(self, callee: Code, masks: tuple[int, ...], captured: tuple[str, ...] | None) -> Signature:
+        """Return what calls of *callee* with arguments of these kinds are specialised on.
+
+        That is those kinds, or more general ones where there are too many signatures already.
+        """
+
     def result_of(self, callee: Code, signature: Signature) -> Fact:
         """Return what is known about the result of such calls of *callee*."""
 

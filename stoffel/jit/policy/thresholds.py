@@ -37,6 +37,9 @@ HASTE: Final = 0.25
 UNITS_OF_A_FUNCTION: Final = 12
 """Units of one function for calls with different kinds of arguments, or for entries into loops; no more are made. What
 has so many kinds gains nothing by one more; what a unit takes is told by ``stoffel run --stats``."""
+SIGNATURES_OF_A_FUNCTION: Final = 4
+"""Combinations of kinds of arguments for which a function has units of its own; others share one that takes any kind
+where they differ (an inline cache of four entries that becomes megamorphic)."""
 HANDOVERS: Final = 3
 """Times that a unit may be left at an instruction that only the interpreter executes before it is given up: leaving
 takes as long as some hundred instructions (``python -m benchmarks --sections deoptimisation``)."""

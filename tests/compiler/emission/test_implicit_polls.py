@@ -22,6 +22,7 @@ from stoffel.compiler.emission.deopt_points import LOOP, Unit
 from stoffel.compiler.emission.implicit_polls import immediate_dominators
 from stoffel.isa.scalars import U8, U16
 from stoffel.jit.code_cache import Units
+from stoffel.jit.polled_constants import PolledConstants
 from tests.compiler.units import typed, units
 from tests.machines import loaded, seen_from_outside
 
@@ -277,10 +278,10 @@ def units_at_rest() -> Units:
 def test_equal_constants_that_differ_have_different_cells() -> None:
     units = units_at_rest()
     values = [0, 0.0, -0.0, False, 1, True, math.nan, -math.nan, U8(1), U16(1), None, "1", int, float]
-    cells = [units._cell(value) for value in values]
+    cells = [units.polled.cell(value) for value in values]
     assert [cell.cell_contents is value for cell, value in zip(cells, values, strict=True)] == [True] * len(values)
     assert len(set(map(id, cells))) == len(values)
-    assert [units._cell(value) for value in values] == cells
+    assert [units.polled.cell(value) for value in values] == cells
 
 
 def is_empty(cell: CellType) -> bool:
@@ -293,10 +294,10 @@ def is_empty(cell: CellType) -> bool:
 
 def test_cells_are_empty_while_attention_is_asked_for() -> None:
     units = units_at_rest()
-    old = units._cell(5)
+    old = units.polled.cell(5)
     for _ in range(2):
         units.ask_attention(True)
-        new = units._cell(6)
+        new = units.polled.cell(6)
         assert (is_empty(old), is_empty(new)) == (True, True)
     for _ in range(2):
         units.ask_attention(False)
@@ -305,17 +306,17 @@ def test_cells_are_empty_while_attention_is_asked_for() -> None:
 
 def test_cells_are_as_was_asked_last_although_two_threads_ask_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     units = units_at_rest()
-    cells = [units._cell(number) for number in range(3)]
-    fill = Units._fill
+    cells = [units.polled.cell(number) for number in range(3)]
+    fill = PolledConstants._fill
     other = threading.Thread(target=lambda: units.ask_attention(False))
 
-    def interrupted(self: Units, *arguments: Any) -> None:
+    def interrupted(self: PolledConstants, *arguments: Any) -> None:
         fill(self, *arguments)
         if other.ident is None:
             other.start()
             time.sleep(0.02)
 
-    monkeypatch.setattr(Units, "_fill", interrupted)
+    monkeypatch.setattr(PolledConstants, "_fill", interrupted)
     units.ask_attention(True)
     other.join()
     assert [is_empty(cell) for cell in cells] == [False] * 3
@@ -325,16 +326,16 @@ def test_cells_are_as_was_asked_last_although_two_threads_ask_at_a_time(monkeypa
 
 def test_cells_are_put_right_by_the_next_who_asks_after_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
     units = units_at_rest()
-    cells = [units._cell(number) for number in range(3)]
-    fill = Units._fill
+    cells = [units.polled.cell(number) for number in range(3)]
+    fill = PolledConstants._fill
     times = itertools.count()
 
-    def interrupted(self: Units, *arguments: Any) -> None:
+    def interrupted(self: PolledConstants, *arguments: Any) -> None:
         fill(self, *arguments)
         if next(times) == 1:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Units, "_fill", interrupted)
+    monkeypatch.setattr(PolledConstants, "_fill", interrupted)
     with pytest.raises(KeyboardInterrupt):
         units.ask_attention(True)
     units.ask_attention(False)

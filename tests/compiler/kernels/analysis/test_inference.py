@@ -13,6 +13,7 @@ from stoffel.compiler.kernels.analysis.inference import Family
 from stoffel.compiler.kernels.analysis.tail_duplication import COPIED_LENGTH
 from stoffel.compiler.kernels.analysis.types import I64
 from stoffel.compiler.refusal import Refusal
+from stoffel.jit.policy import thresholds
 from tests.compiler.kernels.codegen.test_builtins import FROM_OUTSIDE, HOOKS
 from tests.compiler.kernels.programs import alike, counting, expanded, refusals
 from tests.machines import loaded
@@ -92,7 +93,8 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("sentence", REFUSED)
-def test_what_is_no_kernel_is_refused_with_a_sentence(sentence: str) -> None:
+def test_what_is_no_kernel_is_refused_with_a_sentence(sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thresholds, "HASTE", 0.0)
     found = refusals(REFUSED[sentence])
     assert any(sentence in refusal for refusal in found.values()), found
 
