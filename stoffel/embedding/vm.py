@@ -14,6 +14,7 @@ from stoffel.embedding.table_access import TableAccess
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.function import Function
 from stoffel.isa.program import Program
+from stoffel.isa.scalars import I64_MAX, I64_MIN
 from stoffel.model.code import Code
 from stoffel.model.foreign import ForeignFunction
 from stoffel.model.values import Array, Closure, Foreign, Object, Value, check_value
@@ -24,7 +25,7 @@ from stoffel.runtime.foreign_objects import ForeignObjects
 from stoffel.runtime.frames import ActivationRecord
 from stoffel.runtime.hooks import Callback, HookContext, Predicate
 from stoffel.runtime.output import open_sink
-from stoffel.runtime.state import VMState
+from stoffel.runtime.state import LEFT, NOT_DONE, VMState
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -332,14 +333,61 @@ class VirtualMachine(TableAccess):
         A foreign function is called directly, without a record, if there are arguments; without any it cannot be
         executed. Raises VMError.
         """
-        if not arguments and isinstance(self._state.functions.get(name), ForeignFunction):
+        callee = self._state.functions.get(name)
+        if not arguments and isinstance(callee, ForeignFunction):
             raise VMError(f"Cannot execute foreign function {name}")
-        return self.execute_with_args(name, arguments)
+        result = self._directly(callee, arguments)
+        return self.execute_with_args(name, arguments) if result is NOT_DONE else result
+
+    def function(self, name: str) -> Callable[..., Any]:
+        """Return the VM function *name* as a Python callable, which is called like :meth:`execute`, with less ado.
+
+        Raises VMError if there is no VM function of that name. What the name means is looked up in each call.
+        """
+        state = self._state
+        functions, direct, execute = state.functions, state.direct, self.execute_with_args
+        if type(functions.get(name)) is not Code:
+            calls.entry(state, name, [])
+
+        def call(*arguments: Value) -> Any:
+            found = direct.get((functions.get(name), tuple(map(type, arguments))))
+            if found is not None:
+                with state.lock:
+                    result = found(arguments)
+                    if result is LEFT:
+                        return self._go_on()
+                if result is not NOT_DONE:
+                    return result
+            return execute(name, arguments)
+
+        call.__name__ = call.__qualname__ = name
+        return call
+
+    def _directly(self, callee: object, arguments: tuple[Value, ...]) -> Any:
+        """Call a function without a record if it is compiled for that; return NOT_DONE if not."""
+        state = self._state
+        if not state.direct:
+            return NOT_DONE
+        direct = state.direct.get((callee, tuple(map(type, arguments))))
+        if direct is None:
+            return NOT_DONE
+        with state.lock:
+            result = direct(arguments)
+            return self._go_on() if result is LEFT else result
+
+    def _go_on(self) -> Any:
+        """Go on with the records that compiled code has left, as the first run."""
+        state = self._state
+        records = state.records.copy()
+        state.records.clear()
+        with state.entered():
+            state.records.extend(records)
+            return self._engine.run(state)
 
     def execute_with_args(self, name: str, arguments: Sequence[Value]) -> Any:
         """Run the VM or foreign function *name* with any number of arguments and return its result."""
         state = self._state
-        values = [check_value(value, f"argument {index + 1} of {name}") for index, value in enumerate(arguments)]
+        values = _checked(arguments, f" of {name}")
         with state.entered():
             callee = state.functions.get(name)
             if isinstance(callee, ForeignFunction):
@@ -349,6 +397,7 @@ class VirtualMachine(TableAccess):
                 # call_closure has no record to return to here: what it pushed is the run.
                 return self._engine.run(state) if len(state.records) > state.base else result
             code = calls.entry(state, name, values)
+            state.tier.called_by_host(code, values)
             state.records.append(ActivationRecord(state, code, values, [], None))
             return self._engine.run(state)
 
@@ -357,7 +406,7 @@ class VirtualMachine(TableAccess):
         if not isinstance(function, Closure):
             return self.execute_with_args(function, arguments)
         state = self._state
-        values = [check_value(value, f"argument {index + 1}") for index, value in enumerate(arguments)]
+        values = _checked(arguments, "")
         with state.entered():
             calls.enter_closure(state, function, values, announce=False)
             return self._engine.run(state)
@@ -426,3 +475,11 @@ class VirtualMachine(TableAccess):
 
 _RUNS: Final = (VirtualMachine.execute_with_args.__code__, VirtualMachine.call.__code__)
 """What starts the runs of a machine: a profile finds them on the stack of Python frames."""
+
+
+def _checked(arguments: Sequence[Value], of: str) -> list[Any]:
+    """Return *arguments* as a list; raises VMError for what is not a machine value, naming the argument *of* what."""
+    for index, value in enumerate(arguments):
+        if type(value) is not int or not I64_MIN <= value <= I64_MAX:
+            check_value(value, f"argument {index + 1}{of}")
+    return list(arguments)

@@ -37,6 +37,7 @@ from stoffel.isa.instruction import Instruction
 from stoffel.isa.table import Flow
 from stoffel.jit import mishaps, unit_globals
 from stoffel.jit.policy import thresholds
+from stoffel.jit.policy.looks import Looks
 from stoffel.jit.polled_constants import PolledConstants
 from stoffel.jit.signatures import Signatures
 from stoffel.jit.statistics import Statistics
@@ -93,9 +94,8 @@ class Units:
         self._heads: dict[Code, frozenset[int]] = {}
         self._solver: Solver | None = None
         self._compiling: list[Code] = []
-        self._is_loaded = False
-        self.busy = False
-        self._outdated = False
+        self._is_loaded = self.busy = self._outdated = False
+        self.looks = Looks()
         self._foreign_functions: dict[str, ForeignFunction] = {}
         self._versions = 0
         self.shown: list[ActivationRecord] | None = None
@@ -393,7 +393,7 @@ class Units:
         if self.unseen is not None:
             # They end where the function had not run further.
             self._graphs = {key: graph for key, graph in self._graphs.items() if key[0] not in codes}
-        for table in (self.calls, self.entries):
+        for table in (self.calls, self.entries, self.state.direct):
             for call_key in [key for key in table if key[0] in codes]:
                 table.pop(call_key, None)
 

@@ -30,6 +30,7 @@ from stoffel.compiler.emission.deopt_points import (
 )
 from stoffel.compiler.refusal import Refusal
 from stoffel.errors import VMError
+from stoffel.jit import direct_calls
 from stoffel.jit.code_cache import Units
 from stoffel.jit.deoptimisation import (
     POLLS,
@@ -77,6 +78,7 @@ class CompiledTier:
     """
 
     counts_heat: Final = True
+    called_by_host = direct_calls.offer
 
     def __init__(
         self,
@@ -92,8 +94,7 @@ class CompiledTier:
         self.kernels: KernelTier | None = None
         self._kernels_wanted = kernels
         self._cache = cache
-        self._ticks = 0
-        self._finished = False
+        self._finished = self._is_asked = False
         self.units = Units(state, self.statistics, self._hand_over)
         self.units.namespace |= {
             global_names.LEAVE: self._leave,
@@ -105,11 +106,11 @@ class CompiledTier:
         self.code_objects = self.units.by_code
         self.loading = 0.0, 0.0
         self.from_start = False
-        self._waits = self._every = self._countdown = 0
+        self._ticks = self._waits = self._every = self._countdown = 0
         self._fresh = True
         self._handovers: dict[Code, int] = {}
         self._long = LongFunctions()
-        self._boundary: FrameType | None = None
+        self.boundary: FrameType | None = None
         self._run_in_progress: object = None
         self._stack = HostStack(state)
         self._override: list[ActivationRecord] | None = None
@@ -123,17 +124,12 @@ class CompiledTier:
     def tick(self, ticks: int) -> None:
         """Have the records looked at when next all are there; called by the clock, from its own thread."""
         self._ticks = ticks
-        self._call_attention()
+        self.state.ask_unless_hooked()
 
     def kernel_finished(self) -> None:
         """Have finished kernels taken when next all records are there; called from the thread that makes them."""
         self._finished = True
-        self._call_attention()
-
-    def _call_attention(self) -> None:
-        # An observed run has nothing to be sampled, and is not to see a difference.
-        if not self.state.hooked:
-            self.state.ask_attention()
+        self.state.ask_unless_hooked()
 
     def _sample(self) -> None:
         ticks, self._ticks, self._finished = self._ticks, 0, False
@@ -174,15 +170,18 @@ class CompiledTier:
 
     def ask_attention(self) -> None:
         """Make compiled code stop at its next safepoint."""
+        self._is_asked = True
         self.units.ask_attention(True)
         if self.kernels is not None:
             self.kernels.kernels.ask_attention(True)
 
     def clear_attention(self) -> None:
         """Let compiled code pass its safepoints."""
-        self.units.ask_attention(self._every > 0)
-        if self.kernels is not None:
-            self.kernels.kernels.ask_attention(self._every > 0)
+        if self._is_asked:
+            self._is_asked = wanted = self._every > 0
+            self.units.ask_attention(wanted)
+            if self.kernels is not None:
+                self.kernels.kernels.ask_attention(wanted)
 
     def meanings_changed(self) -> None:
         """Drop all compiled code, since a name may mean something else from now on; what runs is still known."""
@@ -206,6 +205,7 @@ class CompiledTier:
     @every.setter
     def every(self, count: int) -> None:
         self._every = self._countdown = count
+        self.state.direct.clear()
         self.ask_attention()
         if self.kernels is not None:
             self.kernels.kernels.every = count
@@ -213,7 +213,7 @@ class CompiledTier:
     @property
     def is_suspended(self) -> bool:
         """True while compiled code is on the host's stack, suspended in a call that looks at the machine."""
-        return self._boundary is not None
+        return self.boundary is not None
 
     def snapshot(self) -> list[ActivationRecord]:
         """Return the records of the suspended compiled frames, oldest first."""
@@ -223,19 +223,19 @@ class CompiledTier:
         """Return them, and whether they are exact."""
         records, exact = self._override or [], True
         if not records:
-            records, exact = snapshot_of(self.state, self._chain(sys._getframe(1)))
+            records, exact = snapshot_of(self.units, self._chain(sys._getframe(1)))
         if self.units.shown is not None:
             self.units.shown.extend(records[-1:])
         return records, exact
 
     def suspend(self) -> Suspension | None:
         """Put the records of suspended compiled frames on the machine's stack, for a run inside a foreign function."""
-        boundary = self._boundary
+        boundary = self.boundary
         if boundary is None:
             return None
         records, exact = self._snapshot()
         self.state.records.extend(records)
-        self._boundary = None
+        self.boundary = None
         self._override = None
         run = self._run_in_progress
         # No more than is there: what is called back has as much as it would have in the interpreter.
@@ -246,7 +246,7 @@ class CompiledTier:
 
     def resume(self, suspension: Suspension, records: list[ActivationRecord]) -> None:
         """Take back what :meth:`suspend` put aside; registers that the inner run changed replace the frames' own."""
-        self._boundary = suspension.boundary
+        self.boundary = suspension.boundary
         self._run_in_progress = suspension.run
         RECURSION_LIMIT.adjust_for(suspension.run, FRAMES_OF_COMPILED_CODE)
         for record, before in zip(suspension.records, suspension.copies, strict=True):
@@ -396,8 +396,8 @@ class CompiledTier:
 
     def _run(self, unit: Unit, function: Callable[..., Operand], room: int, arguments: list[Any]) -> Operand:
         """Run a unit to its end; raises Left after the records have been rebuilt."""
-        outer = self._boundary
-        self._boundary = sys._getframe()
+        outer = self.boundary
+        self.boundary = sys._getframe()
         self._run_in_progress = run = object()
         self.statistics.runs += 1
         if self.statistics.listeners:
@@ -414,7 +414,7 @@ class CompiledTier:
             self._leave_unmade_call(error)
             raise
         finally:
-            self._boundary = outer
+            self.boundary = outer
             if unit.suspends:
                 RECURSION_LIMIT.lower_for(run)
         if type(result) is Closure:
@@ -480,7 +480,7 @@ class CompiledTier:
         if way in POLLS and self._every and not self.state.attention:
             # An entry that the engine has just made would be made again: only calls from compiled code count. So may
             # a loop that polls before it does anything: only a second poll counts.
-            self._countdown -= not self._fresh if way == LOOP else way != ENTRY or frame.f_back is not self._boundary
+            self._countdown -= not self._fresh if way == LOOP else way != ENTRY or frame.f_back is not self.boundary
             self._fresh = False
             if self._countdown > 0:
                 return
@@ -585,13 +585,13 @@ class CompiledTier:
                 record.closure = changed.closure
         records.reverse()
         self.statistics.left(found, len(records))
-        self._boundary = None
+        self.boundary = None
         self.state.records.extend(records)
         raise Left if interruption is None else interruption
 
     def _chain(self, frame: FrameType | None) -> Iterator[tuple[FrameType, Unit, Line]]:
         """Yield the compiled frames from *frame* out to the boundary, innermost first, with their lines."""
-        boundary = self._boundary
+        boundary = self.boundary
         while frame is not None and frame is not boundary:
             unit = self.units.by_code.get(frame.f_code)
             if unit is not None:

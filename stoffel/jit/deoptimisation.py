@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from time import perf_counter
 from types import CodeType, FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -30,6 +31,7 @@ from stoffel.compiler.emission.deopt_points import (
     flag_at,
     value_at,
 )
+from stoffel.compiler.refusal import Refusal
 from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.isa.table import Flow, OperandKind
 from stoffel.jit.events import Exit
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from stoffel.compiler.analysis.ir import Layout
     from stoffel.errors import VMError
     from stoffel.isa.instruction import Instruction
+    from stoffel.jit.code_cache import Units
     from stoffel.runtime.state import VMState
 
 
@@ -100,21 +103,25 @@ def records_of(state: VMState, unit: Unit, site: Site, frame: FrameType) -> list
     return [*records, record]
 
 
-def snapshot_of(state: VMState, chain: Iterable[tuple[FrameType, Unit, Line]]) -> tuple[list[ActivationRecord], bool]:
+def snapshot_of(units: Units, chain: Iterable[tuple[FrameType, Unit, Line]]) -> tuple[list[ActivationRecord], bool]:
     """Return the records of suspended compiled frames, given innermost first, oldest first, and whether all are exact.
 
     A signal handler can have interrupted the innermost in the middle of an instruction: its registers are not known,
     and Unit in its records.
     """
+    began = perf_counter()
     records: list[ActivationRecord] = []
     exact = True
     for frame, unit, line in chain:
         site = line.sites.get(DURING)
         exact = exact and site is not None
         if site is None:
-            records.extend(_interrupted_records(state, unit, line, frame))
+            records.extend(_interrupted_records(units.state, unit, line, frame))
         else:
-            records.extend(records_of(state, unit, site, frame))
+            records.extend(records_of(units.state, unit, site, frame))
+    if records and units.looks.are_too_many(perf_counter() - began) and records[0].code not in units.refusals:
+        units.refuse(records[0].code, Refusal("the host looks at its records too often", records[0].code.name))
+        units.state.ask_attention()
     records.reverse()
     return records, exact
 

@@ -63,6 +63,9 @@ class Tier(Protocol):
     ) -> bool | None:
         """Run a call compiled, and return as ``call_function`` does; return None if the interpreter is to run it."""
 
+    def called_by_host(self, callee: Code, arguments: list[Value]) -> None:
+        """Count a call by the host, whose run is about to begin."""
+
     def closure_called(self, callee: Code) -> None:
         """Count the call of a closure."""
 
@@ -133,6 +136,9 @@ class NoTier:
     ) -> bool | None:
         """Leave the call to the interpreter."""
         return None
+
+    def called_by_host(self, callee: Code, arguments: list[Value]) -> None:
+        """Count nothing."""
 
     def closure_called(self, callee: Code) -> None:
         """Count nothing."""

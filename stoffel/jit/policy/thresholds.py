@@ -17,6 +17,9 @@ runs of less than a second slower; a run that is repeated need not wait at all. 
 instructions`` tells what an instruction takes, ``python -X importtime -m stoffel run FILE --jit=always`` what loading
 does, ``python -m benchmarks --sections whole`` what comes of both.
 """
+HEAT_OF_HOST_CALL: Final = 50
+"""What a call by the host adds to the heat besides the instructions: it takes about as long as so many
+(``python -m benchmarks --sections embedding``)."""
 HEAT_OF_RECALL: Final = 5000
 """Heat at which a run asks what the last one came to: opening the note takes as long as 2000 instructions, which a
 program that is soon over need not spend (``python -X importtime -m stoffel run FILE --jit``)."""

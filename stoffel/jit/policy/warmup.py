@@ -102,6 +102,18 @@ class WarmUp(NoTier):
         tier = self._consider()
         return None if tier is None else tier.call(frame, callee, arguments, upvalues)
 
+    def called_by_host(self, callee: Code, arguments: list[Value]) -> None:
+        """Count a call by the host."""
+        heat = len(callee.function.instructions) + thresholds.HEAT_OF_HOST_CALL
+        self._heat += heat
+        callee.heat += heat
+        if callee.hot == NEVER:
+            self._count_loops(callee)
+        else:
+            callee.hot += heat
+        if self._heat >= self._next_look and (tier := self._consider()) is not None:
+            tier.called_by_host(callee, arguments)
+
     def closure_called(self, callee: Code) -> None:
         """Count the call of a closure."""
         self.statistics.called(callee)
