@@ -14,8 +14,12 @@ import pytest
 import stoffel
 from stoffel import VirtualMachine
 from stoffel.jit.code_cache import Units
+from stoffel.jit.kernels.async_exceptions import address_of_exception
 from stoffel.runtime.interruptions import ATTEMPTS, complete
 from tests.machines import loaded
+
+# What is found out once in a process is not to be interrupted anew by each interruption.
+address_of_exception()
 
 PROGRAM = """
 function add(a, b)

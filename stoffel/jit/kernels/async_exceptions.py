@@ -72,22 +72,19 @@ def _offset() -> int | None:
     thread = threading.Thread(target=wait, name="stoffel waiting", daemon=True)
     if not start(thread):
         return None
-    while not states:
-        time.sleep(PAUSE)
-    # Now it waits, or is about to; if the exception comes before, nothing is found, and this is tried the next time.
-    time.sleep(PAUSE)
-    send = ctypes.pythonapi.PyThreadState_SetAsyncExc
-    identity = ctypes.c_ulong(thread.ident or 0)
     try:
-        send(identity, ctypes.py_object(_Marker))
-        words = (ctypes.c_size_t * WORDS).from_address(states[0])
-        found = [index for index, word in enumerate(words) if word == id(_Marker)]
+        while not states:
+            time.sleep(PAUSE)
+        # Now it waits, or is about to; if the exception comes before, nothing is found, and this is tried again.
+        time.sleep(PAUSE)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_Marker))
+        words = (ctypes.c_size_t * WORDS).from_address(states[0])[:]
     finally:
         # It is let through, not taken back: CPython 3.11 would look for it at every call from then on.
         gate.release()
     thread.join()
-    if len(found) == 1:
-        _found.append(found[0] * ctypes.sizeof(ctypes.c_size_t))
+    if words.count(id(_Marker)) == 1:
+        _found.append(words.index(id(_Marker)) * ctypes.sizeof(ctypes.c_size_t))
     else:
-        _failures.append(len(found))
+        _failures.append(0)
     return _found[0] if _found else None
