@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.__main__ import FAULTS, KERNEL_FAULTS
+from tests.faults.__main__ import FAULTS, KERNEL_FAULTS, LANG_FAULTS
 from tests.faults.faults import Fault
 from tests.faults.stages import CLOSE, EVERYTHING, stages_of
 
@@ -22,7 +22,7 @@ def test_fault_still_applies(fault: Fault) -> None:
 
 def test_there_are_enough_faults_and_no_name_twice() -> None:
     assert len({fault.name for fault in FAULTS}) == len(FAULTS)
-    assert (len(FAULTS) >= 40, len(KERNEL_FAULTS) >= 20) == (True, True)
+    assert (len(FAULTS) >= 40, len(KERNEL_FAULTS) >= 20, len(LANG_FAULTS) >= 30) == (True, True, True)
 
 
 def test_what_runs_first_is_there() -> None:

@@ -17,6 +17,13 @@ CAPTURING: Final = "tests/compiler/test_capturing_calls.py"
 CLOSE: Final[dict[str, tuple[str, ...]]] = {
     "stoffel/profiling": ("tests/profiling",),
     "stoffel/compiler/flow/blocks.py": ("tests/compiler/flow", "tests/profiling/test_coverage.py"),
+    "stoffel/lang": (
+        "tests/lang/test_code.py",
+        "tests/lang/test_observed.py",
+        "tests/lang/test_formatting.py",
+        "tests/lang/test_robustness.py",
+        "tests/lang/test_programs.py",
+    ),
     "stoffel/runtime/backtrace.py": ("tests/runtime/test_backtrace.py",),
     "stoffel/runtime/superinstructions.py": ("tests/runtime/test_superinstructions.py",),
     "stoffel/compiler/emission/branches.py": (
