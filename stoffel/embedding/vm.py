@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, overload
 
 from stoffel.embedding import conversion
 from stoffel.embedding.engine import MODES, Engine, ModeName
@@ -293,6 +293,29 @@ class VirtualMachine(TableAccess):
     def register_foreign_object(self, item: Any) -> Foreign:
         """Keep a host object and return the handle by which programs hold it."""
         return self._state.foreign_objects.register(item)
+
+    def unregister_foreign_function(self, name: str) -> bool:
+        """Forget the foreign function *name*, of the host or of the library; return whether there was one.
+
+        A run in progress obeys at its next call. Clones that share it keep it.
+        """
+        with self._state.lock:
+            if not isinstance(self._state.functions.get(name), ForeignFunction):
+                return False
+            self._state.define(removed=[name])
+            return True
+
+    def unregister_foreign_object(self, handle: Foreign) -> bool:
+        """Forget the host object behind *handle*, which leads nowhere from then on; return whether there was one."""
+        return self._state.foreign_objects.remove(handle)
+
+    def __copy__(self) -> NoReturn:
+        """Refuse: a machine has locks, and compiled code that is bound to it."""
+        raise TypeError("a machine cannot be copied; clone() makes an independent one")
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> NoReturn:
+        """Refuse, as for a plain copy."""
+        self.__copy__()
 
     def foreign_object(self, handle: Value, kind: type[Kind]) -> Kind | None:
         """Return the host object behind *handle* if it is of *kind*, else None."""

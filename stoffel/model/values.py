@@ -216,14 +216,15 @@ class Closure:
 
 
 class Foreign:
-    """A handle to a host object that was registered with a machine."""
+    """A handle to a host object that was registered with a machine, whose mark is *owner* (None fits any)."""
 
-    __slots__ = ("id",)
+    __slots__ = ("id", "owner")
 
     id: int
 
-    def __init__(self, identity: int) -> None:
+    def __init__(self, identity: int, owner: object = None) -> None:
         self.id = identity
+        self.owner = owner
 
     def __eq__(self, other: object) -> bool:
         return type(other) is Foreign and other.id == self.id

@@ -60,7 +60,11 @@ def observe(machine: VirtualMachine) -> None:
     machine.register_hook(None, lambda event, context: None)
 
 
-CHANGES: list[Callable[[VirtualMachine], Any]] = [shadow, discard, observe]
+def withdraw(machine: VirtualMachine) -> None:
+    machine.unregister_foreign_function("act")
+
+
+CHANGES: list[Callable[[VirtualMachine], Any]] = [shadow, discard, observe, withdraw]
 
 
 def _made(way: Way, act: Callable[[VirtualMachine, int], Any] = lambda machine, count: None) -> VirtualMachine:
@@ -127,8 +131,9 @@ def test_every_registering_call_goes_through_the_one_door(monkeypatch: pytest.Mo
         "register_mpc_builtins": machine.register_mpc_builtins,
         "register_method": lambda: machine.register_method("A", "b", "f", lambda context: None),
         "discard_source": machine.discard_source,
+        "unregister_foreign_function": lambda: machine.unregister_foreign_function("h"),
     }
-    others = {"register_foreign_object", "register_hook", "unregister_hook"}
+    others = {"register_foreign_object", "unregister_foreign_object", "register_hook", "unregister_hook"}
     named = {name for name in dir(VirtualMachine) if "register_" in name and not name.startswith("_")}
     assert named <= calls.keys() | others
     for name, call in calls.items():
