@@ -110,3 +110,43 @@ def test_values_that_cross_loops_and_calls_are_kept() -> None:
         for step in steps:
             exec(step.strip(), {}, variables)
     assert run("\n".join(lines)) == sum(variables[f"v{i}"] * (i + 1) for i in range(20))
+
+
+def test_a_variable_that_no_path_has_assigned_is_unit() -> None:
+    """Its register has held another value before."""
+    source = """\
+def f(n: int64) -> string:
+  var a = n * 7
+  print(a)
+  if n == 0:
+    var late = 5
+  for i in 0..2:
+    print(i)
+  return to_string(late)
+
+def main() -> string:
+  return f(3)
+"""
+    assert run(source) == "()"
+
+
+def test_keys_that_are_constants_take_the_type_of_the_keys() -> None:
+    source = 'def main() -> string:\n  var d: dict[uint8, string] = {1: "one"}\n  d[2] = "two"\n  return d[1] + d[2]\n'
+    assert run(source) == "onetwo"
+
+
+def test_what_is_added_up_in_a_loop_has_the_type_of_the_elements() -> None:
+    source = (
+        "def main() -> int8:\n  var xs: list[int8] = [1, 2]\n  var sum = 0\n"
+        "  for x in xs:\n    sum += x\n  return sum\n"
+    )
+    assert run(source) == 3
+
+
+def test_a_chain_of_operations_takes_the_type_that_is_wanted() -> None:
+    """Unconverted values are carried on, as in the reference: nothing is said about a sum."""
+    source = (
+        "def main() -> string:\n  var x: int64 = 100\n  var a: int8 = x + x\n  var f: float = x * 2\n"
+        "  return type(a) + type(f)\n"
+    )
+    assert run(source) == "int64float"

