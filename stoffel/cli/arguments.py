@@ -95,7 +95,10 @@ def _integer(digits: str, cls: type, text: str) -> int:
 def _float(digits: str, text: str) -> float:
     if digits not in _FLOAT_WORDS and not (_is_float(digits) or _is_decimal(digits)):
         raise _BadArgumentError(f"'{_short(text)}': expected a number, nan, inf or -inf after f64:")
-    return float(digits)
+    value = float(digits)
+    if value in (float("inf"), float("-inf")) and digits not in _FLOAT_WORDS:
+        raise _BadArgumentError(f"'{_short(text)}': Float holds no number of that size (write f64:inf for infinity)")
+    return value
 
 
 def _short(text: str) -> str:

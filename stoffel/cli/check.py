@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any, Final
 
 from stoffel.cli import report, status
-from stoffel.cli.files import program_name, read_program
+from stoffel.cli.files import decode, program_name, read_source
 from stoffel.cli.options import Command, Option, Parsed
 from stoffel.errors import AssemblyError, CompileError, LoadError
+from stoffel.isa.check import OF_COMPILERS
 
 
 def run(parsed: Parsed) -> int:
     """Check every file; returns the exit status of the worst."""
     collected: list[dict[str, Any]] | None = [] if "--json" in parsed.options else None
-    bad = [path for path in parsed.operands if not _check(path, collected)]
+    hidden = frozenset[str]() if "--all" in parsed.options else OF_COMPILERS
+    bad = [path for path in parsed.operands if not _check(path, collected, hidden)]
     if collected is not None:
         import json
 
@@ -21,13 +23,17 @@ def run(parsed: Parsed) -> int:
     return status.BAD_FILE if bad else status.OK
 
 
-def _check(path: str, collected: list[dict[str, Any]] | None) -> bool:
-    """Print the findings about one file, or add them to *collected*; False if a machine would not take it."""
+def _check(path: str, collected: list[dict[str, Any]] | None, hidden: frozenset[str]) -> bool:
+    """Print the findings about one file, or add them to *collected*; False if a machine would not take it.
+
+    Of a ``.stflb`` file, which a compiler has written, findings of the sorts in *hidden* are left out.
+    """
     from stoffel.isa.check import check
     from stoffel.model.builtins.table import BY_NAME, METHODS
 
     try:
-        program = read_program(path)
+        source = read_source(path)
+        program = decode(source)
     except CompileError as error:
         if collected is None:
             report.complain(*error.rendered(colour=report.has_colours()))
@@ -38,15 +44,23 @@ def _check(path: str, collected: list[dict[str, Any]] | None) -> bool:
         if collected is None:
             report.complain(f"stoffel: {report.one_line(error)}")
         else:
-            collected.append(_as_data("error", path, error))
+            line, column = (error.line, error.column) if isinstance(error, AssemblyError) else (None, None)
+            code = "assembly" if isinstance(error, AssemblyError) else "file"
+            collected.append(_as_data("error", code, error.message, path, line, column))
         return False
     engine = "an MPC engine; this machine has none"
     lacking = {name: engine for name, row in BY_NAME.items() if row.needs_engine}
     methods = {method: engine for _, method, canonical in METHODS if canonical in lacking and method not in BY_NAME}
     problems = check(program, reserved=BY_NAME, known={*BY_NAME, *methods}, lacking={**lacking, **methods})
+    if source.is_binary:
+        problems = [problem for problem in problems if problem.code not in hidden]
     errors = sum(problem.is_error for problem in problems)
     if collected is not None:
-        collected += [_as_data(problem.severity, path, problem.message) for problem in problems]
+        for problem in problems:
+            table = program.functions[problem.function].line_table
+            line = None if table is None else table.line_of(problem.instruction or 0)
+            text = f"function {problem.function}: {problem.message}"
+            collected.append(_as_data(problem.severity, problem.code, text, path, line, None))
         return not errors
     name = report.one_line(program_name(path))
     for problem in problems:
@@ -58,14 +72,24 @@ def _check(path: str, collected: list[dict[str, Any]] | None) -> bool:
     return not errors
 
 
-def _as_data(severity: str, path: str, message: object) -> dict[str, Any]:
-    return {"severity": severity, "code": "", "message": str(message), "file": program_name(path)}
+def _as_data(severity: str, code: str, message: str, path: str, line: int | None, column: int | None) -> dict[str, Any]:
+    return {
+        "severity": severity,
+        "code": code,
+        "message": message,
+        "file": program_name(path),
+        "line": line,
+        "column": column,
+    }
 
 
 COMMAND: Final = Command(
     name="check",
     summary="Check programs without running them; status 3 if a machine would refuse one.",
     operands=("FILE...",),
-    options=(Option("--json", "Print one JSON object with all findings, under diagnostics, and nothing else."),),
+    options=(
+        Option("--all", "Also tell, of .stflb files, what is usual in what compilers write."),
+        Option("--json", "Print one JSON object with all findings, under diagnostics, and nothing else."),
+    ),
     run=run,
 )

@@ -243,14 +243,26 @@ def _put_json(
 
 
 def hints(program: Program, entry: str, error: VMError) -> list[str]:
-    """Return what helps when a run failed before its first instruction: the functions there are, or the parameters."""
+    """Return what helps: the nearest name where one is unknown.
+
+    Where a run failed before its first instruction it is the functions that there are, or the parameters of the entry.
+    """
+    from stoffel.isa.check import nearest
+
     if error.stack:
-        return []
+        unknown = str(error).partition("Function '")[2].partition("' not found")
+        if not unknown[1]:
+            return []
+        from stoffel.model.builtins.table import BY_NAME
+
+        close = nearest(unknown[0], {*BY_NAME, *(function.name for function in program.functions)})
+        return [f"  {close[2:]}"] if close else []
     if entry in program.functions:
         from stoffel.cli.info import signature
 
         return [f"  the entry is {report.one_line(signature(program.functions[entry]))}"]
-    return [f"  choose one of its functions with --entry: {names_of(program)}"]
+    close = nearest(entry, [function.name for function in program.functions])
+    return [f"  choose one of its functions with --entry: {names_of(program)}{close}"]
 
 
 def names_of(program: Program) -> str:

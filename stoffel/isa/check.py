@@ -15,6 +15,33 @@ from stoffel.isa.verify import POSITIONS, verify
 ERROR: Final = "error"
 WARNING: Final = "warning"
 
+CODES: Final[Mapping[str, str]] = {
+    "taken-name": "a function has the name of a builtin",
+    "refused": "a machine refuses the function",
+    "unknown-call": "a call of what nothing defines",
+    "lacking": "a call of what needs something that the machine has not",
+    "unreachable": "instructions that control never reaches",
+    "unwritten": "a register that is read and never written",
+    "unused-label": "a label that nothing jumps to",
+    "type-name": "a declared type that looks like another one's name",
+}
+"""The sorts of findings."""
+OF_COMPILERS: Final = frozenset({"unwritten", "unused-label"})
+"""Those that are true of most of what the StoffelLang compiler emits."""
+
+_LONGEST_COMPARED: Final = 64
+_MEANT: Final = {
+    **{
+        f"{letter}{bits}": f"{word}{bits}" for letter, word in (("u", "uint"), ("i", "int")) for bits in (8, 16, 32, 64)
+    },
+    **dict.fromkeys(("int", "integer", "long"), "int64"),
+    **dict.fromkeys(("f64", "double", "number"), "float"),
+    **dict.fromkeys(("str", "text"), "string"),
+    **dict.fromkeys(("boolean",), "bool"),
+    **dict.fromkeys(("array", "vec"), "list"),
+}
+"""Names that other languages have for the machine's types."""
+
 NOTHING_LACKING: Final[Mapping[str, str]] = {}
 
 
@@ -27,6 +54,8 @@ class Problem(NamedTuple):
     instruction: int | None
     """Index of the instruction, None if the finding is about the whole function."""
     message: str
+    code: str = ""
+    """The sort of finding, one of the keys of :data:`CODES`."""
 
     @property
     def is_error(self) -> bool:
@@ -61,18 +90,31 @@ def check(
     lacking = {name: what for name, what in lacking.items() if name not in own}
     for function in program.functions:
         if function.name in reserved:
-            problems.append(Problem(ERROR, function.name, None, f"Function '{function.name}' is already registered"))
+            problems.append(
+                Problem(ERROR, function.name, None, f"Function '{function.name}' is already registered", "taken-name")
+            )
             continue
         try:
             verify(function)
         except VMError as error:
-            problems.append(Problem(ERROR, function.name, None, str(error)))
+            problems.append(Problem(ERROR, function.name, None, str(error), "refused"))
             continue
         found = [*_unknown_calls(function, targets, lacking), *_unreachable(function), *_unwritten(function)]
         found.sort(key=lambda problem: problem.instruction or 0)
         problems.extend(found)
         problems.extend(_unused_labels(function))
+        problems.extend(_odd_types(function))
     return problems
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """Return ``"; did you mean X?"`` for the name in *known* that is most like *name*, or an empty string."""
+    if len(name) > _LONGEST_COMPARED:  # the comparison takes quadratic time
+        return ""
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, known, n=1)
+    return f"; did you mean {format_name(close[0])}?" if close else ""
 
 
 def _unknown_calls(
@@ -84,12 +126,13 @@ def _unknown_calls(
             continue
         name = instruction.operands[position]
         if name in lacking:
-            message = f"calls {format_name(name)}, which needs {lacking[name]}"
+            code, message = "lacking", f"calls {format_name(name)}, which needs {lacking[name]}"
         elif targets is not None and name not in targets:
-            message = f"calls {format_name(name)}, which is neither a function of this program nor a builtin"
+            code, message = "unknown-call", "which is neither a function of this program nor a builtin"
+            message = f"calls {format_name(name)}, {message}{nearest(name, targets)}"
         else:
             continue
-        yield Problem(WARNING, function.name, index, message)
+        yield Problem(WARNING, function.name, index, message, code)
 
 
 def _unreachable(function: Function) -> Iterator[Problem]:
@@ -117,7 +160,7 @@ def _unreachable(function: Function) -> Iterator[Problem]:
         end = reached.find(1, index, size)
         last = (size if end < 0 else end) - 1
         what = "this instruction is" if last == index else f"instructions {index} to {last} are"
-        yield Problem(WARNING, function.name, index, f"{what} never reached")
+        yield Problem(WARNING, function.name, index, f"{what} never reached", "unreachable")
         index = -1 if end < 0 else reached.find(0, end, size)
 
 
@@ -135,7 +178,8 @@ def _unwritten(function: Function) -> Iterator[Problem]:
                 first_read.setdefault(value, index)
     for register, index in first_read.items():
         if register not in written:
-            yield Problem(WARNING, function.name, index, f"reads r{register}, which nothing writes; it holds Unit")
+            message = f"reads r{register}, which nothing writes; it holds Unit"
+            yield Problem(WARNING, function.name, index, message, "unwritten")
 
 
 def _unused_labels(function: Function) -> Iterator[Problem]:
@@ -146,4 +190,14 @@ def _unused_labels(function: Function) -> Iterator[Problem]:
             used.add(instruction.operands[position])
     for label in function.labels:
         if label not in used:
-            yield Problem(WARNING, function.name, None, f"nothing jumps to label {format_name(label)}")
+            message = f"nothing jumps to label {format_name(label)}"
+            yield Problem(WARNING, function.name, None, message, "unused-label")
+
+
+def _odd_types(function: Function) -> Iterator[Problem]:
+    names = [f"parameter {format_name(name)}" for name in function.parameters]
+    types = (*function.parameter_types, function.return_type)
+    for what, kind in zip((*names, "the result"), types, strict=True):
+        if kind.kind == "object" and kind.name in _MEANT:
+            message = f"{what} has an object type called {kind.name}; did you mean {_MEANT[kind.name]}?"
+            yield Problem(WARNING, function.name, None, message, "type-name")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.cli.conftest import Outcome
+from tests.cli.conftest import ROOT, Outcome
 
 Stoffel = Callable[..., Outcome]
 Write = Callable[..., Path]
@@ -65,3 +66,35 @@ def test_calls_that_need_an_engine_are_warned_of(stoffel: Stoffel, program: Writ
         f"{path}: warning: function main instruction 2: calls open_fixed, {needs}",
         f"{path}: 2 functions, 0 errors, 3 warnings",
     ]
+
+
+def test_findings_as_json_have_code_line_and_column(stoffel: Stoffel, program: Write) -> None:
+    path = program("function main(n: u64)\n    CALL prnt\n    RET r0\nend\n")
+    bad = program("function main()\n    ADD r0, x\nend\n", "bad.stfasm")
+    status, out, err = stoffel("check", "--json", path, bad)
+    assert (status, err) == (3, "")
+    found = json.loads(out)["diagnostics"]
+    assert [(one["severity"], one["code"], one["file"], one["line"], one["column"]) for one in found] == [
+        ("warning", "unknown-call", str(path), 2, None),
+        ("warning", "type-name", str(path), 2, None),
+        ("error", "assembly", str(bad), 2, 13),
+    ]
+    assert "did you mean print?" in found[0]["message"]
+
+
+def test_what_compilers_emit_is_told_if_asked(stoffel: Stoffel) -> None:
+    path = ROOT / "examples" / "life.stflb"
+    assert stoffel("check", path) == (0, f"{path}: 5 functions, fine\n", "")
+    assert "nothing jumps to label" in stoffel("check", "--all", path).out
+
+
+def test_the_nearest_name_is_told(stoffel: Stoffel, program: Write) -> None:
+    path = program("function main()\n    CALL prnt\n    RET r0\nend\n")
+    assert stoffel("run", path).err.endswith("  did you mean print?\n")
+    assert stoffel("run", path, "--entry", "mian").err.endswith("with --entry: main; did you mean main?\n")
+
+
+def test_a_number_that_is_too_large_for_a_float_is_refused(stoffel: Stoffel, echo: Path) -> None:
+    assert stoffel("run", echo, "1e400").status == 2
+    assert stoffel("run", echo, "f64:-1e400").status == 2
+    assert stoffel("run", echo, "f64:-inf").out == "-inff64\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stoffel.isa.assembler import assemble
-from stoffel.isa.check import check
+from stoffel.isa.check import CODES, check
 
 
 def findings(*lines: str, known: set[str] | None = None, reserved: set[str] | None = None) -> list[str]:
@@ -30,7 +30,8 @@ def test_reserved_name_is_an_error() -> None:
 
 def test_unknown_callee_is_a_warning() -> None:
     assert findings("CALL print", "CALL prinf", "CALL f", known={"print"}) == [
-        "warning: function f instruction 1: calls prinf, which is neither a function of this program nor a builtin"
+        "warning: function f instruction 1: calls prinf, which is neither a function of this program nor a "
+        "builtin; did you mean print?"
     ]
 
 
@@ -80,3 +81,20 @@ def test_findings_come_in_the_order_of_functions_and_instructions() -> None:
         ("g", 2),
         ("a", 0),
     ]
+
+
+def test_a_type_that_other_languages_call_so_is_told() -> None:
+    program = assemble("function f(a: u64, b: int64, c: Point) -> boolean\nRET r0\nend")
+    found = [problem for problem in check(program) if problem.code == "type-name"]
+    assert [problem.message for problem in found] == [
+        "parameter a has an object type called u64; did you mean uint64?",
+        "the result has an object type called boolean; did you mean bool?",
+    ]
+
+
+def test_every_finding_has_a_code() -> None:
+    program = assemble(
+        "function print()\nend\nfunction f(a: u64)\nCALL nothing\nCALL open\nMOV r1, r9\nRET r0\nNOP\nl:\nend\n"
+    )
+    found = check(program, reserved={"print"}, known={"open"}, lacking={"open": "an engine"})
+    assert {problem.code for problem in found} == set(CODES) - {"refused"}
