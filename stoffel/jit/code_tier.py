@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from stoffel.compiler.analysis.facts import RAW, is_raw, kind_of
 from stoffel.compiler.analysis.layout import layout_of
@@ -77,7 +77,6 @@ class CompiledTier:
     run is compiled from its start, because that was quicker before.
     """
 
-    counts_heat: Final = True
     called_by_host = direct_calls.offer
 
     def __init__(
@@ -89,6 +88,7 @@ class CompiledTier:
         statistics: Statistics | None = None,
     ) -> None:
         self.state = state
+        self.counts_heat = True
         self.threshold = threshold
         self.statistics = statistics or Statistics()
         self.kernels: KernelTier | None = None

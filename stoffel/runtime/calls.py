@@ -36,14 +36,15 @@ def call_function(frame: ActivationRecord, callee: Code) -> bool:
     else:
         upvalues = prepare(state, callee, arguments)
     frame.stack = []
+    tier = state.tier
     if state.hooked:
         _announce(state, frame, arguments, "function", callee.name)
-    elif state.tier.counts_heat:
-        outcome = state.tier.call(frame, callee, arguments, upvalues)
+    elif tier.counts_heat:
+        outcome = tier.call(frame, callee, arguments, upvalues)
         if outcome is not None:
             return outcome
-    if state.tier.statistics.counts_calls:
-        state.tier.statistics.called(callee)
+    if tier.counts_heat and tier.statistics.counts_calls:
+        tier.statistics.called(callee)
     state.records.append(ActivationRecord(state, callee, arguments, upvalues, None))
     return True
 

@@ -92,7 +92,6 @@ class NoStatistics:
 class NoTier:
     """The tier of a machine that compiles nothing: there is no compiled code, and every call is the interpreter's."""
 
-    counts_heat = False
     is_suspended = False
     every = 0
     kernels: Final = None
@@ -100,6 +99,8 @@ class NoTier:
     statistics: Any
 
     def __init__(self) -> None:
+        # Of the object, not of the class: every call reads it, and CPython finds it sooner there.
+        self.counts_heat = False
         self.statistics = NoStatistics()
 
     def recall(self, remember: Callable[[], Any]) -> None:

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 class WarmUp(NoTier):
     """Counts like the compiled tier, and gives way to it when a function is hot enough; arguments as there."""
 
-    counts_heat = True
     loading: Final = None
 
     def __init__(
         self, state: VMState, threshold: float, kernels: str = "", cache: str | os.PathLike[str] | None = None
     ) -> None:
         self.state = state
+        self.counts_heat = True
         self.threshold = threshold
         self.kernels_wanted = kernels
         self.cache = cache
