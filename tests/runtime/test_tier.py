@@ -16,7 +16,9 @@ def test_each_tier_answers_all_that_the_runtime_asks(tier: type) -> None:
     asked = {name: member for name, member in vars(Tier).items() if inspect.isfunction(member) and name[0] != "_"}
     assert "enter" in asked
     for name, member in asked.items():
-        assert list(inspect.signature(getattr(tier, name)).parameters) == list(inspect.signature(member).parameters)
+        # Arguments are given by position.
+        mine, others = (inspect.signature(one).parameters for one in (getattr(tier, name), member))
+        assert len(mine) == len(others), name
 
 
 def test_a_machine_that_compiles_nothing_tells_and_counts_nothing() -> None:
