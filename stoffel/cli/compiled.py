@@ -18,7 +18,6 @@ from stoffel.jit.store.digest import digest_of_files, sha256
 from stoffel.version import VERSION
 
 if TYPE_CHECKING:
-    from stoffel.cli.files import Source
     from stoffel.isa.program import Program
 
 SLOTS: Final = 1024
@@ -28,8 +27,8 @@ _LARGEST: Final = 4 << 20
 _LANGUAGE: Final = os.path.join(os.path.dirname(os.path.dirname(__file__)), "lang")
 
 
-def compiled(source: Source, setting: str | None) -> Program:
-    """Return the program of *source*, from the directory that *setting* names if it is there.
+def compiled(name: str, data: bytes, setting: str | None) -> Program:
+    """Return the program of the source *data*, which errors call *name*; it may be in the directory that *setting* names.
 
     Raises CompileError or LoadError.
     """
@@ -37,19 +36,19 @@ def compiled(source: Source, setting: str | None) -> Program:
     if place is None:
         from stoffel.lang.compiler import compile_bytes
 
-        return compile_bytes(source.data, source.name)
-    key = _key(source)
+        return compile_bytes(data, name)
+    key = _key(name, data)
     path = os.path.join(place, f"{crc32(key) % SLOTS:03x}{SUFFIX}")
     found = _load(path, key)
     if found is None:
-        found = _compile(source, path, key)
+        found = _compile(name, data, path, key)
     return found
 
 
-def _key(source: Source) -> bytes:
-    where = os.path.abspath(os.path.dirname(source.name))
-    text = "\0".join((VERSION, digest_of_files(_LANGUAGE), where, source.name))
-    return bytes(sha256(os.fsencode(text) + b"\0" + source.data).digest())
+def _key(name: str, data: bytes) -> bytes:
+    where = os.path.abspath(os.path.dirname(name))
+    text = "\0".join((VERSION, digest_of_files(_LANGUAGE), where, name))
+    return bytes(sha256(os.fsencode(text) + b"\0" + data).digest())
 
 
 def _load(path: str, key: bytes) -> Program | None:
@@ -82,13 +81,13 @@ def _load(path: str, key: bytes) -> Program | None:
     )
 
 
-def _compile(source: Source, path: str, key: bytes) -> Program:
+def _compile(name: str, data: bytes, path: str, key: bytes) -> Program:
     from stoffel.isa.writer import write
     from stoffel.lang.compiler import compile_bytes
     from stoffel.lang.modules import Loader
 
     loader = Loader()
-    program = compile_bytes(source.data, source.name, loader)
+    program = compile_bytes(data, name, loader)
     tables: list[tuple[str, bytes, dict[int, str]]] = []
     for function in program.records:
         table = function.line_table

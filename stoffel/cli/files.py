@@ -109,7 +109,7 @@ def decode(source: Source, cache: str | None = None) -> Program:
     if source.is_language:
         from stoffel.cli.compiled import compiled
 
-        return compiled(source, cache)
+        return compiled(source.name, source.data, cache)
     try:
         program = assemble_source(source)
     except AssemblyError:

@@ -29,8 +29,8 @@ from stoffel.compiler.analysis.inference import Inference
 from stoffel.compiler.analysis.ir import FLAG_BITS, FlowState, Layout, TypedFunction
 from stoffel.compiler.analysis.layout import FRAME_PARAMETERS, layout_of
 from stoffel.compiler.emission.deopt_points import Held, Known, Spot, Unit
-from stoffel.compiler.emission.emitter import Emitter
 from stoffel.compiler.emission.global_names import CLOSURE_LOCAL, argument_name
+from stoffel.compiler.emission.unit_emitter import UnitEmitter
 from stoffel.compiler.flow.decoding import SHAPES
 from stoffel.compiler.refusal import Refusal
 from stoffel.isa.scalars import INTEGER_KINDS
@@ -208,7 +208,7 @@ def translate_call(
     spots += [Known(UNIT_FACT)] * (layout.first_unseen - len(spots)) + [None] * len(layout.unseen)
     if captured is not None:
         names = [CLOSURE_LOCAL, *names]
-    emitter = Emitter(code, typed, environment, 0, names, spots, 0, captured, filename)
+    emitter = UnitEmitter(code, typed, environment, 0, names, spots, 0, captured, filename)
     emitter.bounded = [(spot, fact) for spot, fact in zip(spots, arguments, strict=False) if spot and has_bounds(fact)]
     emitter.counter = environment.counter_name(code)
     return emitter.emit()
@@ -250,7 +250,7 @@ def translate_entry(
             name = layout.name(place)
             names.append(name)
             spots.append(Held(name, fact.mask if is_raw(fact) else 0))
-    emitter = Emitter(code, typed, environment, entry, names, spots, flag, captured, filename)
+    emitter = UnitEmitter(code, typed, environment, entry, names, spots, flag, captured, filename)
     emitter.bounded = [(spot, fact) for spot, fact in zip(spots, facts, strict=True) if spot and has_bounds(fact)]
     return emitter.emit()
 

@@ -14,8 +14,8 @@ from stoffel.compiler.analysis import calls
 from stoffel.compiler.analysis.ir import ARGUMENT, AROUND, PLACE, UPVALUE
 from stoffel.compiler.emission import selection
 from stoffel.compiler.emission.deopt_points import LOOP, TAKEN
-from stoffel.compiler.emission.emitter import Emitter
 from stoffel.compiler.emission.global_names import CLOSURE_LOCAL, STRETCH
+from stoffel.compiler.emission.unit_emitter import UnitEmitter
 from stoffel.isa.function import Function
 from stoffel.isa.instruction import Instruction
 from stoffel.isa.program import Program
@@ -121,7 +121,7 @@ def reach() -> Iterator[Reach]:
             patch.setitem(selection.FORMS, name, _counting(found.forms, name, form))
         for name, opener in calls._EXPANSIONS.items():
             patch.setitem(calls.EXPANSIONS, name, _opening(found.opened_in_loops, name, opener))
-        block, missed, left = Emitter._block, CompiledTier._missed, CompiledTier._drop
+        block, missed, left = UnitEmitter._block, CompiledTier._missed, CompiledTier._drop
         entered = CompiledTier._run
 
         def emit_block(self, typed, following):  # type: ignore[no-untyped-def]
@@ -157,7 +157,7 @@ def reach() -> Iterator[Reach]:
         patch.setattr(code_tier, "variable_at", _finding(found.found_around, code_tier.variable_at, FOUND[0], ""))
         patch.setattr(code_tier, "find_in", _finding(found.found_around, code_tier.find_in, FOUND[1], FOUND[2]))
         patch.setattr(CompiledTier, "_run", enter)
-        patch.setattr(Emitter, "_block", emit_block)
+        patch.setattr(UnitEmitter, "_block", emit_block)
         patch.setattr(CompiledTier, "_missed", miss)
         patch.setattr(CompiledTier, "_drop", drop)
         _meet_near_the_recursion_limit(found)

@@ -22,11 +22,13 @@ OPERATION_FORMS = "stoffel/compiler/analysis/operation_forms.py"
 BLOCKS = "stoffel/compiler/flow/blocks.py"
 LIVENESS = "stoffel/compiler/analysis/liveness.py"
 SPOTS = "stoffel/compiler/emission/locations.py"
+BLOCKS_OF_UNIT = "stoffel/compiler/emission/unit_emitter.py"
 EMISSION = "stoffel/compiler/emission/emitter.py"
 POLLS = "stoffel/compiler/emission/implicit_polls.py"
 STRETCHES = "stoffel/compiler/emission/strip_mining.py"
 BRANCHES = "stoffel/compiler/emission/branches.py"
 REMEMBERED = "stoffel/compiler/analysis/load_elimination.py"
+RANGES_OF_LOOPS = "stoffel/compiler/emission/counting.py"
 COUNTING = "stoffel/compiler/emission/counted_loops.py"
 FORMS = "stoffel/compiler/emission/selection.py"
 INFERENCE = "stoffel/compiler/analysis/inference.py"
@@ -177,7 +179,7 @@ FAULTS: tuple[Fault, ...] = (
     # Emission
     Fault(
         "no poll at a back-edge in line",
-        EMISSION,
+        BLOCKS_OF_UNIT,
         "            self.site(way, edge.target)\n            self.poll(way)\n",
         "            self.site(way, edge.target)\n",
     ),
@@ -229,9 +231,11 @@ FAULTS: tuple[Fault, ...] = (
         "    kept -= {wanted.name for _, wanted in moves}\n",
         "",
     ),
-    Fault("loop ends with its first stretch", COUNTING, "    writer.if_true(again)\n", "    writer.pop()\n"),
-    Fault("stretch as long as the loop", COUNTING, "    if head in emitter.ranges.stretches:\n", "    if False:\n"),
-    Fault("no poll between stretches", COUNTING, "        emitter.poll(way)\n", ""),
+    Fault("loop ends with its first stretch", RANGES_OF_LOOPS, "    writer.if_true(again)\n", "    writer.pop()\n"),
+    Fault(
+        "stretch as long as the loop", RANGES_OF_LOOPS, "    if head in emitter.ranges.stretches:\n", "    if False:\n"
+    ),
+    Fault("no poll between stretches", RANGES_OF_LOOPS, "        emitter.poll(way)\n", ""),
     Fault(
         "rounds with calls counted in stretches",
         COUNTING,
@@ -264,7 +268,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "resumes after the loop's head",
-        EMISSION,
+        BLOCKS_OF_UNIT,
         "            self.site(way, edge.target)\n            self.poll(way)",
         "            self.site(way, edge.target + 1)\n            self.poll(way)",
     ),
@@ -275,9 +279,14 @@ FAULTS: tuple[Fault, ...] = (
         "        if nan is not None:\n            _check_nan(emitter, nan, compare_line)\n",
         "",
     ),
-    Fault("range one step short", COUNTING, "    if loop.inclusive:\n", "    if False:\n"),
+    Fault("range one step short", RANGES_OF_LOOPS, "    if loop.inclusive:\n", "    if False:\n"),
     Fault("counter rebuilt without its step", SAFEPOINTS, "variables[spot.name] + spot.amount", "variables[spot.name]"),
-    Fault("bounds not checked", EMISSION, "                self.leave_if(BOUNDS)\n", "                writer.pop()\n"),
+    Fault(
+        "bounds not checked",
+        BLOCKS_OF_UNIT,
+        "                self.leave_if(BOUNDS)\n",
+        "                writer.pop()\n",
+    ),
     Fault(
         "bound may change in the loop",
         COUNTING,
@@ -294,16 +303,16 @@ FAULTS: tuple[Fault, ...] = (
         "            state.facts[unseen] = FORGOTTEN_FACT\n",
         "            pass\n",
     ),
-    Fault("guard dropped", EMISSION, "        self.leave_if(BEFORE, true=False)\n", "        writer.pop()\n"),
+    Fault("guard dropped", BLOCKS_OF_UNIT, "        self.leave_if(BEFORE, true=False)\n", "        writer.pop()\n"),
     Fault(
         "guarded value forgets its kind",
-        EMISSION,
+        BLOCKS_OF_UNIT,
         "self.spots.own_copy(place, kind)",
         "self.spots.own_copy(place, 0)",
     ),
     Fault(
         "call depth not checked",
-        EMISSION,
+        BLOCKS_OF_UNIT,
         'writer.load_global(LIMIT)\n        writer.compare("<")',
         'writer.constant(-(10**6))\n        writer.compare("<")',
     ),
@@ -578,7 +587,10 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault("a closure of any shape is inlined", SEAMS, "    check_shape(emitter, node.sources[0], node.detail)\n", ""),
     Fault(
-        "no room for inlined calls", SEAMS, "1 if inlined is None else inlined.depth + 1)\n    return", "1)\n    return"
+        "no room for inlined calls",
+        EMISSION,
+        "1 if inlined is None else inlined.depth + 1)\n    return",
+        "1)\n    return",
     ),
     Fault(
         "a function learns of guesses in what is inlined",

@@ -30,6 +30,11 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
         "tests/compiler/emission/test_selection.py",
         "tests/compiler/emission/test_emitter.py",
     ),
+    "stoffel/compiler/emission/unit_emitter.py": (
+        "tests/compiler/emission/test_emitter.py",
+        "tests/compiler/emission/test_selection.py",
+    ),
+    "stoffel/compiler/emission/counting.py": ("tests/compiler/emission/test_counted_loops.py",),
     "stoffel/compiler/emission/emitter.py": (
         "tests/compiler/emission/test_emitter.py",
         "tests/compiler/emission/test_selection.py",

@@ -42,14 +42,14 @@ from stoffel.model.foreign import ForeignFunction
 from stoffel.model.values import Array, Closure, Object, Operand, TypedArray, machine_values
 
 if TYPE_CHECKING:
-    from stoffel.compiler.analysis.inference import Inference
+    from stoffel.compiler.analysis.inferring import Inferring
 
 _LENGTH: Final = of_result(COUNT)
 _PLAIN: Final = frozenset({*KIND_RANGES, BOOL, STRING, UNIT})
 """Kinds of values that are the same only if they are equal to Python, too; NaN is not."""
 
 
-def call(inference: Inference, index: int, name: str, target: int, state: FlowState, nodes: list[Node]) -> bool:
+def call(inference: Inferring, index: int, name: str, target: int, state: FlowState, nodes: list[Node]) -> bool:
     """Apply CALL *name*, whose result goes to *target*; return False if control does not come back in compiled code."""
     bottom = inference.layout.stack
     arguments = tuple(range(bottom, len(state.facts)))
@@ -76,14 +76,14 @@ def call(inference: Inference, index: int, name: str, target: int, state: FlowSt
     nodes.append(node)
     if node.form == "leave":
         return False
-    inference._define(state, target, node.result)
+    inference.define(state, target, node.result)
     if inference.layout.unseen:
         load_elimination.after_call(place, node, state, nodes)
     return node.result.mask != 0
 
 
 def _node(
-    inference: Inference,
+    inference: Inferring,
     index: int,
     name: str,
     callee: Code | ForeignFunction | None,
@@ -160,7 +160,7 @@ PUBLISHING: Final = {
 """Forms that put values where registers do not hold them, with the first source of which that is true."""
 
 
-def _call_closure(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node:
+def _call_closure(inference: Inferring, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node:
     if not facts or not facts[0].mask & (CLOSURE | PRIVATE):
         return _leave(index, arguments, facts, "call of what is not a closure")
     facts = facts[0], *map(public, facts[1:])
@@ -182,7 +182,7 @@ def _call_closure(inference: Inference, index: int, arguments: tuple[int, ...], 
 
 
 def _create_closure(
-    inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]
+    inference: Inferring, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]
 ) -> Node | None:
     """Capture what the unit has; what the records around have is left to the builtin."""
     if not facts or any(type(fact.constant) is not str for fact in facts):
@@ -198,7 +198,7 @@ def _create_closure(
     return Node(index, "create_closure", 0, sources, facts=facts, result=result, detail=(sample.shape, captures))
 
 
-def _capture(inference: Inference, index: int, name: str) -> Capture:
+def _capture(inference: Inferring, index: int, name: str) -> Capture:
     """Return where the CALL at *index* finds *name*: in each record its parameters, then its upvalues."""
     inlined = inference.inlined_at(index)
     while inlined is not None:
@@ -216,7 +216,7 @@ def _capture(inference: Inference, index: int, name: str) -> Capture:
     return Capture(AROUND)
 
 
-def _upvalue(inference: Inference, index: int, facts: tuple[Fact, ...]) -> tuple[int, tuple[str, ...], int] | None:
+def _upvalue(inference: Inferring, index: int, facts: tuple[Fact, ...]) -> tuple[int, tuple[str, ...], int] | None:
     """Return position and names of upvalues, and the place of the closure (-1: the one that the unit runs)."""
     inlined = inference.inlined_at(index)
     upvalues = inference.captured if inlined is None else inlined.captured
@@ -227,7 +227,7 @@ def _upvalue(inference: Inference, index: int, facts: tuple[Fact, ...]) -> tuple
     return len(upvalues) - 1 - upvalues[::-1].index(name), upvalues, -1 if inlined is None else inlined.closure
 
 
-def _get_upvalue(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
+def _get_upvalue(inference: Inferring, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
     found = _upvalue(inference, index, facts)
     if found is None or len(facts) != 1:
         return None
@@ -235,7 +235,7 @@ def _get_upvalue(inference: Inference, index: int, arguments: tuple[int, ...], f
     return Node(index, "get_upvalue", 0, (*arguments, *closure), facts=facts, result=UNKNOWN, detail=found)
 
 
-def _set_upvalue(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node:
+def _set_upvalue(inference: Inferring, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node:
     found = _upvalue(inference, index, facts)
     if found is None or len(facts) < 2:
         # Called as a foreign function it would change a snapshot of the record, not what compiled code goes on with.
@@ -257,7 +257,7 @@ def _can_be(fact: Fact, kind: int) -> bool:
     return bool(fact.mask & kind)
 
 
-def _container(inference: Inference, index: int, facts: tuple[Fact, ...]) -> int:
+def _container(inference: Inferring, index: int, facts: tuple[Fact, ...]) -> int:
     """Return ARRAY or OBJECT, whichever a table accessed with a key most likely is, 0 if neither can be opened."""
     fact, key = facts[:2]
     choice = _likely(inference, index, 0, fact)
@@ -287,7 +287,7 @@ Guards = tuple[tuple[int, int], ...]
 """Kinds to be checked first, by the position of the argument."""
 
 
-def _likely(inference: Inference, index: int, position: int, fact: Fact) -> int:
+def _likely(inference: Inferring, index: int, position: int, fact: Fact) -> int:
     """Return the kind of an argument, the one that it most likely has where it is open, 0 if nothing tells.
 
     What was seen there decides, else a value that is like it. Several kinds that were seen are the result together.
@@ -302,15 +302,15 @@ def _likely(inference: Inference, index: int, position: int, fact: Fact) -> int:
 
 
 def _with_string(
-    inference: Inference, index: int, facts: tuple[Fact, ...], guards: Guards = ()
+    inference: Inferring, index: int, facts: tuple[Fact, ...], guards: Guards = ()
 ) -> tuple[tuple[Fact, ...], Guards]:
     """Guess that the first argument is a string where that is likely; return facts as after the check of that."""
     if facts[0].mask in CLASS or inference.is_generic(index) or _likely(inference, index, 0, facts[0]) != STRING:
         return facts, guards
-    return (inference._guarded(facts[0], STRING), *facts[1:]), ((0, STRING), *guards)
+    return (inference.guarded(facts[0], STRING), *facts[1:]), ((0, STRING), *guards)
 
 
-def _with_key(inference: Inference, index: int, facts: tuple[Fact, ...]) -> tuple[tuple[Fact, ...], Guards]:
+def _with_key(inference: Inferring, index: int, facts: tuple[Fact, ...]) -> tuple[tuple[Fact, ...], Guards]:
     """Guess the kind of a table's key, the second argument, where it is open; return facts as after the check of that.
 
     If nothing tells, it is what such tables mostly have: a string for an object, an integer for an array.
@@ -323,10 +323,10 @@ def _with_key(inference: Inference, index: int, facts: tuple[Fact, ...]) -> tupl
         kind = STRING if _likely(inference, index, 0, table) == OBJECT else I64
     if kind not in (I64, STRING) or not kind & key.mask:
         return facts, ()
-    return (table, inference._guarded(key, kind), *facts[2:]), ((1, kind),)
+    return (table, inference.guarded(key, kind), *facts[2:]), ((1, kind),)
 
 
-def _get_field(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
+def _get_field(inference: Inferring, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
     if len(facts) != 2:
         return None
     facts, guards = _with_string(inference, index, *_with_key(inference, index, facts))
@@ -347,7 +347,7 @@ def _get_field(inference: Inference, index: int, arguments: tuple[int, ...], fac
 
 
 def _get_or_create(
-    inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]
+    inference: Inferring, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]
 ) -> Node | None:
     """An array that is there already is only read; where there is none, the interpreter makes it."""
     if len(facts) != 2:
@@ -361,7 +361,7 @@ def _get_or_create(
     return Node(index, form, 0, arguments, facts=facts, guards=guards, result=result, leaves=True)
 
 
-def _set_field(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
+def _set_field(inference: Inferring, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
     if len(facts) != 3:
         return None
     facts, guards = _with_key(inference, index, facts)
@@ -372,26 +372,26 @@ def _set_field(inference: Inference, index: int, arguments: tuple[int, ...], fac
     return Node(index, form, 0, arguments, facts=facts, guards=guards, result=UNIT_FACT, leaves=True)
 
 
-def _append(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
+def _append(inference: Inferring, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
     if len(facts) != 2 or not _can_be(facts[0], ARRAY):
         return None
     return Node(index, "append", 0, arguments, facts=facts, result=UNIT_FACT, leaves=True)
 
 
-def _push(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
+def _push(inference: Inferring, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
     if len(facts) != 2 or not _can_be(facts[0], ARRAY):
         return None
     return Node(index, "push", 0, arguments, facts=facts, result=_LENGTH, leaves=True)
 
 
-def _pop(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
+def _pop(inference: Inferring, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
     if len(facts) != 1 or not _can_be(facts[0], ARRAY):
         return None
     result = with_hint(UNKNOWN, _sample(facts[0], facts[0]))
     return Node(index, "pop", 0, arguments, facts=facts, result=result, leaves=True)
 
 
-def _length(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
+def _length(inference: Inferring, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
     if len(facts) != 1:
         return None
     facts, guards = _with_string(inference, index, facts)
@@ -404,13 +404,13 @@ def _length(inference: Inference, index: int, arguments: tuple[int, ...], facts:
     return Node(index, form, 0, arguments, facts=facts, guards=guards, result=_LENGTH, leaves=True)
 
 
-def _to_string(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
+def _to_string(inference: Inferring, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
     if len(facts) != 1 or facts[0].mask != I64:
         return None
     return Node(index, "integer_text", 0, arguments, facts=facts, result=of_kinds(STRING))
 
 
-def _contains(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
+def _contains(inference: Inferring, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
     if len(facts) != 2:
         return None
     if _is_array(facts[0]) and facts[1].mask in _PLAIN:
@@ -424,7 +424,7 @@ def _contains(inference: Inference, index: int, arguments: tuple[int, ...], fact
     return None
 
 
-def _slice(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
+def _slice(inference: Inferring, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
     """The result of a slice has the kind of what is sliced, also where it is not opened."""
     bounds = facts[1:]
     if (
@@ -442,19 +442,19 @@ def _slice(inference: Inference, index: int, arguments: tuple[int, ...], facts: 
     )
 
 
-def _create_array(inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
+def _create_array(inference: Inferring, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node | None:
     if len(facts) > 1 or (facts and (facts[0].mask != I64 or facts[0].low < 0)):
         return None
     return Node(index, "create_array", 0, arguments, facts=facts, result=of_kinds(ARRAY))
 
 
 def _create_object(
-    inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]
+    inference: Inferring, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]
 ) -> Node | None:
     return Node(index, "create_object", 0, arguments, facts=facts, result=of_kinds(OBJECT))
 
 
-Expansion = Callable[["Inference", int, tuple[int, ...], tuple[Fact, ...]], "Node | None"]
+Expansion = Callable[["Inferring", int, tuple[int, ...], tuple[Fact, ...]], "Node | None"]
 """Returns the node of a builtin's call, or None where the call is best made as that of a foreign function."""
 
 
@@ -464,7 +464,7 @@ def _unexpanded(row: Builtin) -> Expansion | None:
     One that changes activation records is left to the interpreter, since those of compiled code are snapshots.
     """
 
-    def left(_inference: Inference, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node:
+    def left(_inference: Inferring, index: int, arguments: tuple[int, ...], facts: tuple[Fact, ...]) -> Node:
         return _leave(index, arguments, facts, f"call of '{row.name}'")
 
     return left if row.changes_records else None

@@ -318,7 +318,7 @@ class Inference:
 
     # Instructions
 
-    def _define(self, state: FlowState, place: int, fact: Fact) -> None:
+    def define(self, state: FlowState, place: int, fact: Fact) -> None:
         state.facts[place] = fact
         self._forget(state, place)
 
@@ -345,7 +345,7 @@ class Inference:
             if not self.layout.stack <= place < len(facts):
                 nodes.append(Node(index, "leave", detail="argument stack read out of bounds", leaves=True))
                 return False
-            self._define(state, target, facts[place])
+            self.define(state, target, facts[place])
             nodes.append(Node(index, "copy", target, (place,), result=facts[target]))
         elif sort == OTHER:
             nodes.append(Node(index, "leave", detail=f"{detail} is executed by the interpreter", leaves=True))
@@ -370,7 +370,7 @@ class Inference:
         if left.mask not in CLASS or right.mask not in CLASS:
             guards = tuple(self._guards(index, operation, facts))
             for position, kind in guards:
-                facts[position] = self._guarded(facts[position], kind)
+                facts[position] = self.guarded(facts[position], kind)
             if any(fact.mask == 0 for fact in facts):
                 return None
         if target < 0:
@@ -389,7 +389,7 @@ class Inference:
             leaves=leaves or bool(guards),
         )
 
-    def _guarded(self, fact: Fact, kind: int) -> Fact:
+    def guarded(self, fact: Fact, kind: int) -> Fact:
         if fact.mask == kind:
             return fact
         if not fact.mask & kind:

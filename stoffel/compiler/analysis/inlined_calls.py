@@ -1,4 +1,4 @@
-"""Inference across the seams of inlined calls: what happens at the CALL, and where the function returns.
+"""Inferring across the seams of inlined calls: what happens at the CALL, and where the function returns.
 
 At the CALL its registers get the arguments and Unit, and the caller's compare flag is put aside for the caller's
 record. Nothing of that is an instruction of the machine: it is written as copies, which mostly cost nothing.
@@ -14,12 +14,12 @@ from stoffel.compiler.flow.inlining import Callee, Inlined
 from stoffel.model.values import Closure
 
 if TYPE_CHECKING:
-    from stoffel.compiler.analysis.inference import Inference
+    from stoffel.compiler.analysis.inferring import Inferring
 
 _FLAG_OF = {flag: value for value, flag in FLAG_BITS.items()}
 
 
-def enter(inference: Inference, index: int, call: Inlined, state: FlowState, nodes: list[Node]) -> bool:
+def enter(inference: Inferring, index: int, call: Inlined, state: FlowState, nodes: list[Node]) -> bool:
     """Apply the CALL at *index*, which is inlined; return False if it can only be left to the interpreter."""
     bottom = inference.layout.stack
     places = tuple(range(bottom, len(state.facts)))
@@ -47,11 +47,11 @@ def enter(inference: Inference, index: int, call: Inlined, state: FlowState, nod
         _copy(inference, index, call.first + number, place, state, nodes)
         _copy(inference, index, call.bound + number, place, state, nodes)
     for place in range(call.first + len(places), call.bound):
-        inference._define(state, place, UNIT_FACT)
+        inference.define(state, place, UNIT_FACT)
         nodes.append(Node(index, "constant", place, result=UNIT_FACT))
     value = _FLAG_OF.get(state.flag)
     flag = of_range(I64, -1, 1) if value is None else of_constant(value)
-    inference._define(state, call.flag, flag)
+    inference.define(state, call.flag, flag)
     nodes.append(Node(index, "save_flag", call.flag, result=flag))
     nodes.append(Node(index, "flag", detail=0))
     state.flag, state.comparison = FLAG_BITS[0], None
@@ -60,7 +60,7 @@ def enter(inference: Inference, index: int, call: Inlined, state: FlowState, nod
     return True
 
 
-def _is_callable(inference: Inference, index: int, call: Inlined, state: FlowState) -> bool:
+def _is_callable(inference: Inferring, index: int, call: Inlined, state: FlowState) -> bool:
     bottom = inference.layout.stack
     if len(state.facts) == bottom or not state.facts[bottom].mask & (CLOSURE | PRIVATE):
         return False
@@ -73,7 +73,7 @@ def _is_callable(inference: Inference, index: int, call: Inlined, state: FlowSta
     return True
 
 
-def give(inference: Inference, index: int, source: int, call: Inlined, state: FlowState, nodes: list[Node]) -> None:
+def give(inference: Inferring, index: int, source: int, call: Inlined, state: FlowState, nodes: list[Node]) -> None:
     """Apply the RET at *index* of an inlined call."""
     del state.facts[inference.layout.stack :]
     flag = state.facts[call.flag]
@@ -84,8 +84,8 @@ def give(inference: Inference, index: int, source: int, call: Inlined, state: Fl
     state.comparison = None
 
 
-def _copy(inference: Inference, index: int, target: int, source: int, state: FlowState, nodes: list[Node]) -> None:
+def _copy(inference: Inferring, index: int, target: int, source: int, state: FlowState, nodes: list[Node]) -> None:
     fact = state.facts[source]
     if source != target:
-        inference._define(state, target, fact)
+        inference.define(state, target, fact)
     nodes.append(Node(index, "copy", target, (source,), result=fact))

@@ -21,7 +21,7 @@ from stoffel.isa.table import ROWS, Flow, OperandKind, Place
 from stoffel.model.builtins.table import complete
 
 if TYPE_CHECKING:
-    from stoffel.compiler.analysis.inference import Inference
+    from stoffel.compiler.analysis.inferring import Inferring
 
 MOST: Final = 24
 """Places for remembering in one function; the subjects used most often get them."""
@@ -85,7 +85,7 @@ def subjects(instructions: list[Instruction]) -> list[Subject]:
 
 
 def before_call(
-    inference: Inference, place: int | None, node: Node, facts: tuple[Fact, ...], state: FlowState, nodes: list[Node]
+    inference: Inferring, place: int | None, node: Node, facts: tuple[Fact, ...], state: FlowState, nodes: list[Node]
 ) -> Node:
     """Return the node of a call, or one that takes what is remembered instead; note what the call writes or forgets.
 
@@ -117,7 +117,7 @@ def after_call(place: int | None, node: Node, state: FlowState, nodes: list[Node
         _remember(place, node.target, node.result, node.index, state, nodes)
 
 
-def place_of(inference: Inference, node: Node, facts: tuple[Fact, ...], nodes: list[Node]) -> int | None:
+def place_of(inference: Inferring, node: Node, facts: tuple[Fact, ...], nodes: list[Node]) -> int | None:
     """Return the place for the field or upvalue that a node reads or writes, if there is one."""
     if node.form.endswith("upvalue"):
         if inference.inlined_at(node.index) is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from stoffel.compiler.analysis.ir import CALLING, Node, TypedBlock
+from stoffel.compiler.analysis.ir import Node
 from stoffel.compiler.analysis.liveness import FLAG
 from stoffel.compiler.emission.deopt_points import BEFORE, Known
 from stoffel.compiler.emission.global_names import ROOM
@@ -16,18 +16,7 @@ from stoffel.compiler.emission.locations import FLAG_LOCAL
 
 if TYPE_CHECKING:
     from stoffel.compiler.emission.emitter import Emitter
-    from stoffel.compiler.flow.inlining import Splice
     from stoffel.model.values import Shape
-
-
-def records_of(typed: TypedBlock, splice: Splice) -> int:
-    """Return how many records the calls of a block may need, those of inlined calls among them."""
-    most = 0
-    for node in typed.nodes:
-        if node.form in CALLING or node.form == "enter":
-            inlined = splice.at(node.index)
-            most = max(most, 1 if inlined is None else inlined.depth + 1)
-    return most
 
 
 def take_arguments(emitter: Emitter) -> None:

@@ -13,7 +13,7 @@ has a poll at its jump backwards.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from stoffel.compiler.analysis.ir import TypedBlock, TypedFunction
 from stoffel.compiler.analysis.liveness import bit
@@ -23,9 +23,12 @@ from stoffel.compiler.emission.locations import TOP
 from stoffel.compiler.flow.blocks import END
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from stoffel.compiler.cpython.assembler import Position
-    from stoffel.compiler.cpython.writer import Load
-    from stoffel.compiler.emission.emitter import Emitter
+    from stoffel.compiler.cpython.writer import Load, Writer
+    from stoffel.compiler.emission.deopt_points import Line
+    from stoffel.compiler.emission.locations import Spots
 
 FARTHEST: Final = 64
 """Dominators of a jump backwards that are looked at."""
@@ -48,6 +51,21 @@ class Moment(NamedTuple):
     places: tuple[Spot | None, ...]
     flag: int | Order | Held | None
     doubtful: Held | None = None
+
+
+class Writing(Protocol):
+    """What polls in passing see of the code that is being written."""
+
+    @property
+    def current(self) -> int: ...
+    @property
+    def lines(self) -> list[Line]: ...
+    @property
+    def rare(self) -> list[Callable[[], None]]: ...
+    @property
+    def spots(self) -> Spots: ...
+    @property
+    def writer(self) -> Writer: ...
 
 
 class _Chance(NamedTuple):
@@ -76,13 +94,13 @@ class PollsInPassing:
                 self._ways[latch, head] = _between(function.blocks, dominators, latch, head)
         self._wanted = {start for way in self._ways.values() for start in way}
 
-    def moment(self, emitter: Emitter, index: int) -> Moment | None:
+    def moment(self, emitter: Writing, index: int) -> Moment | None:
         """Return the present, before instruction *index*, if a poll would serve there and the stack is empty."""
         if emitter.current not in self._wanted or emitter.writer.depth:
             return None
         return Moment(emitter.writer.position, index, emitter.spots.snapshot(), emitter.spots.flag)
 
-    def moment_after(self, emitter: Emitter, index: int, doubtful: Held) -> Moment | None:
+    def moment_after(self, emitter: Writing, index: int, doubtful: Held) -> Moment | None:
         """Return the present, after instruction *index*, as :meth:`moment` does, if its result has not overflowed."""
         splice = self._layout.splice
         if splice.at(index) is not splice.at(index + 1):
@@ -91,7 +109,7 @@ class PollsInPassing:
         moment = self.moment(emitter, index + 1)
         return moment and moment._replace(doubtful=doubtful)
 
-    def notice(self, emitter: Emitter, moment: Moment, line: int) -> None:
+    def notice(self, emitter: Writing, moment: Moment, line: int) -> None:
         """Note that the code since *moment*, which is on *line*, could poll, if it could."""
         load = emitter.writer.leading_constant(moment.position)
         if load is None or moment.flag is None:
@@ -103,7 +121,7 @@ class PollsInPassing:
         site = Site(moment.resume, moment.places, moment.flag, moment.doubtful)
         self._chances[emitter.current] = _Chance(load, line, site)
 
-    def serve(self, emitter: Emitter, latch: int, head: int) -> bool:
+    def serve(self, emitter: Writing, latch: int, head: int) -> bool:
         """Return whether every round that ends with the jump from *latch* back to *head* polls in passing."""
         for start in self._ways.get((latch, head), ()):
             if start in self._made:
@@ -115,7 +133,7 @@ class PollsInPassing:
         return False
 
 
-def _poll(emitter: Emitter, chance: _Chance) -> None:
+def _poll(emitter: Writing, chance: _Chance) -> None:
     """Have a constant that has been written loaded from a cell, and leave where that is empty."""
     writer = emitter.writer
     emitter.lines[chance.line - 1].sites[LOOP] = chance.site

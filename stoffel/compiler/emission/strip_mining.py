@@ -11,33 +11,15 @@ places have been moved to where the head of the loop expects them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from stoffel.compiler.analysis.liveness import bit
+from stoffel.compiler.emission.counted_loops import Stretch
 from stoffel.compiler.emission.deopt_points import Known, Site, Spot
 from stoffel.compiler.emission.locations import FLAG_LOCAL, locals_of, name_of
 
 if TYPE_CHECKING:
-    from stoffel.compiler.cpython.writer import Label
     from stoffel.compiler.emission.emitter import Emitter
-
-
-class Stretch(NamedTuple):
-    """Where a loop is left between two stretches: the number of the line that has the site, and its way."""
-
-    line: int
-    way: int
-
-
-class Ranges:
-    """What is known of the ranges of one unit while it is written, by the heads of the loops that they count.
-
-    ``stretches`` are those of loops that are counted in some, ``labels`` say where a range is made out of line.
-    """
-
-    def __init__(self) -> None:
-        self.stretches: dict[int, Stretch] = {}
-        self.labels: dict[int, Label] = {}
 
 
 def stretch(emitter: Emitter, head: int, way: int) -> bool:
