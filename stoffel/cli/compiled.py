@@ -28,7 +28,7 @@ _LANGUAGE: Final = os.path.join(os.path.dirname(os.path.dirname(__file__)), "lan
 
 
 def compiled(name: str, data: bytes, setting: str | None) -> Program:
-    """Return the program of the source *data*, which errors call *name*; it may be in the directory that *setting* names.
+    """Return the program of the source *data*, which errors call *name*; *setting* names the directory of those kept.
 
     Raises CompileError or LoadError.
     """

@@ -16,7 +16,8 @@ from stoffel.compiler.cpython.versions import why_not
 from stoffel.compiler.kernels.analysis.inference import Family
 from stoffel.compiler.kernels.analysis.ir import Action, Instance
 from stoffel.compiler.kernels.analysis.types import SCALARS, type_of_code
-from stoffel.compiler.kernels.codegen.lowering import Kernel, lower
+from stoffel.compiler.kernels.codegen.kernel import Kernel
+from stoffel.compiler.kernels.codegen.lowering import lower
 from stoffel.compiler.printing import format_simplified
 from stoffel.compiler.refusal import TOO_DEEP, Refusal
 from stoffel.embedding.vm import VirtualMachine

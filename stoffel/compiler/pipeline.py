@@ -26,12 +26,12 @@ from stoffel.compiler.analysis.facts import (
     with_hint,
 )
 from stoffel.compiler.analysis.inference import Inference
-from stoffel.compiler.analysis.ir import FLAG_BITS, FlowState, Layout, TypedFunction
+from stoffel.compiler.analysis.ir import FLAG_BITS, FlowState, TypedFunction
 from stoffel.compiler.analysis.layout import FRAME_PARAMETERS, layout_of
 from stoffel.compiler.emission.deopt_points import Held, Known, Spot, Unit
 from stoffel.compiler.emission.global_names import CLOSURE_LOCAL, argument_name
 from stoffel.compiler.emission.unit_emitter import UnitEmitter
-from stoffel.compiler.flow.decoding import SHAPES
+from stoffel.compiler.flow.decoding import SHAPES, Layout
 from stoffel.compiler.refusal import Refusal
 from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.isa.types import Type

@@ -31,7 +31,7 @@ from stoffel.compiler.cpython.writer import function_of
 from stoffel.compiler.emission import global_names
 from stoffel.compiler.emission.deopt_points import Unit
 from stoffel.compiler.flow import blocks, inlining
-from stoffel.compiler.flow.inlining import Callee, Splice
+from stoffel.compiler.flow.spliced import Callee, Splice
 from stoffel.compiler.refusal import TOO_DEEP, Refusal
 from stoffel.isa.instruction import Instruction
 from stoffel.isa.table import Flow

@@ -40,7 +40,7 @@ from stoffel.runtime.backtrace import note, positions
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord, Captures
 
 if TYPE_CHECKING:
-    from stoffel.compiler.analysis.ir import Layout
+    from stoffel.compiler.flow.decoding import Layout
     from stoffel.errors import VMError
     from stoffel.isa.instruction import Instruction
     from stoffel.jit.code_cache import Units

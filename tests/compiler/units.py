@@ -9,11 +9,12 @@ import stoffel
 from stoffel.compiler.analysis.environment import Feedback
 from stoffel.compiler.analysis.facts import UNIT_FACT, Fact
 from stoffel.compiler.analysis.inference import Inference
-from stoffel.compiler.analysis.ir import FLAG_BITS, FlowState, Layout, TypedFunction
+from stoffel.compiler.analysis.ir import FLAG_BITS, FlowState, TypedFunction
 from stoffel.compiler.cpython.verifier import decode
 from stoffel.compiler.emission.deopt_points import Unit
 from stoffel.compiler.flow import blocks
-from stoffel.compiler.flow.inlining import Splice
+from stoffel.compiler.flow.decoding import Layout
+from stoffel.compiler.flow.spliced import Splice
 from stoffel.isa.function import Function
 from stoffel.model.code import Code
 from tests.machines import loaded

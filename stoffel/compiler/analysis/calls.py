@@ -34,7 +34,7 @@ from stoffel.compiler.analysis.facts import (
     with_hint,
 )
 from stoffel.compiler.analysis.ir import ARGUMENT, AROUND, PLACE, UPVALUE, Capture, FlowState, Node
-from stoffel.compiler.flow.inlining import Callee
+from stoffel.compiler.flow.spliced import Callee
 from stoffel.model.builtins.declaration import COUNT, Builtin
 from stoffel.model.builtins.table import complete
 from stoffel.model.code import Code

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stoffel.compiler.flow.blocks import Graph
-    from stoffel.compiler.flow.inlining import Callee, Splice
+    from stoffel.compiler.flow.spliced import Callee, Splice
     from stoffel.isa.instruction import Instruction
 
 LARGE = 2000

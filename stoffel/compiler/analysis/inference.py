@@ -30,7 +30,7 @@ from stoffel.compiler.analysis.facts import (
     of_range,
 )
 from stoffel.compiler.analysis.fixpoint import Effects, Fixpoint, NoStaticShapeError
-from stoffel.compiler.analysis.ir import FLAG_BITS, Comparison, FlowState, Layout, Node, TypedBlock, TypedFunction
+from stoffel.compiler.analysis.ir import FLAG_BITS, Comparison, FlowState, Node, TypedBlock, TypedFunction
 from stoffel.compiler.analysis.narrowing import narrowed
 from stoffel.compiler.analysis.operation_forms import native_form, result_kinds
 from stoffel.compiler.flow.blocks import END, Block, Graph
@@ -45,6 +45,7 @@ from stoffel.compiler.flow.decoding import (
     PEEK,
     PUSH,
     RETURN,
+    Layout,
     Step,
     decode,
     decode_at,
@@ -56,7 +57,7 @@ from stoffel.model.operations import OPERATIONS
 
 if TYPE_CHECKING:
     from stoffel.compiler.analysis.environment import Environment, Feedback
-    from stoffel.compiler.flow.inlining import Inlined
+    from stoffel.compiler.flow.spliced import Inlined
 
 _BITWISE: Final = frozenset({"AND", "OR", "XOR", "NOT"})
 _SHIFTS: Final = frozenset({"SHL", "SHR"})

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from stoffel.compiler.analysis.environment import Environment, Feedback
     from stoffel.compiler.analysis.facts import Fact
-    from stoffel.compiler.analysis.ir import FlowState, Layout, Node
-    from stoffel.compiler.flow.inlining import Inlined
+    from stoffel.compiler.analysis.ir import FlowState, Node
+    from stoffel.compiler.flow.decoding import Layout
+    from stoffel.compiler.flow.spliced import Inlined
     from stoffel.model.code import Code
 
 

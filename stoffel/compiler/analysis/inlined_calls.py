@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from stoffel.compiler.analysis.facts import CLOSURE, I64, PRIVATE, UNIT_FACT, of_constant, of_range, public
 from stoffel.compiler.analysis.ir import FLAG_BITS, FlowState, Node
-from stoffel.compiler.flow.inlining import Callee, Inlined
+from stoffel.compiler.flow.spliced import Callee, Inlined
 from stoffel.model.values import Closure
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from stoffel.compiler.analysis.ir import Layout
 from stoffel.compiler.emission.global_names import ARGUMENTS_LOCAL, CLOSURE_LOCAL, UPVALUES_LOCAL
-from stoffel.compiler.flow.inlining import Splice
+from stoffel.compiler.flow.decoding import Layout
+from stoffel.compiler.flow.spliced import Splice
 from stoffel.isa.instruction import Instruction
 from stoffel.isa.table import ROWS, OperandKind
 from stoffel.model.code import Code

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from stoffel.compiler.analysis.facts import FORGOTTEN, FORGOTTEN_FACT, PRIVATE, Fact
-from stoffel.compiler.analysis.ir import RUNNING_OTHERS, FlowState, Node, Subject
+from stoffel.compiler.analysis.ir import RUNNING_OTHERS, FlowState, Node
+from stoffel.compiler.flow.decoding import Subject
 from stoffel.isa.instruction import Instruction
 from stoffel.isa.table import ROWS, Flow, OperandKind, Place
 from stoffel.model.builtins.table import complete

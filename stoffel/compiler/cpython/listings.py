@@ -14,7 +14,7 @@ from typing import overload
 from weakref import finalize
 
 from stoffel.compiler.emission.deopt_points import Line
-from stoffel.compiler.flow.inlining import Splice
+from stoffel.compiler.flow.spliced import Splice
 
 _next_number = count(1).__next__
 

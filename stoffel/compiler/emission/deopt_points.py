@@ -12,13 +12,13 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, final
 
 from stoffel.compiler.analysis.facts import CLASS, I64, KIND_RANGES, Fact
-from stoffel.compiler.analysis.ir import Layout
 from stoffel.compiler.emission.global_names import ARGUMENTS_LOCAL
+from stoffel.compiler.flow.decoding import Layout
 from stoffel.model.code import Code
 from stoffel.model.values import Operand, Value
 
 if TYPE_CHECKING:
-    from stoffel.compiler.flow.inlining import Inlined, Splice
+    from stoffel.compiler.flow.spliced import Inlined, Splice
 
 BEFORE: Final = 0
 """Leaving before the instruction has done anything: the interpreter executes it."""

@@ -35,7 +35,7 @@ from stoffel.model.code import Code
 if TYPE_CHECKING:
     from stoffel.compiler.analysis.environment import Environment
     from stoffel.compiler.cpython.writer import Label
-    from stoffel.compiler.flow.inlining import Splice
+    from stoffel.compiler.flow.spliced import Splice
 
 
 def records_of(typed: TypedBlock, splice: Splice) -> int:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from itertools import count
 
 from stoffel.compiler.analysis.facts import Fact, is_raw
-from stoffel.compiler.analysis.ir import Layout
 from stoffel.compiler.analysis.liveness import FLAG, bit
 from stoffel.compiler.cpython.writer import Writer
 from stoffel.compiler.emission.deopt_points import Held, Known, Length, Order, Spot, Sum, Top
 from stoffel.compiler.emission.global_names import box_name
+from stoffel.compiler.flow.decoding import Layout
 
 TOP = Top()
 

@@ -21,7 +21,7 @@ from stoffel.isa.table import Flow
 from stoffel.model.operations import OPERATIONS
 
 if TYPE_CHECKING:
-    from stoffel.compiler.flow.inlining import Splice
+    from stoffel.compiler.flow.spliced import Splice
 
 THREADED_LENGTH: Final = 8
 """Most instructions of a block that is copied to thread a jump through it."""

@@ -13,7 +13,9 @@ from stoffel.compiler.analysis.facts import of_constant
 from stoffel.isa.table import ROWS, Flow, Op, OperandKind
 
 if TYPE_CHECKING:
-    from stoffel.compiler.analysis.ir import Layout
+    from collections.abc import Sequence
+
+    from stoffel.compiler.flow.spliced import Splice
     from stoffel.isa.instruction import Instruction
 
 NOTHING: Final = 0
@@ -66,6 +68,74 @@ class Step(NamedTuple):
     target: int
     sources: tuple[int, ...]
     detail: Any
+
+
+Subject = tuple[int, str]
+"""A field, as register of the object and name, or an upvalue of the running closure, as -1 and name."""
+
+
+class Layout:
+    """The numbering of places for one entry into one function."""
+
+    __slots__ = (
+        "_names",
+        "first_unseen",
+        "full",
+        "registers",
+        "slots",
+        "splice",
+        "stack",
+        "steps",
+        "unseen",
+        "unseen_bits",
+        "unseen_of",
+    )
+
+    def __init__(self, splice: Splice, slots: list[int], subjects: Sequence[Subject] = ()) -> None:
+        self.splice = splice
+        """The function with what is inlined into it."""
+        self.registers = registers = splice.registers
+        """Registers, with those of inlined calls."""
+        self.slots = {slot: registers + index for index, slot in enumerate(slots)}
+        self.first_unseen = registers + len(slots)
+        self.unseen = {subject: self.first_unseen + index for index, subject in enumerate(subjects)}
+        """Places that the interpreter does not have: what is remembered of fields and upvalues."""
+        self.unseen_of: dict[int, list[int]] = {}
+        """Those of fields, by the register that holds the object."""
+        for (holder, _), place in self.unseen.items():
+            self.unseen_of.setdefault(holder, []).append(place)
+        self.full: Layout | None = None
+        """The layout with such places too, once it has been asked for."""
+        self.stack = self.first_unseen + len(subjects)
+        self.unseen_bits = ((1 << len(subjects)) - 1) << (self.first_unseen + 1)
+        """The same as a set of places (see ``stoffel.compiler.analysis.liveness``)."""
+        self.steps: dict[int, Step] = {}
+        """Instructions decoded so far, by index."""
+        self._names: dict[int, str] = {}
+
+    def hidden(self, index: int) -> int:
+        """Return the set of places of which the interpreter sees nothing at instruction *index*."""
+        splice = self.splice
+        if not splice.inlined:
+            return self.unseen_bits
+        inlined = splice.at(index)
+        end = splice.code.register_count if inlined is None else inlined.end
+        return self.unseen_bits | (2 << self.registers) - (2 << end)
+
+    def name(self, place: int) -> str:
+        """Return the name of the Python local for *place*."""
+        name = self._names.get(place)
+        if name is None:
+            if place < self.registers:
+                name = f"r{place}"
+            elif self.first_unseen <= place < self.stack:
+                name = f"f{place - self.first_unseen}"
+            elif place < self.stack:
+                name = f"m{place - self.registers}"
+            else:
+                name = f"s{place - self.stack}"
+            self._names[place] = name
+        return name
 
 
 class Shape(NamedTuple):

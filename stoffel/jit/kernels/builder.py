@@ -31,8 +31,8 @@ from stoffel.notices import say_once
 from stoffel.threads import start
 
 if TYPE_CHECKING:
+    from stoffel.compiler.kernels.codegen.kernel import Kernel
     from stoffel.compiler.kernels.codegen.llvm import Loaded
-    from stoffel.compiler.kernels.codegen.lowering import Kernel
     from stoffel.jit.code_cache import Units
     from stoffel.jit.store.kernel_cache import Cache
 

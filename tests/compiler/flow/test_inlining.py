@@ -9,7 +9,7 @@ import pytest
 from stoffel import VirtualMachine
 from stoffel.compiler.flow import inlining
 from stoffel.compiler.flow.blocks import END
-from stoffel.compiler.flow.inlining import Splice
+from stoffel.compiler.flow.spliced import Splice
 from stoffel.compiler.pipeline import spliced_layout
 from stoffel.model.code import Code
 from tests.machines import loaded

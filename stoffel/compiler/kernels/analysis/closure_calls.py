@@ -8,7 +8,7 @@ elsewhere (a table, another closure, a spill slot) ends the path in the kernel.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from stoffel.compiler.kernels.analysis.ir import Action, Instance, Variant, leave
 from stoffel.compiler.kernels.analysis.types import UNIT, Cell, ClosureOf, Known, Mixed, Type, Variants, join, words
@@ -16,17 +16,39 @@ from stoffel.model.builtins.table import complete
 from stoffel.model.code import Code
 
 if TYPE_CHECKING:
-    from stoffel.compiler.kernels.analysis.inference import Flowing
+    from stoffel.compiler.analysis.environment import Environment
 
 Sources = tuple[int, ...]
 Types = tuple[Type, ...]
+
+
+class Kernel(Protocol):
+    """What rules see of the kernel as a whole, and note about it."""
+
+    closures: bool
+
+    @property
+    def environment(self) -> Environment: ...
+    def call(
+        self, caller: Instance, at: int, callee: Code, arguments: tuple[Type, ...], closure: Variant | None = None
+    ) -> Instance:
+        """Return the instance for a call; see :meth:`.Family.call`."""
+
+
+class Flow(Protocol):
+    """What rules see of the analysis: the instance that is analysed, and its kernel."""
+
+    @property
+    def instance(self) -> Instance: ...
+    @property
+    def family(self) -> Kernel: ...
 
 
 def _text(kind: Type) -> str | None:
     return kind.value if isinstance(kind, Known) and type(kind.value) is str else None
 
 
-def _create(flow: Flowing, index: int, sources: Sources, given: Types) -> Action:
+def _create(flow: Flow, index: int, sources: Sources, given: Types) -> Action:
     """Capture statically: every name is a parameter of the function itself, or an upvalue of the closure it runs."""
     texts = [_text(kind) for kind in given]
     function, *names = [text for text in texts if text is not None] or [""]
@@ -77,7 +99,7 @@ def running(given: list[Type]) -> Variant | None:
     return Variant(key, cells) if admitted else None
 
 
-def _call(flow: Flowing, index: int, sources: Sources, given: Types) -> Action:
+def _call(flow: Flow, index: int, sources: Sources, given: Types) -> Action:
     closure = given[0] if given else UNIT
     if not isinstance(closure, ClosureOf):
         return leave(index, "call_closure of what is no closure that the kernel knows")
@@ -102,12 +124,12 @@ def _call(flow: Flowing, index: int, sources: Sources, given: Types) -> Action:
     return Action(index, "call", 0, sources, given, result or UNIT, tuple(instances))
 
 
-def _upvalue(flow: Flowing, given: Types) -> str | None:
+def _upvalue(flow: Flow, given: Types) -> str | None:
     name = _text(given[0]) if given else None
     return name if name in flow.instance.upvalues else None
 
 
-def _get(flow: Flowing, index: int, sources: Sources, given: Types) -> Action:
+def _get(flow: Flow, index: int, sources: Sources, given: Types) -> Action:
     name = _upvalue(flow, given)
     if name is None or len(given) != 1:
         return leave(index, "get_upvalue of what no closure in the kernel has captured")
@@ -116,7 +138,7 @@ def _get(flow: Flowing, index: int, sources: Sources, given: Types) -> Action:
     return Action(index, "get_upvalue", 0, sources, given, kind, name)
 
 
-def _set(flow: Flowing, index: int, sources: Sources, given: Types) -> Action:
+def _set(flow: Flow, index: int, sources: Sources, given: Types) -> Action:
     name = _upvalue(flow, given)
     if name is None or len(given) < 2:
         return leave(index, "set_upvalue of what no closure in the kernel has captured")
@@ -127,7 +149,7 @@ def _set(flow: Flowing, index: int, sources: Sources, given: Types) -> Action:
     return Action(index, "set_upvalue", 0, sources, given, UNIT, name)
 
 
-Rule = Callable[["Flowing", int, Sources, Types], Action]
+Rule = Callable[["Flow", int, Sources, Types], Action]
 
 _RULES: Final[dict[str, Rule]] = {
     "call_closure": _call,

@@ -9,7 +9,7 @@ from stoffel.compiler.flow.blocks import Block, Edge, Graph
 from stoffel.compiler.kernels.analysis.types import UNIT, Cell, Type, VariantKey
 
 if TYPE_CHECKING:
-    from stoffel.compiler.analysis.ir import Layout
+    from stoffel.compiler.flow.decoding import Layout
     from stoffel.model.code import Code
 
 TAKING: Final = frozenset({"call", "builtin", "create_closure", "get_upvalue", "set_upvalue"})

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from stoffel.compiler.analysis.ir import Layout
 from stoffel.compiler.flow.blocks import END, Graph
-from stoffel.compiler.flow.decoding import decode
+from stoffel.compiler.flow.decoding import Layout, decode
 
 
 def places_read(graph: Graph, layout: Layout) -> list[int]:

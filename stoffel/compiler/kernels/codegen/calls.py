@@ -8,7 +8,7 @@ which the interpreter keeps, are not registers: for them the words of a closure 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from stoffel.compiler.kernels.analysis.ir import Action, Instance
 from stoffel.compiler.kernels.analysis.types import NOWHERE, ClosureOf, Mixed, Type
@@ -17,7 +17,27 @@ from stoffel.compiler.kernels.codegen.llvm_writer import LLVM, Writer
 from stoffel.compiler.kernels.codegen.support import TBAA_FIELDS, TBAA_OBJECT
 
 if TYPE_CHECKING:
-    from stoffel.compiler.kernels.codegen.lowering import FunctionLowering, Kernel
+    from stoffel.compiler.kernels.codegen.kernel import Kernel
+
+
+class Calling(Protocol):
+    """What calls are written with: the function that is being lowered."""
+
+    @property
+    def writer(self) -> Writer: ...
+    @property
+    def kernel(self) -> Kernel: ...
+    def way_back(self) -> str:
+        """Return the block that leaves with the places as they were at the last checkpoint."""
+
+    def operands(self, action: Action) -> tuple[tuple[Type, str], ...]:
+        """Load the sources of an action, with their types."""
+
+    def symbol_of(self, callee: Instance) -> str:
+        """Return the name of the LLVM function that a call of *callee* calls."""
+
+    def formed(self, have: Type, want: Type, value: str) -> tuple[str, str]:
+        """Return a value of type *have* as one of type *want*, with its tag ("" unless that is to be set)."""
 
 
 def words_of(kind: ClosureOf) -> int:
@@ -110,7 +130,7 @@ def create_closure(writer: Writer, kernel: Kernel, action: Action, leave: str) -
     return closure
 
 
-def call(lowering: FunctionLowering, action: Action, leave: Callable[[], str]) -> None:
+def call(lowering: Calling, action: Action, leave: Callable[[], str]) -> None:
     """Write a call, of the one function that is meant or of the one that the closure has.
 
     *leave* gives the block that leaves after the callee has left.
@@ -160,7 +180,7 @@ def _arguments(callee: Instance, operands: tuple[tuple[Type, str], ...]) -> list
     return arguments
 
 
-def _call_one(lowering: FunctionLowering, action: Action, callee: Instance, arguments: list[str], left: str) -> None:
+def _call_one(lowering: Calling, action: Action, callee: Instance, arguments: list[str], left: str) -> None:
     """Write the call of one instance and what happens with its result."""
     writer = lowering.writer
     value = LLVM[NOWHERE if callee.result is None else callee.result.bank]

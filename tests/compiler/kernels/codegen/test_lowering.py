@@ -10,8 +10,9 @@ import pytest
 from stoffel import VirtualMachine
 from stoffel.compiler.kernels.analysis.inference import Family
 from stoffel.compiler.kernels.analysis.types import type_of_code
+from stoffel.compiler.kernels.codegen.kernel import Kernel
 from stoffel.compiler.kernels.codegen.llvm import optimised
-from stoffel.compiler.kernels.codegen.lowering import Kernel, lower
+from stoffel.compiler.kernels.codegen.lowering import lower
 from tests.compiler.kernels.programs import expanded
 from tests.machines import loaded
 
