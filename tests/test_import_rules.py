@@ -6,7 +6,7 @@ import ast
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -105,6 +105,46 @@ def violations(source: str, module: str, is_package: bool = False) -> list[str]:
 def test_a_module_imports_only_what_its_layer_may(module: str) -> None:
     path = MODULES[module]
     assert violations(path.read_text(encoding="utf-8"), module, path.name == "__init__.py") == []
+
+
+def circle(edges: Mapping[str, Iterable[str]]) -> list[str]:
+    """Return modules that import each other in a circle, the first of them again at the end; empty if there is none."""
+    finished: set[str] = set()
+    for start in edges:
+        path: list[str] = []
+        pending = [(start, iter([start]))]
+        while pending:
+            module = next(pending[-1][1], None)
+            if module is None:
+                finished.add(pending.pop()[0])
+                if path:
+                    path.pop()
+            elif module in path:
+                return [*path[path.index(module) :], module]
+            elif module not in finished:
+                path.append(module)
+                pending.append((module, iter(edges.get(module, ()))))
+    return []
+
+
+def test_files_do_not_import_each_other_in_a_circle() -> None:
+    edges = {}
+    for module, path in MODULES.items():
+        found = imports(path.read_text(encoding="utf-8"), module, path.name == "__init__.py")
+        edges[module] = sorted({target for target, _ in found if target in MODULES} - {module})
+    assert " -> ".join(circle(edges)) == ""
+
+
+@pytest.mark.parametrize(
+    ("edges", "found"),
+    [
+        ({"a": ["b", "c"], "b": ["c"], "c": []}, []),
+        ({"a": ["b"], "b": ["c"], "c": ["b"]}, ["b", "c", "b"]),
+        ({"a": ["b", "d"], "b": [], "d": ["e"], "e": ["f"], "f": ["d", "b"]}, ["d", "e", "f", "d"]),
+    ],
+)
+def test_a_circle_is_found(edges: dict[str, list[str]], found: list[str]) -> None:
+    assert circle(edges) == found
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
-"""What the runtime asks of a compiled tier, and the tier of a machine that compiles nothing."""
+"""The tier of a machine that compiles nothing."""
 
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -12,65 +12,6 @@ if TYPE_CHECKING:
     from stoffel.model.code import Code
     from stoffel.model.values import Value
     from stoffel.runtime.frames import ActivationRecord
-
-
-class CallCounter(Protocol):
-    """What the runtime asks of the statistics of a compiled tier."""
-
-    counts_calls: bool
-
-    def called(self, code: Code) -> None:
-        """Count a call that no compiled code counts."""
-
-
-class Tier(Protocol):
-    """What the runtime asks of a compiled tier, which may be one that has compiled nothing yet."""
-
-    @property
-    def counts_heat(self) -> bool:
-        """Whether the interpreter counts heat, and comes with calls and hot loops; the same for all of a run."""
-
-    @property
-    def statistics(self) -> CallCounter: ...
-
-    @property
-    def is_suspended(self) -> bool:
-        """Whether compiled code waits for the call that is in progress."""
-
-    def ask_attention(self) -> None:
-        """Have compiled code look at the hooks at its next safepoint."""
-
-    def clear_attention(self) -> None:
-        """Take that back."""
-
-    def meanings_changed(self) -> None:
-        """Drop compiled code that relies on what a name meant."""
-
-    def renew_after_fork(self) -> None:
-        """Have new locks and threads in a forked process."""
-
-    def snapshot(self) -> list[ActivationRecord]:
-        """Return copies of the records of suspended compiled code."""
-
-    def suspend(self) -> Any:
-        """Put aside the compiled code that waits for a run inside it; return it, None if there is none."""
-
-    def resume(self, suspension: Any, records: list[ActivationRecord]) -> None:
-        """Take back what :meth:`suspend` has returned, and the records that its code had to be given meanwhile."""
-
-    def call(
-        self, frame: ActivationRecord, callee: Code, arguments: list[Value], upvalues: list[tuple[str, Value]]
-    ) -> bool | None:
-        """Run a call compiled, and return as ``call_function`` does; return None if the interpreter is to run it."""
-
-    def called_by_host(self, callee: Code, arguments: list[Value]) -> None:
-        """Count a call by the host, whose run is about to begin."""
-
-    def closure_called(self, callee: Code) -> None:
-        """Count the call of a closure."""
-
-    def enter(self, frame: ActivationRecord) -> bool:
-        """Go on with the current record in compiled code; return whether it did."""
 
 
 class NoStatistics:

@@ -38,6 +38,8 @@ OPENED = "stoffel/compiler/analysis/calls.py"
 BUILTIN_KINDS = "stoffel/model/builtins/declaration.py"
 SOLVER = "stoffel/compiler/analysis/interprocedural.py"
 SAFEPOINTS = "stoffel/compiler/emission/deopt_points.py"
+DECODING = "stoffel/compiler/flow/decoding.py"
+SPLICED = "stoffel/compiler/flow/spliced.py"
 SPLICING = "stoffel/compiler/flow/inlining.py"
 INLINING = "stoffel/compiler/analysis/inlined_calls.py"
 SEAMS = "stoffel/compiler/emission/call_sequences.py"
@@ -532,13 +534,13 @@ FAULTS: tuple[Fault, ...] = (
     # Inlined calls
     Fault(
         "constants outlive the beginning of an inlined call",
-        SPLICING,
+        SPLICED,
         "            for place in range(called.first, called.end):\n                known.pop(place, None)\n",
         "",
     ),
     Fault(
         "a constant outlives the result of an inlined call",
-        SPLICING,
+        SPLICED,
         "            known.pop(inlined.result, None)\n        return None",
         "            pass\n        return None",
     ),
@@ -560,7 +562,7 @@ FAULTS: tuple[Fault, ...] = (
         "stack, flag, resume, inlined = [], values[inlined.flag],",
         "stack, flag, resume, inlined = [], flag,",
     ),
-    Fault("registers of an inlined call lost", TYPED, "None else inlined.end", "None else inlined.first"),
+    Fault("registers of an inlined call lost", DECODING, "None else inlined.end", "None else inlined.first"),
     Fault(
         "registers of an inlined call are not made Unit",
         INLINING,

@@ -90,6 +90,8 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
         "tests/compiler/emission/test_emitter.py",
     ),
     "stoffel/compiler/emission/call_sequences.py": ("tests/compiler/analysis/test_inlined_calls.py",),
+    "stoffel/compiler/flow/spliced.py": ("tests/compiler/analysis/test_inlined_calls.py",),
+    "stoffel/compiler/flow/decoding.py": ("tests/compiler/analysis/test_inlined_calls.py",),
     "stoffel/compiler/flow/inlining.py": ("tests/compiler/analysis/test_inlined_calls.py",),
     "stoffel/compiler/pipeline.py": ("tests/compiler/test_refusal.py",),
     "stoffel/compiler/analysis/ir.py": (

@@ -7,7 +7,8 @@ import pytest
 from stoffel import VirtualMachine
 from stoffel.jit.code_tier import CompiledTier
 from stoffel.jit.policy.warmup import WarmUp
-from stoffel.runtime.tier import NoTier, Tier
+from stoffel.runtime.frames import Tier
+from stoffel.runtime.tier import NoTier
 from tests.machines import SUM, loaded
 
 
