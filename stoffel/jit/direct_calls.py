@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from stoffel.compiler.analysis.facts import is_raw
 from stoffel.compiler.emission.deopt_points import boxed
@@ -15,8 +15,12 @@ from stoffel.model.values import Closure, Value
 from stoffel.runtime.state import LEFT, NOT_DONE
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from stoffel.compiler.emission.deopt_points import Unit
-    from stoffel.jit.code_tier import CompiledTier
+    from stoffel.jit.code_cache import Units
+    from stoffel.jit.statistics import Statistics
+    from stoffel.runtime.state import VMState
 
 Direct = Callable[[tuple[Value, ...]], Any]
 """Runs a call under the machine's lock: returns the result, NOT_DONE if nothing has happened, or LEFT."""
@@ -24,7 +28,25 @@ Direct = Callable[[tuple[Value, ...]], Any]
 _START: Final = frozenset({0})
 
 
-def offer(tier: CompiledTier, code: Code, arguments: list[Value]) -> None:
+class Caller(Protocol):
+    """The compiled tier for which calls are made."""
+
+    boundary: FrameType | None
+    """The Python frame from which the compiled code that runs was entered."""
+
+    @property
+    def state(self) -> VMState: ...
+    @property
+    def units(self) -> Units: ...
+    @property
+    def statistics(self) -> Statistics: ...
+    @property
+    def every(self) -> int: ...
+    def is_hot(self, code: Code) -> bool:
+        """Return whether *code* has run for long enough to be translated."""
+
+
+def offer(tier: Caller, code: Code, arguments: list[Value]) -> None:
     """Note a call of *code* by the host, and have the next such call made directly if that can be."""
     units, direct = tier.units, tier.state.direct
     key = code, tuple(map(type, arguments))
@@ -43,7 +65,7 @@ def offer(tier: CompiledTier, code: Code, arguments: list[Value]) -> None:
         direct[key] = _direct(tier, function, unit, key[1])
 
 
-def _direct(tier: CompiledTier, function: Callable[..., Value], unit: Unit, classes: tuple[type, ...]) -> Direct:
+def _direct(tier: Caller, function: Callable[..., Value], unit: Unit, classes: tuple[type, ...]) -> Direct:
     state, statistics, units = tier.state, tier.statistics, tier.units.by_code
     hooks = state.hooks
     integers = [position for position, cls in enumerate(classes) if cls is int]
