@@ -34,7 +34,7 @@ endif
 INSTALLED := $(STAMP)-$(or $(VERSION),none)-installed
 DEVELOP := $(STAMP)-$(or $(VERSION),none)-develop
 
-.PHONY: help demo test lint types ci fuzz fuzz-tiers fuzz-lang conformance faults bench docs clean
+.PHONY: help demo test lint types ci stress fuzz fuzz-tiers fuzz-lang conformance faults bench docs clean
 .DELETE_ON_ERROR:
 
 help:
@@ -90,6 +90,9 @@ fuzz-tiers: $(DEVELOP)
 
 fuzz-lang: $(DEVELOP)
 	$(BIN)/python tests/fuzz/fuzz_lang.py --count $(FUZZ_COUNT)
+
+stress: $(DEVELOP)
+	$(BIN)/python -m tests.stress
 
 bench: $(DEVELOP)
 	$(BIN)/python -m benchmarks

@@ -20,7 +20,7 @@ from stoffel.jit.kernels import async_exceptions
 from stoffel.jit.kernels.builder import Builder, Job
 from stoffel.jit.policy import thresholds
 from stoffel.jit.store.kernel_cache import open_cache
-from tests.machines import SUM, loaded
+from tests.machines import SUM, SUM_BY_CALL, loaded
 
 ROOT = str(Path(__file__).parents[2])
 WORK = """
@@ -171,8 +171,9 @@ def test_the_status_of_the_process_is_its_own() -> None:
 def test_what_goes_wrong_in_a_compiler_fails_no_run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def wrong(*arguments: object, **named: object) -> None:
-        raise ZeroDivisionError("a mistake in the compiler")
+    names = {"__name__": "stoffel.compiler.mistaken", "__builtins__": __builtins__}
+    exec("def wrong(*arguments, **named):\n raise ZeroDivisionError('a mistake in the compiler')", names)
+    wrong = names["wrong"]
 
     monkeypatch.setattr(mishaps, "forgiven", True)
     monkeypatch.setattr(pipeline, "translate_call", wrong)
@@ -253,3 +254,16 @@ print("fine" if not thread.is_alive() else "hangs", flush=True)
 
 def test_an_interruption_while_kernels_are_freed_takes_no_lock_away() -> None:
     assert process(FREED) == "fine\n"
+
+
+def test_what_a_signal_handler_raises_while_something_is_compiled_is_not_taken_for_a_mistake(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def handler(*arguments: object, **named: object) -> None:
+        raise TimeoutError("of the host")
+
+    monkeypatch.setattr(mishaps, "forgiven", True)
+    monkeypatch.setattr(pipeline, "translate_call", handler)
+    machine = loaded(VirtualMachine(jit="always", cache="off"), SUM_BY_CALL)
+    with pytest.raises(TimeoutError):
+        machine.execute("main", 100)
