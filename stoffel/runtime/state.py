@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from stoffel import forks
@@ -224,74 +224,54 @@ class VMState(RunState):
 
             note_records(error, self.functions, self.records)
 
-    def entered(self) -> _Entered:
-        """Return what holds the machine for a run: records pushed inside are dropped on leaving, whatever happens.
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Hold the machine for a run: records pushed inside are dropped on leaving, whatever happens.
 
         Errors leave with their position. Host failures that a program can provoke become VMErrors: running out of
         memory, and host recursion through foreign functions that call back.
         """
-        return _Entered(self)
+        # A generator, which is closed even if a signal handler raises before it is left; a class's __exit__ is not.
+        with self.lock:
+            saved = self.base, self.result, self.cursor, self.hooked, self._obeyed, self.nesting
+            bottom = len(self.records)
+            suspension = self.tier.suspend()
+            self.base = len(self.records)
+            run = object()
+            depth = len(self.runs)
+            try:
+                if self.nesting:
+                    self._nest(run)
+                self.nesting += 1
+                self.runs.append((self.base, threading.get_ident()))
+                yield
+            except VMError as error:
+                self.locate(error)
+                raise
+            except RecursionError as error:
+                raise self._host_failure(too_deep(self)) from error
+            except MemoryError as error:
+                raise self._host_failure(VMError("Out of memory", ErrorKind.RUNTIME)) from error
+            finally:
+                del self.runs[depth:]
+                del self.records[self.base :]
+                if suspension is not None:
+                    self.tier.resume(suspension, self.records[bottom:])
+                    del self.records[bottom:]
+                self.base, self.result, self.cursor, self.hooked, self._obeyed, self.nesting = saved
+                if self.nesting:
+                    RECURSION_LIMIT.lower_for(run)
+                    # It may have obeyed a change that the outer run has not seen yet.
+                    if self.hooked != self.hooks.active or self._obeyed != self.changes:
+                        self.ask_attention()
 
-    def _nest(self, run: _Entered) -> None:
+    def _nest(self, run: object) -> None:
         """Find place for one more run inside the others; raises VMError if there is none."""
         most = min(self.max_reentry, runs_on_stack())
         if self.nesting > most:
             raise VMError(f"Re-entry depth exceeds {most}", ErrorKind.RUNTIME)
         RECURSION_LIMIT.raise_for(run, FRAMES_OF_A_RUN)
 
-
-class _Entered:
-    """One run of a machine: see :meth:`VMState.entered`."""
-
-    __slots__ = ("_bottom", "_depth", "_saved", "_state", "_suspension")
-
-    def __init__(self, state: VMState) -> None:
-        self._state = state
-        self._suspension: Any = None
-
-    def __enter__(self) -> None:
-        state = self._state
-        state.lock.__enter__()
-        try:
-            self._saved = state.base, state.result, state.cursor, state.hooked, state._obeyed, state.nesting
-            self._bottom = len(state.records)
-            self._depth = len(state.runs)
-            self._suspension = state.tier.suspend()
-            state.base = len(state.records)
-        except BaseException:
-            state.lock.__exit__(None, None, None)
-            raise
-        try:
-            if state.nesting:
-                state._nest(self)
-            state.nesting += 1
-            state.runs.append((state.base, threading.get_ident()))
-        except BaseException as error:
-            self.__exit__(type(error), error)
-            raise
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object = None) -> None:
-        state = self._state
-        try:
-            if isinstance(error, VMError):
-                state.locate(error)
-            elif isinstance(error, (RecursionError, MemoryError)):
-                out = isinstance(error, MemoryError)
-                told = VMError("Out of memory", ErrorKind.RUNTIME) if out else too_deep(state)
-                state.locate(told)
-                raise told from error
-        finally:
-            try:
-                del state.runs[self._depth :]
-                del state.records[state.base :]
-                if self._suspension is not None:
-                    state.tier.resume(self._suspension, state.records[self._bottom :])
-                    del state.records[self._bottom :]
-                state.base, state.result, state.cursor, state.hooked, state._obeyed, state.nesting = self._saved
-                if state.nesting:
-                    RECURSION_LIMIT.lower_for(self)
-                    # It may have obeyed a change that the outer run has not seen yet.
-                    if state.hooked != state.hooks.active or state._obeyed != state.changes:
-                        state.ask_attention()
-            finally:
-                state.lock.__exit__(None, None, None)
+    def _host_failure(self, error: VMError) -> VMError:
+        self.locate(error)
+        return error
