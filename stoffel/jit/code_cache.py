@@ -221,7 +221,7 @@ class Units:
         """Have the next call of *code* by compiled code decide anew what runs it."""
         for key, name in self._names.items():
             if key[0] is code:
-                self.namespace[name] = self._compile_on_call(*key)
+                self.namespace[name] = self._compile_on_call(name, *key)
 
     def _install(self, unit: Unit, name: str) -> Callable[..., Value]:
         function = function_of(unit.code, self.namespace, tuple(map(self.polled.cell, unit.polled)))
@@ -343,7 +343,7 @@ class Units:
         """Have the units of *codes* made anew; can be called again after an interruption."""
         for key, name in list(self._names.items()):
             if key[0] in codes:
-                self.namespace[name] = self._compile_on_call(*key)
+                self.namespace[name] = self._compile_on_call(name, *key)
                 self._functions.pop(name, None)
         self._discard(codes)
 
@@ -536,12 +536,11 @@ class Units:
             name = self._names[key] = f"unit {self._versions} {callee.name}"
             if key not in self._assumed:
                 self._assumed[key] = self.result_of(callee, signature)
-            self.namespace[name] = self._compile_on_call(callee, signature)
+            self.namespace[name] = self._compile_on_call(name, callee, signature)
         return name
 
-    def _compile_on_call(self, callee: Code, signature: Signature) -> Callable[..., Value]:
-        """Return what stands for a unit until its first call compiles it."""
-        name = self._names[callee, signature]
+    def _compile_on_call(self, name: str, callee: Code, signature: Signature) -> Callable[..., Value]:
+        """Return what stands for the unit *name* until its first call compiles it."""
 
         def compile_and_run(room: int, *arguments: Any) -> Value:
             known = self._names.get((callee, signature)) == name
