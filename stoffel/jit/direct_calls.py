@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from stoffel.compiler.analysis.facts import is_raw
 from stoffel.compiler.emission.deopt_points import boxed
 from stoffel.isa.scalars import I64_MAX, I64_MIN
+from stoffel.isa.table import Flow
 from stoffel.jit.deoptimisation import Left, note_place
 from stoffel.model.code import HEAT_OF_CALL, Code
+from stoffel.model.foreign import ForeignFunction
 from stoffel.model.values import Closure, Value
 from stoffel.runtime.state import LEFT, NOT_DONE
 
@@ -57,12 +59,22 @@ def offer(tier: Caller, code: Code, arguments: list[Value]) -> None:
         return
     direct[key] = None
     # Where there is a loop, a kernel may be better; of texts more than the class has to be looked at.
-    if code.upvalue_names or str in key[1] or not units.heads_of(code) <= _START:
+    if code.upvalue_names or str in key[1] or not units.heads_of(code) <= _START or _calls(tier, code):
         return
     function = units.calls[key] if key in units.calls else units.compile_call(key)
     unit = None if function is None else units.by_code[function.__code__]
     if function is not None and unit is not None and not unit.suspends and not unit.raw_arguments:
         direct[key] = _direct(tier, function, unit, key[1])
+
+
+def _calls(tier: Caller, code: Code) -> bool:
+    """Return whether *code* calls what may look at its records: then there is to be one, and another unit for that."""
+    for instruction in tier.units.instructions_of(code):
+        if instruction.op.flow is Flow.CALL:
+            callee = tier.state.functions.get(instruction.operands[0])
+            if not isinstance(callee, ForeignFunction) or not callee.quiet:
+                return True
+    return False
 
 
 def _direct(tier: Caller, function: Callable[..., Value], unit: Unit, classes: tuple[type, ...]) -> Direct:

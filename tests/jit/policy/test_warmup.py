@@ -141,7 +141,8 @@ def test_calls_count_for_several_instructions() -> None:
     )
     machine.execute("main", 100)
     heat = machine.state.functions["main"].heat  # type: ignore[union-attr]
-    assert heat == 99 * (4 + HEAT_OF_CALL)
+    by_host = 8 + thresholds.HEAT_OF_HOST_CALL
+    assert heat == by_host + 99 * (4 + HEAT_OF_CALL)
 
 
 def test_a_loop_in_progress_is_entered_although_a_call_has_loaded_the_translator(
