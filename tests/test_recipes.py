@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from types import ModuleType
 
@@ -145,6 +146,21 @@ def test_tests_that_go_by_the_table_take_an_added_instruction_in(copy: Copy) -> 
         "MIN",
     )
     assert (status, re.search(r"\d+ passed", out) is not None) == (0, True), out
+
+
+@pytest.mark.parametrize(
+    ("recipe", "modules"), [("How to add an instruction", INSTRUCTION), ("How to add a builtin", BUILTIN)]
+)
+def test_what_a_recipe_adds_passes_the_linter_and_the_type_checker(
+    recipe: str, modules: tuple[ModuleType, ...], copy: Copy
+) -> None:
+    pytest.importorskip("mypy")
+    for module, step in zip(modules, steps_of(recipe), strict=True):
+        take(copy, module, step)
+    shutil.copy(ROOT / "pyproject.toml", copy.directory)
+    files = [copy.file(module) for module in modules]
+    for tool in (("ruff", "check", "--no-cache"), ("mypy", "--follow-imports=silent")):
+        assert copy.python("-m", *tool, *files)[::2] == (0, ""), copy.python("-m", *tool, *files)[1]
 
 
 def test_a_jump_needs_a_row_only(copy: Copy) -> None:
