@@ -7,14 +7,12 @@ the spill slots that occur, then the argument stack from the bottom.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from stoffel.compiler.analysis.facts import IMPOSSIBLE, UNIT_FACT, Fact, equal, join
 from stoffel.compiler.flow.blocks import Block, Edge
 from stoffel.compiler.flow.decoding import Layout
-
-if TYPE_CHECKING:
-    pass
+from stoffel.compiler.flow.loops import predecessors_of
 
 FLAG_BITS: Final = {-1: 1, 0: 2, 1: 4}
 """Bits of a set of compare-flag values."""
@@ -181,12 +179,20 @@ class TypedBlock:
 class TypedFunction:
     """All typed blocks reachable from an entry, in the order in which they are written out."""
 
-    __slots__ = ("blocks", "layout", "result")
+    __slots__ = ("_predecessors", "blocks", "layout", "result")
 
     def __init__(self, layout: Layout, blocks: dict[int, TypedBlock], result: Fact) -> None:
         self.layout = layout
         self.blocks = blocks
         self.result = result
+        self._predecessors: dict[int, list[int]] = {}
+
+    @property
+    def predecessors(self) -> dict[int, list[int]]:
+        """The blocks with an edge to each block, found when they are first asked for."""
+        if not self._predecessors:
+            self._predecessors = predecessors_of(self.blocks)
+        return self._predecessors
 
     def format(self) -> str:
         """Return the nodes as text, for people."""

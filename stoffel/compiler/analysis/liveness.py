@@ -65,11 +65,6 @@ def analyse(function: TypedFunction, left_at: int = END) -> tuple[dict[int, int]
     needed_in: dict[int, int] = dict.fromkeys(function.blocks, 0)
     after: dict[int, list[int]] = {}
     waiting = list(function.blocks)
-    predecessors: dict[int, list[int]] = {start: [] for start in function.blocks}
-    for start, typed in function.blocks.items():
-        for edge in (typed.taken, typed.next):
-            if edge is not None and edge.target != END:
-                predecessors[edge.target].append(start)
     pending = set(waiting)
     while waiting:
         start = waiting.pop()
@@ -82,7 +77,7 @@ def analyse(function: TypedFunction, left_at: int = END) -> tuple[dict[int, int]
             needed |= ~hidden(start)
         if needed != needed_in[start]:
             needed_in[start] = needed
-            for predecessor in predecessors[start]:
+            for predecessor in function.predecessors[start]:
                 if predecessor not in pending:
                     pending.add(predecessor)
                     waiting.append(predecessor)

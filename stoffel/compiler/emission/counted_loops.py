@@ -39,20 +39,17 @@ class Counted(NamedTuple):
 def counted_loops(function: TypedFunction) -> dict[int, Counted]:
     """Return the counted loops of a function by the block at their head."""
     ranks = {start: rank for rank, start in enumerate(function.blocks)}
-    predecessors: dict[int, list[int]] = {}
     latches: dict[int, list[int]] = {}
     for start, typed in function.blocks.items():
         for edge in (typed.taken, typed.next):
-            if edge is not None and edge.target != END:
-                predecessors.setdefault(edge.target, []).append(start)
-                if ranks[edge.target] <= ranks[start]:
-                    latches.setdefault(edge.target, []).append(start)
+            if edge is not None and edge.target != END and ranks[edge.target] <= ranks[start]:
+                latches.setdefault(edge.target, []).append(start)
     entry = next(iter(function.blocks))
     result = {}
     for head, ends in latches.items():
         if len(ends) == 1:
             loop = _counted(function, head, ends[0])
-            body = None if loop is None else _body(function, head, loop, predecessors, entry)
+            body = None if loop is None else _body(function, head, loop, entry)
             if loop is not None and body is not None:
                 result[head] = loop._replace(brief=_is_brief(function, body, loop.latch))
     return result
@@ -106,9 +103,7 @@ def _increment(latch: TypedBlock, counter: int) -> tuple[Node, int] | None:
     return None
 
 
-def _body(
-    function: TypedFunction, head: int, loop: Counted, predecessors: dict[int, list[int]], entry: int
-) -> set[int] | None:
+def _body(function: TypedFunction, head: int, loop: Counted, entry: int) -> set[int] | None:
     """Return the blocks of the loop but its head, None if it is entered elsewhere or changes bound or counter."""
     body = {loop.latch}
     pending = [loop.latch]
@@ -116,7 +111,7 @@ def _body(
         start = pending.pop()
         if start == entry:
             return None
-        for predecessor in predecessors.get(start, ()):
+        for predecessor in function.predecessors[start]:
             if predecessor != head and predecessor not in body:
                 body.add(predecessor)
                 pending.append(predecessor)

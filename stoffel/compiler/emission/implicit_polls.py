@@ -21,6 +21,7 @@ from stoffel.compiler.emission.deopt_points import LOOP, Held, Order, Site, Spot
 from stoffel.compiler.emission.global_names import EMPTIED
 from stoffel.compiler.emission.locations import TOP
 from stoffel.compiler.flow.blocks import END
+from stoffel.compiler.flow.loops import immediate_dominators
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,8 +35,6 @@ FARTHEST: Final = 64
 """Dominators of a jump backwards that are looked at."""
 MOST: Final = 32
 """Polls in passing of one unit."""
-_ROUNDS: Final = 8
-"""Rounds in which the dominators have to be found."""
 _LOCALS: Final = 200
 """Most locals of a unit that has such polls: the number of a cell, which comes after them, must fit into a byte."""
 
@@ -89,7 +88,7 @@ class PollsInPassing:
             if edge is not None and edge.back and edge.target != END
         ]
         if jumps and _few_locals(function):
-            dominators = immediate_dominators(function.blocks)
+            dominators = immediate_dominators(function.blocks, function.predecessors)
             for latch, head in jumps:
                 self._ways[latch, head] = _between(function.blocks, dominators, latch, head)
         self._wanted = {start for way in self._ways.values() for start in way}
@@ -188,40 +187,3 @@ def _leads(blocks: dict[int, TypedBlock], start: int, end: int, but: int) -> boo
             seen.add(edge.target)
             pending.append(edge.target)
     return False
-
-
-def immediate_dominators(blocks: dict[int, TypedBlock]) -> dict[int, int]:
-    """Return the immediate dominator of every block, for the first block itself; empty if they are not found quickly.
-
-    *blocks* should be in reverse postorder (Cooper, Harvey and Kennedy, "A simple, fast dominance algorithm", 2001).
-    """
-    ranks = {start: rank for rank, start in enumerate(blocks)}
-    predecessors: dict[int, list[int]] = {start: [] for start in blocks}
-    for start, typed in blocks.items():
-        for edge in (typed.taken, typed.next):
-            if edge is not None and edge.target != END:
-                predecessors[edge.target].append(start)
-    first, *others = blocks
-    found = {first: first}
-    for _ in range(_ROUNDS):
-        changed = False
-        for start in others:
-            above = -1
-            for predecessor in predecessors[start]:
-                if predecessor not in found:
-                    continue
-                if above < 0:
-                    above = predecessor
-                    continue
-                other = predecessor
-                while above != other:
-                    while ranks[above] > ranks[other]:
-                        above = found[above]
-                    while ranks[other] > ranks[above]:
-                        other = found[other]
-            if above >= 0 and found.get(start) != above:
-                found[start] = above
-                changed = True
-        if not changed:
-            return found
-    return {}

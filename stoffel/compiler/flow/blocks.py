@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.compiler.flow.decoding import CONSTANT, OPERATION, OTHER, SHAPES
+from stoffel.compiler.flow.loops import predecessors_of
 from stoffel.errors import VMError
 from stoffel.isa.instruction import Instruction
 from stoffel.isa.table import Flow
@@ -92,11 +93,7 @@ class Graph:
         self._order: list[Block] = []
         self.visiting_order: list[int] = []
         """What ``stoffel.compiler.flow.ordering`` has found, once it has been asked."""
-        self.predecessors: dict[int, list[int]] = {start: [] for start in blocks}
-        for start, block in blocks.items():
-            for edge in block.edges():
-                if edge.target != END:
-                    self.predecessors[edge.target].append(start)
+        self.predecessors = predecessors_of(blocks)
 
     def order(self) -> list[Block]:
         """Return the blocks in reverse postorder from the entry."""

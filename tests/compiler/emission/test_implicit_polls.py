@@ -19,7 +19,7 @@ from stoffel.compiler.analysis.facts import I64, of_kinds
 from stoffel.compiler.analysis.ir import TypedBlock
 from stoffel.compiler.cpython.verifier import check_unit, decode
 from stoffel.compiler.emission.deopt_points import LOOP, Unit
-from stoffel.compiler.emission.implicit_polls import immediate_dominators
+from stoffel.compiler.flow.loops import immediate_dominators, predecessors_of
 from stoffel.isa.scalars import U8, U16
 from stoffel.jit.code_cache import Units
 from stoffel.jit.polled_constants import PolledConstants
@@ -188,7 +188,7 @@ two:
     blocks = typed(body, [of_kinds(I64)] * 3).blocks
     assert len(blocks) > 6
     first = next(iter(blocks))
-    found = immediate_dominators(blocks)
+    found = immediate_dominators(blocks, predecessors_of(blocks))
     assert found.pop(first) == first
     for start, nearest in found.items():
         above = {other for other in blocks if other != start and dominates(blocks, other, start)}
