@@ -179,20 +179,15 @@ class TypedBlock:
 class TypedFunction:
     """All typed blocks reachable from an entry, in the order in which they are written out."""
 
-    __slots__ = ("_predecessors", "blocks", "layout", "result")
+    __slots__ = ("blocks", "layout", "predecessors", "result")
 
     def __init__(self, layout: Layout, blocks: dict[int, TypedBlock], result: Fact) -> None:
         self.layout = layout
         self.blocks = blocks
         self.result = result
-        self._predecessors: dict[int, list[int]] = {}
-
-    @property
-    def predecessors(self) -> dict[int, list[int]]:
-        """The blocks with an edge to each block, found when they are first asked for."""
-        if not self._predecessors:
-            self._predecessors = predecessors_of(self.blocks)
-        return self._predecessors
+        self.predecessors = predecessors_of(
+            {start: [edge.target for edge in (one.taken, one.next) if edge] for start, one in blocks.items()}
+        )
 
     def format(self) -> str:
         """Return the nodes as text, for people."""

@@ -88,7 +88,7 @@ class PollsInPassing:
             if edge is not None and edge.back and edge.target != END
         ]
         if jumps and _few_locals(function):
-            dominators = immediate_dominators(function.blocks, function.predecessors)
+            dominators = immediate_dominators(function.predecessors)
             for latch, head in jumps:
                 self._ways[latch, head] = _between(function.blocks, dominators, latch, head)
         self._wanted = {start for way in self._ways.values() for start in way}

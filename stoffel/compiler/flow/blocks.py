@@ -93,7 +93,9 @@ class Graph:
         self._order: list[Block] = []
         self.visiting_order: list[int] = []
         """What ``stoffel.compiler.flow.ordering`` has found, once it has been asked."""
-        self.predecessors = predecessors_of(blocks)
+        self.predecessors = predecessors_of(
+            {start: [edge.target for edge in block.edges()] for start, block in blocks.items()}
+        )
 
     def order(self) -> list[Block]:
         """Return the blocks in reverse postorder from the entry."""

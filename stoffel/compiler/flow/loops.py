@@ -1,41 +1,29 @@
 """What is known of a graph of blocks for loops: predecessors and dominators."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, Protocol
-
-if TYPE_CHECKING:
-    from stoffel.compiler.flow.blocks import Edge
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 _ROUNDS: Final = 8
 """Rounds in which the dominators have to be found."""
 
 
-class _Block(Protocol):
-    @property
-    def taken(self) -> Edge | None: ...
-    @property
-    def next(self) -> Edge | None: ...
-
-
-def predecessors_of(blocks: Mapping[int, _Block]) -> dict[int, list[int]]:
-    """Return for every block those with an edge to it, one as often as it has such edges."""
-    result: dict[int, list[int]] = {start: [] for start in blocks}
-    for start, block in blocks.items():
-        for edge in (block.taken, block.next):
-            if edge is not None and edge.target in result:
-                result[edge.target].append(start)
+def predecessors_of(successors: Mapping[int, Iterable[int]]) -> dict[int, list[int]]:
+    """Return the predecessors of every block, in the order of *successors*; targets that are no blocks do not count."""
+    result: dict[int, list[int]] = {start: [] for start in successors}
+    for start, targets in successors.items():
+        for target in targets:
+            if target in result:
+                result[target].append(start)
     return result
 
 
-def immediate_dominators(blocks: Mapping[int, _Block], predecessors: Mapping[int, list[int]]) -> dict[int, int]:
+def immediate_dominators(predecessors: Mapping[int, Sequence[int]]) -> dict[int, int]:
     """Return the immediate dominator of every block, for the first block itself; empty if they are not found quickly.
 
-    *blocks* should be in reverse postorder (Cooper, Harvey and Kennedy, "A simple, fast dominance algorithm", 2001).
+    The blocks should be in reverse postorder (Cooper, Harvey and Kennedy, "A simple, fast dominance algorithm", 2001).
     """
-    ranks = {start: rank for rank, start in enumerate(blocks)}
-    first, *others = blocks
+    ranks = {start: rank for rank, start in enumerate(predecessors)}
+    first, *others = predecessors
     found = {first: first}
     for _ in range(_ROUNDS):
         changed = False

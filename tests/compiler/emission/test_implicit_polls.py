@@ -19,7 +19,7 @@ from stoffel.compiler.analysis.facts import I64, of_kinds
 from stoffel.compiler.analysis.ir import TypedBlock
 from stoffel.compiler.cpython.verifier import check_unit, decode
 from stoffel.compiler.emission.deopt_points import LOOP, Unit
-from stoffel.compiler.flow.loops import immediate_dominators, predecessors_of
+from stoffel.compiler.flow.loops import immediate_dominators
 from stoffel.isa.scalars import U8, U16
 from stoffel.jit.code_cache import Units
 from stoffel.jit.polled_constants import PolledConstants
@@ -185,10 +185,11 @@ two:
     JMPNEQ one
     RET r2
 """
-    blocks = typed(body, [of_kinds(I64)] * 3).blocks
+    function = typed(body, [of_kinds(I64)] * 3)
+    blocks = function.blocks
     assert len(blocks) > 6
     first = next(iter(blocks))
-    found = immediate_dominators(blocks, predecessors_of(blocks))
+    found = immediate_dominators(function.predecessors)
     assert found.pop(first) == first
     for start, nearest in found.items():
         above = {other for other in blocks if other != start and dominates(blocks, other, start)}
