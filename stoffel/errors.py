@@ -6,12 +6,14 @@ says what, where and what to do. Nothing of ours is imported here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 SHOWN_LINES: Final = 8
 """Lines shown at each end of a long backtrace."""
+_LONGEST_COMPARED: Final = 64
+_MOST_COMPARED: Final = 1000
 
 
 class ErrorKind(StrEnum):
@@ -181,6 +183,20 @@ class _Described:
 
     def __call__(self, function: str, index: int) -> BacktraceFrame:
         return self.frames.get((function, index)) or BacktraceFrame(function, index)
+
+
+def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """Return the name in *known* that is most like *word*, None if none is like it.
+
+    Likeness is the ratio of :mod:`difflib`, at least *cutoff*. Very long names and very many are not compared: that
+    takes quadratic time.
+    """
+    candidates = [name for name in known if len(name) <= _LONGEST_COMPARED]
+    if len(word) > _LONGEST_COMPARED or len(candidates) > _MOST_COMPARED:
+        return None
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, candidates, n=1, cutoff=cutoff)), None)
 
 
 def escaped(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from stoffel.cli import report, status
-from stoffel.cli.files import decode, program_name, read_source
+from stoffel.cli.files import Source, decode, program_name, read_source
 from stoffel.cli.options import Command, Option, Parsed
 from stoffel.errors import AssemblyError, CompileError, LoadError
 from stoffel.isa.check import OF_COMPILERS
@@ -31,6 +31,7 @@ def _check(path: str, collected: list[dict[str, Any]] | None, hidden: frozenset[
     from stoffel.isa.check import check
     from stoffel.model.builtins.table import BY_NAME, METHODS
 
+    source = Source(program_name(path), b"")
     try:
         source = read_source(path)
         program = decode(source)
@@ -40,13 +41,20 @@ def _check(path: str, collected: list[dict[str, Any]] | None, hidden: frozenset[
         else:
             collected += [one.as_data() for one in error.diagnostics]
         return False
-    except (LoadError, AssemblyError) as error:
+    except AssemblyError:
+        from stoffel.isa.assembler import mistakes
+
+        for mistake in mistakes(source.data, path=source.name):
+            if collected is None:
+                report.complain(f"stoffel: {report.one_line(mistake)}")
+            else:
+                collected.append(_as_data("error", "assembly", mistake.message, path, mistake.line, mistake.column))
+        return False
+    except LoadError as error:
         if collected is None:
             report.complain(f"stoffel: {report.one_line(error)}")
         else:
-            line, column = (error.line, error.column) if isinstance(error, AssemblyError) else (None, None)
-            code = "assembly" if isinstance(error, AssemblyError) else "file"
-            collected.append(_as_data("error", code, error.message, path, line, column))
+            collected.append(_as_data("error", "file", error.message, path, None, None))
         return False
     engine = "an MPC engine; this machine has none"
     lacking = {name: engine for name, row in BY_NAME.items() if row.needs_engine}

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from stoffel.errors import nearest
+
 
 class UsageError(Exception):
     """The command line is wrong; the text says how, in one line."""
@@ -169,10 +171,10 @@ def _check(command: Command, options: dict[str, str], operands: list[str]) -> No
 
 def suggestion(word: str, known: Sequence[str] | dict[str, Option]) -> str:
     """Return ``"; did you mean X?"`` for the known word nearest to *word*, or an empty string."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(word, list(known), n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    # Dashes that all options begin with make none of them like another.
+    bare = {name.lstrip("-"): name for name in known}
+    near = nearest(word.lstrip("-"), bare, cutoff=0.65)
+    return f"; did you mean {bare[near]}?" if near else ""
 
 
 def usage_line(command: Command) -> str:

@@ -247,7 +247,7 @@ def hints(program: Program, entry: str, error: VMError) -> list[str]:
 
     Where a run failed before its first instruction it is the functions that there are, or the parameters of the entry.
     """
-    from stoffel.isa.check import nearest
+    from stoffel.isa.check import meant
 
     if error.stack:
         unknown = str(error).partition("Function '")[2].partition("' not found")
@@ -255,13 +255,13 @@ def hints(program: Program, entry: str, error: VMError) -> list[str]:
             return []
         from stoffel.model.builtins.table import BY_NAME
 
-        close = nearest(unknown[0], {*BY_NAME, *(function.name for function in program.functions)})
+        close = meant(unknown[0], {*BY_NAME, *(function.name for function in program.functions)})
         return [f"  {close[2:]}"] if close else []
     if entry in program.functions:
         from stoffel.cli.info import signature
 
         return [f"  the entry is {report.one_line(signature(program.functions[entry]))}"]
-    close = nearest(entry, [function.name for function in program.functions])
+    close = meant(entry, [function.name for function in program.functions])
     return [f"  choose one of its functions with --entry: {names_of(program)}{close}"]
 
 

@@ -1,16 +1,17 @@
 """Text assembly to programs. The language is described in ``docs/assembly.md``; ``disassemble`` writes it.
 
-The parser works line by line on the tokens of ``stoffel.isa.lexer`` and stops at the first error. What operands look
-like follows from the operand kinds of the instruction table.
+The parser works line by line on the tokens of ``stoffel.isa.lexer`` and stops at the first error, unless all of them
+are wanted. What operands look like follows from the operand kinds of the instruction table.
 """
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from stoffel.errors import AssemblyError
+from stoffel.errors import AssemblyError, nearest
 from stoffel.isa.function import Function
 from stoffel.isa.instruction import Instruction
 from stoffel.isa.layout import CURRENT_VERSION
@@ -24,6 +25,10 @@ from stoffel.isa.table import BY_NAME, Op, OperandKind
 from stoffel.isa.types import UNKNOWN, Type
 
 _LINES_REMEMBERED: Final = 1 << 16
+_MOST_MISTAKES: Final = 100
+"""Mistakes that are told of one text; after so many it probably is no assembly."""
+_OUTSIDE: Final = re.compile(r"^[ \t\r]*(?=(?i:function)\b|\.)", re.MULTILINE)
+"""What may stand outside a function."""
 
 
 def assemble(text: str | bytes, *, path: str = "<assembly>") -> Program:
@@ -31,11 +36,28 @@ def assemble(text: str | bytes, *, path: str = "<assembly>") -> Program:
 
     *path* is what errors call the text. Raises AssemblyError, with line and column, at the first mistake.
     """
+    return _Parser(_decoded(text, path), path).program()
+
+
+def mistakes(text: str | bytes, *, path: str = "<assembly>") -> list[AssemblyError]:
+    """Return all mistakes in text assembly, in the order of their lines; of very many only the first ones.
+
+    After a mistake reading goes on with the next line. Parameters as :func:`assemble`.
+    """
+    found: list[AssemblyError] = []
+    try:
+        _Parser(_decoded(text, path), path, found).program()
+    except AssemblyError as error:
+        found.append(error)
+    return sorted(found, key=lambda error: (error.line, error.column))
+
+
+def _decoded(text: str | bytes, path: str) -> str:
     if isinstance(text, bytes):
         text = _decode(text, path)
     elif not isinstance(text, str):
         raise TypeError(f"assembly must be a str or bytes, not {type(text).__name__}")
-    return _Parser(text.removeprefix("\ufeff"), path).program()
+    return text.removeprefix("\ufeff")
 
 
 def _decode(data: bytes, path: str) -> str:
@@ -71,8 +93,9 @@ class _Draft:
 
 
 class _Parser(OperandParser):
-    def __init__(self, source: str, path: str) -> None:
+    def __init__(self, source: str, path: str, mistakes: list[AssemblyError] | None = None) -> None:
         super().__init__(Lexer(source, path))
+        self.mistakes = mistakes
         self.version: int | None = None
         self.constants: list[Any] | None = None
         self.backend: str | None = None
@@ -95,19 +118,31 @@ class _Parser(OperandParser):
                 lexer.advance()
             if lexer.kind == FINISH:
                 break
-            if lexer.kind == WORD and lexer.value.lower() == "function":
-                self.function()
-            elif lexer.kind == DIRECTIVE:
-                self.directive(_PROGRAM_DIRECTIVES, "before a function")(self)
-                self.end_of_line()
-            else:
-                raise lexer.expected(f"'function' or one of {', '.join(_PROGRAM_DIRECTIVES)}")
+            try:
+                if lexer.kind == WORD and lexer.value.lower() == "function":
+                    self.function()
+                elif lexer.kind == DIRECTIVE:
+                    self.directive(_PROGRAM_DIRECTIVES, "before a function")(self)
+                    self.end_of_line()
+                else:
+                    raise lexer.expected(f"'function' or one of {', '.join(_PROGRAM_DIRECTIVES)}")
+            except AssemblyError as error:
+                self.note(error)
+                lexer.skip_line()
+                outside = _OUTSIDE.search(lexer.source, lexer.end)
+                lexer.end = len(lexer.source) if outside is None else outside.end()
         return Program(
             self.functions,
             constants=self.constants,
             manifest=Manifest(self.backend or BACKENDS[0], self.curve or CURVES[0], self.clients, self.demand),
             version=CURRENT_VERSION if self.version is None else self.version,
         )
+
+    def note(self, error: AssemblyError) -> None:
+        """Note a mistake after which reading goes on; raise it if only one is wanted, or there are too many."""
+        if self.mistakes is None or len(self.mistakes) + 1 >= _MOST_MISTAKES:
+            raise error
+        self.mistakes.append(error)
 
     def directive(self, known: dict[str, Handler], where: str) -> Handler:
         """Return the handler of the directive that is the current token, and step over it."""
@@ -188,13 +223,20 @@ class _Parser(OperandParser):
     def function(self) -> None:
         lexer = self.lexer
         start = lexer.start
-        lexer.advance()
-        draft = _Draft(self.name("a function name"), start)
-        parameters = self.listed(self.parameter)
+        known = 0 if self.mistakes is None else len(self.mistakes)
+        draft = _Draft("", start)
+        parameters: list[tuple[str, Type]] = []
         result = UNKNOWN
-        if lexer.kind == "->":
-            result = lexer.type()
-        self.end_of_line()
+        try:
+            lexer.advance()
+            draft.name = self.name("a function name")
+            parameters = self.listed(self.parameter)
+            if lexer.kind == "->":
+                result = lexer.type()
+            self.end_of_line()
+        except AssemblyError as error:
+            self.note(error)
+            lexer.skip_line()
         self.body(draft)
         if draft.registers is None:
             used = _highest_register(draft.body) + 1
@@ -202,9 +244,11 @@ class _Parser(OperandParser):
         for label, at in draft.jumps.items():
             if label not in draft.labels and label not in draft.undefined:
                 hint = _nearest(label, draft.labels)
-                raise lexer.error(
-                    f"unknown label {format_name(label)}{hint}; expected one that the function defines", at
+                self.note(
+                    lexer.error(f"unknown label {format_name(label)}{hint}; expected one that the function defines", at)
                 )
+        if self.mistakes is not None and len(self.mistakes) > known:
+            return
         function = Function(
             draft.name,
             draft.body,
@@ -219,11 +263,14 @@ class _Parser(OperandParser):
         )
         first, first_at = self.defined.setdefault(draft.name, (function, start))
         if first != function:
-            raise lexer.error(
-                f"duplicate function {format_name(draft.name)} has conflicting definitions; expected another name, or "
-                f"the same as in line {self.line(first_at)}",
-                start,
+            self.note(
+                lexer.error(
+                    f"duplicate function {format_name(draft.name)} has conflicting definitions; expected another name, "
+                    f"or the same as in line {self.line(first_at)}",
+                    start,
+                )
             )
+            return
         self.functions.append(function)
 
     def parameter(self) -> tuple[str, Type]:
@@ -234,19 +281,25 @@ class _Parser(OperandParser):
         """Read the lines up to and including ``end``."""
         lexer = self.lexer
         while True:
-            if lexer.kind == NEWLINE:
-                self.skip_known_lines(draft)
-                lexer.advance()
-            elif lexer.kind in (WORD, STRING):
-                if self.statement(draft):
+            try:
+                if lexer.kind == NEWLINE:
+                    self.skip_known_lines(draft)
+                    lexer.advance()
+                elif lexer.kind in (WORD, STRING):
+                    if self.statement(draft):
+                        return
+                elif lexer.kind == DIRECTIVE:
+                    self.directive(_FUNCTION_DIRECTIVES, "in a function")(self, draft)
+                    self.end_of_line()
+                elif lexer.kind == FINISH:
+                    raise lexer.expected(f"'end' of the function begun in line {self.line(draft.start)}")
+                else:
+                    raise lexer.expected("an instruction, a label and ':', a directive or 'end'")
+            except AssemblyError as error:
+                self.note(error)
+                if lexer.kind == FINISH or (lexer.kind == WORD and lexer.value.lower() == "function"):
                     return
-            elif lexer.kind == DIRECTIVE:
-                self.directive(_FUNCTION_DIRECTIVES, "in a function")(self, draft)
-                self.end_of_line()
-            elif lexer.kind == FINISH:
-                raise lexer.expected(f"'end' of the function begun in line {self.line(draft.start)}")
-            else:
-                raise lexer.expected("an instruction, a label and ':', a directive or 'end'")
+                lexer.skip_line()
 
     def skip_known_lines(self, draft: _Draft) -> None:
         """Take the lines after the current line break for as long as they are instructions seen before."""
@@ -277,7 +330,7 @@ class _Parser(OperandParser):
             return True
         row = BY_NAME.get(word)
         if row is None:
-            lexer.kind, lexer.start, lexer.end = kind, start, end
+            lexer.kind, lexer.value, lexer.start, lexer.end = kind, value, start, end
             if word == "FUNCTION":
                 raise lexer.expected(f"'end' of the function begun in line {self.line(draft.start)}")
             hint = _nearest(word, (*BY_NAME, "END"))
@@ -398,10 +451,5 @@ def _highest_register(body: list[Instruction]) -> int:
 
 def _nearest(name: str, known: Iterable[str]) -> str:
     """Return a hint at the name in *known* that is most like *name*, or nothing."""
-    candidates = list(known)
-    if len(name) > 64 or len(candidates) > 1000:  # the comparison takes quadratic time
-        return ""
-    from difflib import get_close_matches
-
-    close = get_close_matches(name, [item for item in candidates if len(item) <= 64], n=1)
-    return f" (did you mean {format_name(close[0]) if close[0][0] != '.' else close[0]}?)" if close else ""
+    close = nearest(name, known)
+    return f" (did you mean {format_name(close) if close[0] != '.' else close}?)" if close else ""

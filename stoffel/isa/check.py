@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from stoffel.errors import VMError
+from stoffel.errors import VMError, nearest
 from stoffel.isa.function import Function
 from stoffel.isa.program import Program
 from stoffel.isa.quoting import format_name
@@ -29,7 +29,6 @@ CODES: Final[Mapping[str, str]] = {
 OF_COMPILERS: Final = frozenset({"unwritten", "unused-label"})
 """Those that are true of most of what the StoffelLang compiler emits."""
 
-_LONGEST_COMPARED: Final = 64
 _MEANT: Final = {
     **{
         f"{letter}{bits}": f"{word}{bits}" for letter, word in (("u", "uint"), ("i", "int")) for bits in (8, 16, 32, 64)
@@ -107,14 +106,10 @@ def check(
     return problems
 
 
-def nearest(name: str, known: Collection[str]) -> str:
+def meant(name: str, known: Collection[str]) -> str:
     """Return ``"; did you mean X?"`` for the name in *known* that is most like *name*, or an empty string."""
-    if len(name) > _LONGEST_COMPARED:  # the comparison takes quadratic time
-        return ""
-    from difflib import get_close_matches
-
-    close = get_close_matches(name, known, n=1)
-    return f"; did you mean {format_name(close[0])}?" if close else ""
+    close = nearest(name, known)
+    return f"; did you mean {format_name(close)}?" if close else ""
 
 
 def _unknown_calls(
@@ -129,7 +124,7 @@ def _unknown_calls(
             code, message = "lacking", f"calls {format_name(name)}, which needs {lacking[name]}"
         elif targets is not None and name not in targets:
             code, message = "unknown-call", "which is neither a function of this program nor a builtin"
-            message = f"calls {format_name(name)}, {message}{nearest(name, targets)}"
+            message = f"calls {format_name(name)}, {message}{meant(name, targets)}"
         else:
             continue
         yield Problem(WARNING, function.name, index, message, code)

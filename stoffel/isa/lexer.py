@@ -50,10 +50,10 @@ class Lexer:
 
     *kind* is one of the constants of this module or the punctuation mark itself (``"("``, ``")"``, ``","``, ``":"``,
     ``"->"``). *value* is the text of the token, for a string literal the string meant. Setting *end* and calling
-    :meth:`advance` continues from there.
+    :meth:`advance` continues from there. *fault* is the offset of the latest error.
     """
 
-    __slots__ = ("source", "path", "kind", "value", "start", "end")
+    __slots__ = ("source", "path", "kind", "value", "start", "end", "fault")
 
     def __init__(self, source: str, path: str) -> None:
         self.source = source
@@ -62,6 +62,7 @@ class Lexer:
         self.value = ""
         self.start = 0
         self.end = 0
+        self.fault = 0
         stray = None if source.isascii() else re.search(_SURROGATE, source)
         if stray is not None:
             raise self.error(f"the text holds a lone surrogate, {escape(stray.group())}", stray.start())
@@ -137,6 +138,12 @@ class Lexer:
         self.advance()
         return found
 
+    def skip_line(self) -> None:
+        """Make the end of the line of the latest error the current token."""
+        stop = self.source.find("\n", max(self.fault, self.start))
+        self.kind, self.value = NEWLINE, ""
+        self.start = self.end = len(self.source) if stop < 0 else stop
+
     def found(self) -> str:
         """Return the current token in words, for an error."""
         if self.kind == NEWLINE:
@@ -152,7 +159,7 @@ class Lexer:
 
     def error(self, message: str, position: int | None = None) -> AssemblyError:
         """Return an error at *position* (an offset; the current token unless given)."""
-        at = self.start if position is None else position
+        self.fault = at = self.start if position is None else position
         line_start = self.source.rfind("\n", 0, at) + 1
         line = self.source.count("\n", 0, at) + 1
         return AssemblyError(message, path=self.path, line=line, column=at - line_start + 1)

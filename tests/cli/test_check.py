@@ -98,3 +98,13 @@ def test_a_number_that_is_too_large_for_a_float_is_refused(stoffel: Stoffel, ech
     assert stoffel("run", echo, "1e400").status == 2
     assert stoffel("run", echo, "f64:-1e400").status == 2
     assert stoffel("run", echo, "f64:-inf").out == "-inff64\n"
+
+
+def test_all_mistakes_of_a_text_are_told(stoffel: Stoffel, program: Write) -> None:
+    path = program("function main(n: u64\n    LDI r1 5\n    JMP nowhere\nend\nfunction other()\n    RET r0, r1\n")
+    status, out, err = stoffel("check", path)
+    assert (status, out) == (3, "")
+    places = [tuple(map(int, line.removeprefix(f"stoffel: {path}:").split(":")[:2])) for line in err.splitlines()]
+    found = json.loads(stoffel("check", "--json", path).out)["diagnostics"]
+    assert [(one["line"], one["column"]) for one in found] == places
+    assert [line for line, _ in places] == [2, 3, 6, 7]
