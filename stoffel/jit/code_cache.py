@@ -390,20 +390,18 @@ class Units:
         for code in codes:
             self._unsplice(code)
             self._hosts.pop(code, None)
-        if self.unseen is not None:
-            # They end where the function had not run further.
-            self._graphs = {key: graph for key, graph in self._graphs.items() if key[0] not in codes}
         for table in (self.calls, self.entries, self.state.direct):
             for call_key in [key for key in table if key[0] in codes]:
                 table.pop(call_key, None)
 
     def graph(self, code: Code, entry: int) -> blocks.Graph:
         """Return the blocks of *code* from one entry."""
+        if self.unseen is not None:
+            # It ends where the function has not run further, which changes.
+            return blocks.build(self.instructions_of(code), code.function.labels, entry, partial(self.unseen, code))
         graph = self._graphs.get((code, entry))
         if graph is None:
-            ends = None if self.unseen is None else partial(self.unseen, code)
-            graph = blocks.build(self.instructions_of(code), code.function.labels, entry, ends)
-            self._graphs[code, entry] = graph
+            graph = self._graphs[code, entry] = blocks.build(self.instructions_of(code), code.function.labels, entry)
         return graph
 
     # What is inlined
@@ -446,7 +444,7 @@ class Units:
         if not splice.inlined:
             return self.graph(code, entry)
         graphs = self._spliced_graphs.setdefault(code, {})
-        if entry not in graphs:
+        if entry not in graphs or self.unseen is not None:
             graphs[entry] = inlining.graph(splice, entry, self.unseen)
         return graphs[entry]
 
