@@ -15,7 +15,12 @@ def run(parsed: Parsed) -> int:
     """Check every file; returns the exit status of the worst."""
     collected: list[dict[str, Any]] | None = [] if "--json" in parsed.options else None
     hidden = frozenset[str]() if "--all" in parsed.options else OF_COMPILERS
-    bad = [path for path in parsed.operands if not _check(path, collected, hidden)]
+    bad = []
+    with report.Progress("file", len(parsed.operands)) as progress:
+        for path in parsed.operands:
+            progress.step(path)
+            if not _check(path, collected, hidden):
+                bad.append(path)
     if collected is not None:
         import json
 

@@ -63,11 +63,14 @@ def run(parsed: Parsed) -> int:
                 ways.run(ways.REFERENCE, inputs, hooks=name, trace=reference.traces[name])
         outcomes = [reference]
         differences: list[Difference | None] = [None]
-        for way in ways.WAYS[1:]:
-            traces = ways.traces_of(way, reference.lines) if hooks else ()
-            outcome = ways.observe(way, inputs, traces, reference)
-            outcomes.append(outcome)
-            differences.append(find_difference(inputs, reference, outcome))
+        with report.Progress("way", len(ways.WAYS)) as progress:
+            progress.done = 1  # the reference
+            for way in ways.WAYS[1:]:
+                progress.step(way.name)
+                traces = ways.traces_of(way, reference.lines) if hooks else ()
+                outcome = ways.observe(way, inputs, traces, reference)
+                outcomes.append(outcome)
+                differences.append(find_difference(inputs, reference, outcome))
     if "--json" in options:
         _put_json(outcomes, differences)
     else:

@@ -87,7 +87,7 @@ def run(parsed: Parsed) -> int:
         raise sink.gone from None
     if collected is None:
         if failure is not None:
-            report.complain(f"stoffel: {report.one_line(failure)}", *report.call_stack(failure))
+            report.complain_failure(failure)
             report.complain(*hints(program, entry, failure))
         elif interrupted:
             report.flush()
@@ -154,10 +154,7 @@ def _sources(source: Source, program: Program) -> dict[str, str]:
 
 
 def _put_report(profile: Profile | Coverage) -> None:
-    forced = os.environ.get("FORCE_COLOR")
-    terminal = sys.stdout is not None and sys.stdout.isatty()
-    colours = bool(forced) or (terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb")
-    report.put(f"\n{profile.text(colours=colours)}")
+    report.put(f"\n{profile.text(colours=report.has_colours(sys.stdout))}")
 
 
 def _put_json(collected: Collected, profile: Profile | Coverage, result: Any, error: dict[str, Any] | None) -> None:

@@ -5,12 +5,21 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Container, Sequence
+from contextlib import suppress
+from time import monotonic
 from typing import Final, TextIO
 
 from stoffel.errors import VMError, backtrace_lines, escaped
 
 SHOWN_CHARACTERS: Final = 2000
 """Longest message shown in full; a message may quote a string of any length."""
+_RED: Final = "\x1b[1;31m"
+_BOLD: Final = "\x1b[1m"
+_PLAIN: Final = "\x1b[0m"
+_WIPE: Final = "\r\x1b[K"
+_SHORT: Final = 50
+_QUIET: Final = 1.0
+"""Seconds of work that nothing is said of."""
 
 
 class OutputError(Exception):
@@ -61,13 +70,70 @@ def complain(*lines: str) -> None:
         return
 
 
-def has_colours() -> bool:
-    """Tell whether standard error shows colours: a terminal does unless the usual variables say otherwise."""
-    if os.environ.get("NO_COLOR"):
+def has_colours(stream: TextIO | None = None) -> bool:
+    """Tell whether *stream* (standard error) shows colours: a terminal does unless the usual variables say otherwise.
+
+    ``NO_COLOR`` says no whatever else is said, ``FORCE_COLOR`` and ``CLICOLOR_FORCE`` say yes.
+    """
+    said = os.environ.get
+    if said("NO_COLOR"):
         return False
-    if os.environ.get("CLICOLOR_FORCE", "0") != "0":
+    if said("FORCE_COLOR") or said("CLICOLOR_FORCE", "0") != "0":
         return True
-    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("CLICOLOR") != "0"
+    return is_terminal(stream or sys.stderr) and said("CLICOLOR") != "0" and said("TERM") != "dumb"
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Tell whether somebody looks at *stream*."""
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def complain_failure(error: VMError, *more: str) -> None:
+    """Write the page of a failed run to standard error: its text, the calls, and the lines *more*."""
+    head, calls = f"stoffel: {one_line(error)}", call_stack(error)
+    if has_colours():
+        head = f"{_RED}{head}{_PLAIN}"
+        innermost = next((place for place, line in enumerate(calls) if not line.startswith(" ")), len(calls)) - 1
+        calls = [
+            f"{_BOLD if place == innermost else _RED}{line}{_PLAIN}"
+            if place == innermost or not line.startswith(" ")
+            else line
+            for place, line in enumerate(calls)
+        ]
+    complain(head, *calls, *more)
+
+
+class Progress:
+    """Tells how far long work is on standard error, if that is a terminal and the work takes longer than a second.
+
+    Used with ``with``, which wipes the line away in the end; *what* is done with each of *total* pieces.
+    """
+
+    def __init__(self, what: str, total: int) -> None:
+        self.what = what
+        self.total = total
+        self.done = 0
+        self._from = monotonic() + _QUIET
+        self._shown = False
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def step(self, name: str) -> None:
+        """Say that the next piece, called *name*, begins."""
+        self.done += 1
+        if is_terminal(sys.stderr) and monotonic() >= self._from:
+            self._shown = True
+            self._write(f"{_WIPE}{self.what} {self.done} of {self.total}: {escaped(name)[:_SHORT]}")
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            self._write(_WIPE)
+
+    def _write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(text)
+            sys.stderr.flush()
 
 
 def one_line(text: object) -> str:

@@ -131,9 +131,7 @@ def run(parsed: Parsed) -> int:
         if collected is not None:
             _put_json(collected, None, error_of(failure), _statistics(machine, options))
         else:
-            report.complain(
-                f"stoffel: {report.one_line(failure)}", *report.call_stack(failure), *hints(program, entry, failure)
-            )
+            report.complain_failure(failure, *hints(program, entry, failure))
             _complain_statistics(machine, options)
         return status.FAILED
     if collected is not None:

@@ -120,3 +120,72 @@ def test_closed_standard_streams_are_met_calmly(monkeypatch: pytest.MonkeyPatch)
 def test_a_standard_error_that_cannot_be_written_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", Broken(OSError(28, "No space left on device")))
     report.complain("to nobody")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "CLICOLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+
+
+@pytest.mark.usefixtures("plain_environment")
+@pytest.mark.parametrize(
+    ("variables", "on_terminal", "elsewhere"),
+    [
+        ({}, True, False),
+        ({"NO_COLOR": "1"}, False, False),
+        ({"FORCE_COLOR": "1"}, True, True),
+        ({"CLICOLOR_FORCE": "1"}, True, True),
+        ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, False, False),
+        ({"NO_COLOR": "", "FORCE_COLOR": ""}, True, False),
+        ({"TERM": "dumb"}, False, False),
+        ({"CLICOLOR": "0"}, False, False),
+    ],
+)
+def test_the_usual_variables_decide_about_colours(
+    variables: dict[str, str], on_terminal: bool, elsewhere: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert report.has_colours(Terminal()) is on_terminal
+    assert report.has_colours(io.StringIO()) is elsewhere
+
+
+@pytest.mark.usefixtures("plain_environment")
+def test_failure_and_innermost_call_stand_out_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = {}
+    for stream in (Terminal(), io.StringIO()):
+        monkeypatch.setattr(sys, "stderr", stream)
+        report.complain_failure(error_with_stack(3), "  a hint")
+        written[stream.isatty()] = stream.getvalue()
+    assert "\x1b" not in written[False]
+    assert re.sub(r"\x1b\[[0-9;]*m", "", written[True]) == written[False]
+    lines = written[True].splitlines()
+    assert [line.startswith("\x1b[") for line in lines] == [True, False, False, True, False]
+
+
+def test_progress_is_told_on_a_terminal_after_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 10.0
+    monkeypatch.setattr(report, "monotonic", lambda: now)
+    for stream, told in ((Terminal(), "\r\x1b[Kfile 2 of 3: b\\x1b[0m\r\x1b[K"), (io.StringIO(), "")):
+        monkeypatch.setattr(sys, "stderr", stream)
+        with report.Progress("file", 3) as progress:
+            progress.step("a")
+            now += 1.5
+            progress.step("b\x1b[0m")
+        assert stream.getvalue() == told
+
+
+def test_quick_work_has_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(report, "monotonic", lambda: 0.0)
+    with report.Progress("file", 1) as progress:
+        progress.step("a")
+    assert isinstance(sys.stderr, Terminal)
+    assert sys.stderr.getvalue() == ""
