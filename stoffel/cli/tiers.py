@@ -125,11 +125,9 @@ def signature_text(codes: Sequence[str], result: str, *, full: bool = True) -> s
 
 def type_text(code: str) -> str:
     """Return the type that a code of the kernel tier names, written as in text assembly where it has a name there."""
-    if code.startswith("["):
-        return f"list[{type_text(code[1:])}]"
-    if code.startswith("="):
-        return f'"{code[1:]}"'
-    return {"opaque": "any", "?": "unknown"}.get(code, code)
+    from stoffel.compiler.kernels.analysis.types import notation, type_of_code
+
+    return notation(type_of_code(code))
 
 
 def _times(number: int) -> str:

@@ -7,6 +7,7 @@ the cache on disk know it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import NoneType
 from typing import Any, Final, Self
 
@@ -379,6 +380,29 @@ def words(kind: Type) -> str:
     if isinstance(kind, Opaque):
         return "a value that is no number"
     return {"nil": "Unit", "mixed": "a value of several types"}.get(kind.code, kind.code)
+
+
+def notation(kind: Type | None) -> str:
+    """Return a type as text assembly writes it; an object as its fields, a closure as function and upvalues."""
+    if kind is None:
+        return "unknown"
+    if isinstance(kind, Known):
+        return f'"{kind.value}"'
+    if isinstance(kind, ArrayOf):
+        return f"list[{notation(kind.element)}]"
+    if isinstance(kind, RecordOf):
+        return f"object {{{_members(kind.row.fields)}}}"
+    if isinstance(kind, ClosureOf):
+        variants = kind.variants.cells.items()
+        return " or ".join(
+            f"closure {function} {{{_members(dict(zip(names, cells, strict=True)))}}}"
+            for (function, names), cells in variants
+        )
+    return "any" if kind is OPAQUE else kind.code
+
+
+def _members(cells: Mapping[str, Cell]) -> str:
+    return ", ".join(f"{name}: {notation(cell.content)}" for name, cell in cells.items())
 
 
 def type_of_code(code: str) -> Type:

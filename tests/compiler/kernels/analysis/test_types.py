@@ -16,6 +16,7 @@ from stoffel.compiler.kernels.analysis.types import (
     Cell,
     Known,
     join,
+    notation,
     same_after_unifying,
     type_of_code,
 )
@@ -93,3 +94,20 @@ def test_equal_constants_stay_constants() -> None:
 
 def test_arrays_of_different_kinds_meet_as_a_mixed_place() -> None:
     assert join(ArrayOf(Cell(I64)), ArrayOf(Cell(FLOAT))) is MIXED
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ("int64", "int64"),
+        ("=abc", '"abc"'),
+        ("opaque", "any"),
+        ("[[float", "list[list[float]]"),
+        ("[?", "list[unknown]"),
+        ("{1:xint64,5:namesboolean}", "object {x: int64, names: boolean}"),
+        ("(4:next{4:seedint64})", "closure next {seed: int64}"),
+        ("(1:f{},1:g{1:a?})", "closure f {} or closure g {a: unknown}"),
+    ],
+)
+def test_types_are_shown_without_what_only_the_runtime_reads(code: str, shown: str) -> None:
+    assert notation(type_of_code(code)) == shown
