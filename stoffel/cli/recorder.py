@@ -68,6 +68,9 @@ class Recorder(WarmUp):
         self.calls.setdefault(callee.name, Counter())[seen(arguments)] += 1
         return None
 
+    def called_by_host(self, callee: Code, arguments: list[Value]) -> None:
+        """Leave it to :meth:`enter`, which is asked next."""
+
     def enter(self, frame: ActivationRecord) -> bool:
         """Note the types of a record that begins, or that has jumped back; the interpreter goes on with it."""
         code = frame.code
