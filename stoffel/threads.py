@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import sys
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 STACK: Final = 8 << 20
@@ -11,7 +15,11 @@ STACK: Final = 8 << 20
 LEAST_STACK: Final = 256 << 10
 """Bytes that a thread's stack is taken to have where the platform does not tell."""
 
+ROOM: Final = 1 << 20
+"""Bytes of stack in which any module can be imported, parsed and compiled too."""
+
 _lock = threading.RLock()
+_ahead: Final[set[str]] = set()
 
 
 def renew_after_fork() -> None:
@@ -32,6 +40,40 @@ def start(thread: threading.Thread) -> bool:
         finally:
             threading.stack_size(usual)
     return True
+
+
+def load_ahead(*packages: str) -> None:
+    """Import all modules of *packages*, in a thread of ours, where the stack of this one may be too small for that.
+
+    Modules are imported where they are used first. From 3.14 on CPython's parser refuses to work on a small stack, and
+    so does an import of what has no bytecode on disk. It fails nothing: what cannot be imported says so where
+    it is used.
+    """
+    if _ahead.issuperset(packages) or threading.current_thread() is threading.main_thread():
+        return
+    with_room(lambda: _import_all(packages))
+    _ahead.update(packages)
+
+
+def with_room(work: Callable[[], object]) -> None:
+    """Do *work*, in a thread of ours where the stack of this one may be too small for Python's parser.
+
+    What it raises is raised here, unless it is done in another thread: then it must not raise anything.
+    """
+    if threading.current_thread() is not threading.main_thread() and stack_of_thread()[1] < ROOM:
+        thread = threading.Thread(target=work, name="stoffel parses", daemon=True)
+        if start(thread):
+            thread.join()
+            return
+    work()
+
+
+def _import_all(names: tuple[str, ...]) -> None:
+    for name in names:
+        with suppress(Exception):
+            path = getattr(importlib.import_module(name), "__path__", ())
+            for module in pkgutil.walk_packages(path, f"{name}."):
+                importlib.import_module(module.name)
 
 
 class _Stack(threading.local):
@@ -55,6 +97,11 @@ def stack_of_thread() -> tuple[int, int]:
 
 
 def _measured() -> tuple[int, int]:
+    if "ctypes" not in sys.modules and threading.current_thread() is not threading.main_thread():
+        # Here too there may be no room for it.
+        imports = threading.Thread(target=_import_all, args=(("ctypes",),), name="stoffel imports", daemon=True)
+        if start(imports):
+            imports.join()
     import ctypes
 
     library = ctypes.CDLL(None)

@@ -61,7 +61,8 @@ def _server() -> Any:
 
     def span(uri: str, line: int, start: int, end: int) -> lsp.Range:
         document = server.workspace.get_text_document(uri)
-        found = lsp.Range(lsp.Position(line, start), lsp.Position(line, end))
+        # pygls tells ranges in the server's units from others by type since 2.1, which earlier releases do not.
+        found: Any = lsp.Range(lsp.Position(line, start), lsp.Position(line, end))
         return document.range_to_client_units(found)
 
     def span_of(uri: str, one: Occurrence) -> lsp.Range:

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from stoffel.runtime import interpreter
+from stoffel.threads import load_ahead
 
 if TYPE_CHECKING:
     from stoffel.jit.reports import JitStatistics
@@ -70,6 +71,7 @@ class Engine:
         """
         if self.mode == "off":
             return
+        load_ahead("stoffel.compiler", "stoffel.jit")
         from stoffel.compiler.cpython.versions import is_cpython, why_not
 
         mode = MODES[self.mode]

@@ -26,6 +26,7 @@ from stoffel.runtime.frames import ActivationRecord
 from stoffel.runtime.hooks import Callback, HookContext, Predicate
 from stoffel.runtime.output import open_sink
 from stoffel.runtime.state import LEFT, NOT_DONE, VMState
+from stoffel.threads import load_ahead
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -65,6 +66,7 @@ class VirtualMachine(TableAccess):
         builtins: bool = True,
         cache: str | os.PathLike[str] | None = None,
     ) -> None:
+        load_ahead("stoffel.isa", "stoffel.model", "stoffel.runtime", "stoffel.embedding")
         sink = open_sink(output)
         if storage is not None:
             from stoffel.runtime.storage import open_storage

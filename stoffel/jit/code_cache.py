@@ -27,7 +27,7 @@ from stoffel.compiler.analysis.facts import (
 from stoffel.compiler.analysis.interprocedural import Key, Solver
 from stoffel.compiler.cpython.listings import listing_name, register_listing
 from stoffel.compiler.cpython.versions import why_not
-from stoffel.compiler.cpython.writer import function_of
+from stoffel.compiler.cpython.writer import function_of, prepare
 from stoffel.compiler.emission import global_names
 from stoffel.compiler.emission.deopt_points import Unit
 from stoffel.compiler.flow import blocks, inlining
@@ -281,6 +281,7 @@ class Units:
                 except RecursionError:
                     if not self.stop_inlining(code):
                         raise Refusal(TOO_DEEP, code.name) from None
+            prepare(len(unit.polled))
         except Refusal as refusal:
             self.refuse(code, refusal)
             return None

@@ -54,8 +54,10 @@ def offer(tier: Caller, code: Code, arguments: list[Value]) -> None:
     key = code, tuple(map(type, arguments))
     if key in direct:
         return
+    # What has not run before may never run again: no unit is made for its first call, where everything is hot either.
+    new = not code.heat
     code.heat += len(code.function.instructions) + HEAT_OF_CALL
-    if units.busy or not units.writable or tier.every or tier.statistics.counts_calls or not tier.is_hot(code):
+    if new or units.busy or not units.writable or tier.every or tier.statistics.counts_calls or not tier.is_hot(code):
         return
     direct[key] = None
     # Where there is a loop, a kernel may be better; of texts more than the class has to be looked at.

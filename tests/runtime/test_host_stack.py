@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -243,11 +244,17 @@ print(results == [5000, 0, "Re-entry depth exceeds"] * 2)
 """
 
 
+@pytest.mark.parametrize("bytecode", ["kept", "none"])
 @pytest.mark.parametrize("size", [64, 160])
 @pytest.mark.parametrize("mode", ["off", "always", "kernels"])
-def test_a_thread_with_a_small_stack_is_enough(mode: str, size: int) -> None:
+def test_a_thread_with_a_small_stack_is_enough(mode: str, size: int, bytecode: str, tmp_path: Path) -> None:
     script = SCRIPT.format(root=str(Path(__file__).parents[2]), mode=mode, size=size)
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    environment = dict(os.environ)
+    if bytecode == "none":  # every module is parsed where it is imported
+        environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False, env=environment
+    )
     assert (done.stdout, done.returncode) == ("True\n", 0), done.stderr[-2000:]
 
 

@@ -6,7 +6,6 @@ For one that is not among those of ``stoffel.compiler.cpython.versions`` nothing
 from __future__ import annotations
 
 from array import array
-from functools import lru_cache
 from types import CellType, CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
@@ -26,6 +25,7 @@ from stoffel.compiler.cpython.opcodes import (
     VERSION,
 )
 from stoffel.compiler.cpython.versions import why_not
+from stoffel.threads import with_room
 
 if TYPE_CHECKING:
     from stoffel.compiler.cpython.assembler import Attempt, Jump, Position
@@ -37,14 +37,22 @@ Label: TypeAlias = int
 """A target of jumps, to be placed once."""
 
 
-@lru_cache
-def _maker(cells: int) -> tuple[CodeType, int]:
-    """Return the code of a function that makes one with so many cells of its own, and which constant is its code."""
+_makers: Final[dict[int, tuple[CodeType, int]]] = {}
+
+
+def prepare(cells: int) -> None:
+    """Have :func:`function_of` ready for functions with so many cells: from then on it cannot fail."""
+    if cells not in _makers:
+        with_room(lambda: _add_maker(cells))
+
+
+def _add_maker(cells: int) -> None:
+    """Note the code of a function that makes one with so many cells of its own, and which constant is its code."""
     names = ",".join(f"c{number:03}" for number in range(cells))
     code = compile(f"def maker({names}):\n def make(): return lambda: [{names}]", "<maker>", "exec")
     for _ in range(2):
         code = next(value for value in code.co_consts if isinstance(value, CodeType))
-    return code, next(index for index, value in enumerate(code.co_consts) if isinstance(value, CodeType))
+    _makers[cells] = code, next(index for index, value in enumerate(code.co_consts) if isinstance(value, CodeType))
 
 
 def function_of(code: CodeType, namespace: dict[str, Any], cells: tuple[CellType, ...] = ()) -> FunctionType:
@@ -53,7 +61,8 @@ def function_of(code: CodeType, namespace: dict[str, Any], cells: tuple[CellType
     It is made as Python makes the functions of a program: since 3.13 calls of functions made in any other way are not
     specialised, which takes a third longer.
     """
-    maker, place = _maker(len(cells))
+    prepare(len(cells))
+    maker, place = _makers[len(cells)]
     constants = (*maker.co_consts[:place], code, *maker.co_consts[place + 1 :])
     made: FunctionType = FunctionType(maker.replace(co_consts=constants), namespace, closure=cells)()
     return made

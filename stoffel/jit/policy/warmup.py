@@ -10,6 +10,7 @@ from stoffel.jit.policy import thresholds
 from stoffel.jit.statistics import Statistics
 from stoffel.model.code import HEAT_OF_CALL, NEVER, Code
 from stoffel.runtime.tier import NoTier
+from stoffel.threads import load_ahead
 
 if TYPE_CHECKING:
     import os
@@ -50,6 +51,7 @@ class WarmUp(NoTier):
         *from_start* is for runs that are known to gain by compiling: it waits less for each function, too.
         """
         began = thread_time()
+        load_ahead("stoffel.compiler", "stoffel.jit")
         from stoffel.jit.code_tier import CompiledTier
         from stoffel.jit.kernels import perf_map
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from stoffel.compiler.analysis import ir
+from stoffel.compiler.flow import decoding
 from stoffel.jit.store.kernel_cache import Cache
 from tests.copies import Copy
 from tests.jit.store.caches import host, stored
@@ -148,7 +148,7 @@ def test_a_compiler_that_has_changed_uses_no_kernel_of_the_one_before(tmp_path: 
     assert err.count("  built  ") == 1
     assert copy.stoffel(*words)[2].count("  cached  ") == 1
     # Places are numbered the other way round, as everything in the copy then expects it.
-    copy.replace(ir, "in enumerate(slots)}", "in enumerate(reversed(slots))}")
+    copy.replace(decoding, "in enumerate(slots)}", "in enumerate(reversed(slots))}")
     status, out, err = copy.stoffel(*words)
     assert (status, out) == (0, "5000\n5007\n")
     assert err.count("  built  ") == 1
