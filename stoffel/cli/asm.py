@@ -53,5 +53,6 @@ COMMAND: Final = Command(
         ),
         Option("--format-version", "Version of .stflb to write (the source's own, else the newest).", value="N"),
     ),
+    examples=(("stoffel asm hello.stfasm -o hello.stflb", "assemble a file"),),
     run=run,
 )

@@ -67,5 +67,9 @@ COMMAND: Final = Command(
         Option("--emit", "What to write: stflb unless given.", value="FORM", choices=tuple(_EXTENSIONS)),
         Option("--optimize", "Taken and ignored: the machine optimises.", value="LEVEL", short="-O"),
     ),
+    examples=(
+        ("stoffel build hello.stfl", "write hello.stflb"),
+        ("stoffel build --emit=asm -o - hello.stfl", "show it as text assembly"),
+    ),
     run=run,
 )

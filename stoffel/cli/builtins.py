@@ -70,5 +70,9 @@ COMMAND: Final = Command(
     summary="List the builtins, or tell everything about one.",
     operands=("[NAME]",),
     options=(),
+    examples=(
+        ("stoffel builtins", "list them"),
+        ("stoffel builtins array_push", "tell everything about one"),
+    ),
     run=run,
 )

@@ -116,5 +116,9 @@ COMMAND: Final = Command(
         CACHE,
         Option("--json", "Print one JSON object."),
     ),
+    examples=(
+        ("stoffel cache info", "show where it is, and how large"),
+        ("stoffel cache clear", "remove what is kept"),
+    ),
     run=run,
 )

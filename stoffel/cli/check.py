@@ -104,5 +104,9 @@ COMMAND: Final = Command(
         Option("--all", "Also tell, of .stflb files, what is usual in what compilers write."),
         Option("--json", "Print one JSON object with all findings, under diagnostics, and nothing else."),
     ),
+    examples=(
+        ("stoffel check *.stfl *.stflb", "check files"),
+        ("stoffel check --json hello.stfl", "for editors"),
+    ),
     run=run,
 )

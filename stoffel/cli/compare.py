@@ -306,5 +306,9 @@ COMMAND: Final = Command(
 
 Exit status: 0 all ways agree (also on an error), 1 something differs or the program cannot be started,
 2 wrong command line, 3 the file is bad or refused, 130 interrupted, 141 the reader of the output went away.""",
+    examples=(
+        ("stoffel compare life.stflb 5", "main(5) in every tier"),
+        ("stoffel compare --hooks life.stflb", "all events too"),
+    ),
     run=run,
 )

@@ -30,5 +30,9 @@ COMMAND: Final = Command(
     summary="Show a program as text assembly, which asm turns back into the same program.",
     operands=("FILE",),
     options=(Option("--output", "File to write, whole or not at all (or standard output).", value="OUT", short="-o"),),
+    examples=(
+        ("stoffel dis life.stflb", "show a program"),
+        ("stoffel dis life.stflb -o life.stfasm", "write it to a file"),
+    ),
     run=run,
 )

@@ -320,5 +320,10 @@ is that one, with --code and --bytecode unless other listings are asked for; ARG
 
 Exit status: 0 fine (also if the run fails), 1 no such function, or it cannot be started, 2 wrong command line,
 3 the file is bad or refused, 130 interrupted, 141 the reader of the output went away.""",
+    examples=(
+        ("stoffel explain life.stflb", "what each function becomes, and what is in the way"),
+        ("stoffel explain life.stflb alive --llvm", "the optimised LLVM IR of one function"),
+        ("stoffel explain --run life.stflb main", "with the types that a run shows"),
+    ),
     run=run,
 )

@@ -53,5 +53,9 @@ COMMAND: Final = Command(
     operands=("FILE...",),
     options=(Option("--check", "Write nothing; status 1 if a file is not formatted."),),
     details="Only spaces, blank lines and comments change. - formats standard input to standard output.",
+    examples=(
+        ("stoffel fmt *.stfl", "format files in place"),
+        ("stoffel fmt --check *.stfl", "for CI: say which files are not formatted"),
+    ),
     run=run,
 )

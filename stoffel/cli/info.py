@@ -152,5 +152,6 @@ COMMAND: Final = Command(
     summary="Show what is in a program: functions, types, sizes, constants, manifest.",
     operands=("FILE",),
     options=(Option("--json", "Print one JSON object."),),
+    examples=(("stoffel info life.stflb", "show what is in a program"),),
     run=run,
 )

@@ -181,5 +181,6 @@ COMMAND: Final = Command(
     options=(),
     details="Needs pygls: pip install 'stoffel-vm[lsp]'. Diagnostics, hover, definition, references, rename, "
     "completion, formatting.",
+    examples=(("stoffel lsp", "what an editor starts"),),
     run=run,
 )

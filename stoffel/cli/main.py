@@ -6,30 +6,10 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from stoffel.cli import report, status
 from stoffel.version import VERSION
-
-if TYPE_CHECKING:
-    from stoffel.cli.options import Command
-
-COMMANDS: Final = (
-    "run",
-    "profile",
-    "compare",
-    "explain",
-    "build",
-    "fmt",
-    "asm",
-    "dis",
-    "check",
-    "info",
-    "builtins",
-    "cache",
-    "lsp",
-)
-"""Names of the commands; each is a module of this package with a ``COMMAND``."""
 
 OBJECTS_BETWEEN_COLLECTIONS: Final = 50_000
 """New objects after which Python looks for garbage in cycles. By default these are so few that a tenth of the time of
@@ -105,7 +85,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _dispatch(argv: Sequence[str]) -> int:
-    from stoffel.cli.options import HELP, UsageError, help_text, parse, suggestion
+    from stoffel.cli.options import COMMANDS, HELP, UsageError, command_named, help_text, parse, suggestion
 
     if not argv:
         report.complain(*_overview().splitlines())
@@ -125,7 +105,7 @@ def _dispatch(argv: Sequence[str]) -> int:
             f"stoffel: unknown {sort} '{report.one_line(first)}'{suggestion(first, COMMANDS)} (see stoffel --help)"
         )
         return status.USAGE
-    command = _command(first)
+    command = command_named(first)
     try:
         parsed = parse(command, rest)
         if HELP.flag in parsed.options:
@@ -137,15 +117,11 @@ def _dispatch(argv: Sequence[str]) -> int:
         return status.USAGE
 
 
-def _command(name: str) -> Command:
-    module = __import__(f"stoffel.cli.{name}", fromlist=["COMMAND"])
-    command: Command = module.COMMAND
-    return command
-
-
 def _overview() -> str:
+    from stoffel.cli.options import COMMANDS, command_named
+
     lines = ["Usage: stoffel COMMAND [OPTION...] FILE...", "", "Commands:"]
-    lines += [f"  {name:<8} {_command(name).summary}" for name in COMMANDS]
+    lines += [f"  {name:<10} {command_named(name).summary}" for name in COMMANDS]
     lines += [
         "",
         "FILE is a .stfl source, or a .stflb program or .stfasm text assembly, told apart by their content;",

@@ -11,6 +11,24 @@ from typing import Final
 
 from stoffel.errors import nearest
 
+COMMANDS: Final = (
+    "run",
+    "profile",
+    "compare",
+    "explain",
+    "build",
+    "fmt",
+    "asm",
+    "dis",
+    "check",
+    "info",
+    "builtins",
+    "cache",
+    "completion",
+    "lsp",
+)
+"""Names of the commands; each is a module of this package with a ``COMMAND``."""
+
 
 class UsageError(Exception):
     """The command line is wrong; the text says how, in one line."""
@@ -74,10 +92,11 @@ class Command:
     """One command: its name, operands, options and what it does.
 
     *operands* are operand names in order; ``"[ARG...]"`` is optional, and a last one that ends with ``...`` may repeat.
-    *run* carries the command out and returns the exit status. *details* ends the help text.
+    *run* carries the command out and returns the exit status. *details* follows the options in the help text, which
+    *examples* end: a command line, and what it does.
     """
 
-    __slots__ = ("details", "name", "operands", "options", "run", "summary")
+    __slots__ = ("details", "examples", "name", "operands", "options", "run", "summary")
 
     def __init__(
         self,
@@ -88,6 +107,7 @@ class Command:
         options: tuple[Option, ...],
         run: Callable[[Parsed], int],
         details: str = "",
+        examples: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self.name = name
         self.summary = summary
@@ -95,6 +115,13 @@ class Command:
         self.options = options
         self.run = run
         self.details = details
+        self.examples = examples
+
+
+def command_named(name: str) -> Command:
+    """Return one of :data:`COMMANDS`."""
+    command: Command = __import__(f"stoffel.cli.{name}", fromlist=["COMMAND"]).COMMAND
+    return command
 
 
 def parse(command: Command, words: Sequence[str]) -> Parsed:
@@ -191,4 +218,7 @@ def help_text(command: Command) -> str:
     lines += [f"  {left:<{width}}  {right}" for left, right in rows]
     if command.details:
         lines += ["", command.details.strip("\n")]
+    if command.examples:
+        width = max(len(line) for line, _ in command.examples)
+        lines += ["", "Examples:", *(f"  {line:<{width}}  {text}" for line, text in command.examples)]
     return "\n".join(lines) + "\n"

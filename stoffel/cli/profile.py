@@ -206,5 +206,10 @@ The end of FILE's name tells what is written:
     + """
 
 Exit status: as that of run. What was seen is shown and written when the program fails or is interrupted, too.""",
+    examples=(
+        ("stoffel profile life.stflb", "where the time goes, as a table"),
+        ("stoffel profile -o life.html life.stflb", "the same as a page with a flame graph"),
+        ("stoffel profile --coverage life.stflb", "which instructions ran"),
+    ),
     run=run,
 )

@@ -287,13 +287,13 @@ COMMAND: Final = Command(
         ),
         CACHE,
         Option("--stats", "Tell on standard error (with --json, under stats) what the compiler did."),
+        Option("--count-calls", "The same, with how often each function was called: calls take longer."),
         Option(
             "--jit-log",
             "Log what the compiler does: to standard error, or to FILE (as JSON lines if it ends with .jsonl).",
             value="FILE",
             implied="-",
         ),
-        Option("--count-calls", "The same, with how often each function was called: calls take longer."),
     ),
     details="\n".join(
         ["Modes of --jit:", *(f"  {name:<10}  {mode.summary}" for name, mode in MODES.items()), "", SYNTAX]
@@ -302,5 +302,11 @@ COMMAND: Final = Command(
 
 Exit status: 0 fine, 1 the program failed, 2 wrong command line, 3 the file is bad or refused,
 130 interrupted, 141 the reader of the output went away.""",
+    examples=(
+        ("stoffel run hello.stfl", "run main"),
+        ("stoffel run --jit life.stflb 50", "run main(50), hot functions compiled"),
+        ("stoffel run --entry area shapes.stfl 2 0.5", "run another function, with two arguments"),
+        ("stoffel run --json --stats --jit life.stflb", "all that a program wants to know, as JSON"),
+    ),
     run=run,
 )

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from stoffel.cli import main as main_module
-from stoffel.cli.main import COMMANDS, main
+from stoffel.cli.main import main
+from stoffel.cli.options import COMMANDS
 from tests.cli.conftest import Outcome, default_signals, environment
 
 Stoffel = Callable[..., Outcome]
