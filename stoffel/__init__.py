@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from stoffel.model.text import diagnostic, display
     from stoffel.model.values import Array, Closure, Foreign, Object
     from stoffel.runtime.hooks import HookContext
+    from stoffel.runtime.limits import Limits
 
 __version__ = VERSION
 
@@ -55,6 +56,7 @@ _HOMES = {
     "U64": "stoffel.isa.scalars",
     "ForeignContext": "stoffel.embedding.context",
     "HookContext": "stoffel.runtime.hooks",
+    "Limits": "stoffel.runtime.limits",
     "diagnostic": "stoffel.model.text",
     "display": "stoffel.model.text",
     "Array": "stoffel.model.values",
@@ -81,6 +83,7 @@ __all__ = [
     "I32",
     "I64",
     "Instruction",
+    "Limits",
     "LoadError",
     "Object",
     "Program",

@@ -31,6 +31,8 @@ class ErrorKind(StrEnum):
     """A function is not well formed: the machine refuses to load it."""
     HOOK = "Hook"
     """A hook has failed."""
+    LIMIT = "Limit"
+    """The run exceeded one of its limits, or was interrupted."""
     MESSAGE = "Message"
     """A value cannot become text or a Python value, or a line cannot be written."""
     MPC = "Mpc"

@@ -45,6 +45,8 @@ def description(row: Builtin) -> Iterator[str]:
     if row.receiver:
         yield f"CALL {row.method} means it too where the first argument is a {row.receiver}."
     yield f"Compiled code: {_tiers(row)}."
+    if charges := list(_charges(row)):
+        yield f"Charged in limited runs: {'; '.join(charges)}."
     errors = [*([row.too_few] if row.minimum else []), *([] if row.maximum is None else [row.too_many]), *row.errors]
     if errors:
         yield "\nErrors:"
@@ -53,6 +55,20 @@ def description(row: Builtin) -> Iterator[str]:
     *before, last = row.example.split("; ")
     yield from (f"  {statement}" for statement in before)
     yield f"  {last}  # {row.gives}"
+
+
+def _charges(row: Builtin) -> Iterator[str]:
+    """Yield the formulas of what a limited run pays for a call."""
+    from stoffel.runtime.limits import ELEMENTS_PER_INSTRUCTION
+
+    if row.work != "0":
+        yield f"an instruction per {ELEMENTS_PER_INSTRUCTION} of {row.work}"
+    if row.text != "0":
+        yield f"a string of {row.text} bytes"
+    if row.makes is not None:
+        yield f"a table of {row.makes} elements"
+    if row.grows != "0":
+        yield f"{row.grows} elements added"
 
 
 def _tiers(row: Builtin) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from stoffel.cli import report, status
 from stoffel.cli.arguments import SYNTAX, parse_argument
 from stoffel.cli.files import program_name, read_program
+from stoffel.cli.limits import OPTIONS as LIMITS
+from stoffel.cli.limits import limits_of
 from stoffel.cli.options import Command, Option, Parsed, UsageError
 from stoffel.cli.run import DEFAULT_ENTRY, hints, store_path
 from stoffel.errors import LoadError, VMError
@@ -38,6 +40,7 @@ def run(parsed: Parsed) -> int:
     options = parsed.options
     arguments = [parse_argument(word, position) for position, word in enumerate(words, 1)]
     seed = _seed(options.get("--seed", "0"))
+    limits = limits_of(options)
     program = read_program(path)
     if not program.functions:
         raise LoadError("the program has no functions", category="data", path=program_name(path))
@@ -47,7 +50,7 @@ def run(parsed: Parsed) -> int:
     hooks = "--hooks" in options
     ways.load_translator()
     with tempfile.TemporaryDirectory(prefix="stoffel-") as directory:
-        inputs = ways.Inputs(program, entry, arguments, seed, store_path(options), directory)
+        inputs = ways.Inputs(program, entry, arguments, seed, store_path(options), directory, limits)
         try:
             reference = ways.observe(ways.REFERENCE, inputs, (), None)
         except VMError as error:
@@ -299,6 +302,7 @@ COMMAND: Final = Command(
         Option("--hooks", "Compare all events that hooks see, too."),
         Option("--json", "Print one JSON object with everything that was seen."),
         Option("--local-store", "Give each run a copy of the LocalStorage in the SQLite file PATH.", value="PATH"),
+        *LIMITS,
         Option("--seed", "Seed of the program's randomness, the same for each run (0 unless given).", value="N"),
     ),
     details=SYNTAX

@@ -11,10 +11,12 @@ from stoffel.cli.arguments import SYNTAX, parse_argument
 from stoffel.cli.cache import CACHE, directory
 from stoffel.cli.files import check_output, decode, program_name, read_source
 from stoffel.cli.interruption import watching
+from stoffel.cli.limits import OPTIONS as LIMITS
+from stoffel.cli.limits import limits_of, status_of
 from stoffel.cli.options import Command, Option, Parsed, UsageError
 from stoffel.cli.run import DEFAULT_ENTRY, Collected, Stdout, error_of, hints, store_path
 from stoffel.embedding.engine import MODES, mode_named
-from stoffel.errors import LoadError, SaveError, VMError
+from stoffel.errors import LoadError, SaveError, VMError, escaped
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -37,6 +39,7 @@ def run(parsed: Parsed) -> int:
     path, *words = parsed.operands
     options = parsed.options
     arguments = [parse_argument(word, position) for position, word in enumerate(words, 1)]
+    limits = limits_of(options)
     covers = "--coverage" in options
     rate = _rate(options.get("--rate", DEFAULT_RATE))
     mode = options.get("--jit", COVERED_MODES[0] if covers else DEFAULT_MODE)
@@ -62,6 +65,7 @@ def run(parsed: Parsed) -> int:
         output=sink,
         storage=store_path(options),
         cache=directory(options),
+        limits=limits,
     )
     try:
         machine.load(program)
@@ -95,7 +99,7 @@ def run(parsed: Parsed) -> int:
         else:
             from stoffel.model.text import diagnostic
 
-            report.put(diagnostic(result) + "\n")
+            report.put(escaped(diagnostic(result)) + "\n")
     if collected is None:
         _put_report(profile)
     else:
@@ -107,7 +111,7 @@ def run(parsed: Parsed) -> int:
         profile.save(output)
     if interrupted:
         return interruption.status
-    return status.OK if failure is None else status.FAILED
+    return status.OK if failure is None else status_of(failure)
 
 
 def _rate(text: str) -> int:
@@ -191,6 +195,7 @@ COMMAND: Final = Command(
             choices=tuple(MODES),
         ),
         CACHE,
+        *LIMITS,
     ),
     details="""\
 The end of FILE's name tells what is written:

@@ -15,9 +15,11 @@ from stoffel.cli.arguments import SYNTAX, parse_argument
 from stoffel.cli.cache import CACHE, directory
 from stoffel.cli.files import decode, program_name, read_source
 from stoffel.cli.interruption import stack_of, watching
+from stoffel.cli.limits import OPTIONS as LIMITS
+from stoffel.cli.limits import limits_of, status_of
 from stoffel.cli.options import Command, Option, Parsed, UsageError
 from stoffel.embedding.engine import MODES, ModeName, mode_named
-from stoffel.errors import LoadError, VMError
+from stoffel.errors import LoadError, VMError, escaped
 
 if TYPE_CHECKING:
     from stoffel.cli.files import Source
@@ -90,6 +92,7 @@ def run(parsed: Parsed) -> int:
     path, *words = parsed.operands
     options = parsed.options
     arguments = [parse_argument(word, position) for position, word in enumerate(words, 1)]
+    limits = limits_of(options)
     source = read_source(path)
     program = decode(source, directory(options))
     if not program.functions:
@@ -101,6 +104,7 @@ def run(parsed: Parsed) -> int:
         output=sink,
         storage=store_path(options),
         cache=directory(options),
+        limits=limits,
     )
     if "--count-calls" in options:
         machine.count_calls()
@@ -133,13 +137,13 @@ def run(parsed: Parsed) -> int:
         else:
             report.complain_failure(failure, *hints(program, entry, failure))
             _complain_statistics(machine, options)
-        return status.FAILED
+        return status_of(failure)
     if collected is not None:
         _put_json(collected, result, None, _statistics(machine, options))
     else:
         from stoffel.model.text import diagnostic
 
-        report.put(diagnostic(result) + "\n")
+        report.put(escaped(diagnostic(result)) + "\n")
         _complain_statistics(machine, options)
     return status.OK
 
@@ -286,6 +290,7 @@ COMMAND: Final = Command(
             choices=tuple(MODES),
         ),
         CACHE,
+        *LIMITS,
         Option("--stats", "Tell on standard error (with --json, under stats) what the compiler did."),
         Option("--count-calls", "The same, with how often each function was called: calls take longer."),
         Option(
@@ -300,7 +305,7 @@ COMMAND: Final = Command(
     )
     + """
 
-Exit status: 0 fine, 1 the program failed, 2 wrong command line, 3 the file is bad or refused,
+Exit status: 0 fine, 1 the program failed, 2 wrong command line, 3 the file is bad or refused, 4 a limit was exceeded,
 130 interrupted, 141 the reader of the output went away.""",
     examples=(
         ("stoffel run hello.stfl", "run main"),

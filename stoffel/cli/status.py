@@ -12,6 +12,8 @@ USAGE: Final = 2
 """The command line is wrong."""
 BAD_FILE: Final = 3
 """A file cannot be read, is malformed, is refused by registration, or cannot be written."""
+LIMITED: Final = 4
+"""The program was stopped because it exceeded a limit."""
 INTERNAL: Final = 70
 """A bug in Stoffel itself (``EX_SOFTWARE`` of sysexits.h)."""
 INTERRUPTED: Final = 130

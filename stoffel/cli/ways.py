@@ -25,6 +25,7 @@ from stoffel.runtime.events import AfterInstructionExecute, BeforeInstructionExe
 if TYPE_CHECKING:
     from stoffel.isa.program import Program
     from stoffel.runtime.hooks import HookContext
+    from stoffel.runtime.limits import Limits
 
 REPETITIONS: Final = 3
 """Times that a quick run is repeated for its best time."""
@@ -64,7 +65,8 @@ class Inputs(NamedTuple):
     """What every way is given.
 
     A program, the function to run and its arguments, the *seed* of its randomness, the path of a LocalStorage that is
-    copied for each run (None for no storage), and a directory for the copy and for machine code.
+    copied for each run (None for no storage), a directory for the copy and for machine code, and what each run may
+    take.
     """
 
     program: Program
@@ -73,6 +75,7 @@ class Inputs(NamedTuple):
     seed: int
     store: str | None
     directory: str
+    limits: Limits | None = None
 
 
 class Failure(NamedTuple):
@@ -231,7 +234,7 @@ def run(
             (machine.enable_hook if len(outcome.lines) % 2 else machine.disable_hook)(identity)
 
     kept = Path(inputs.directory) / "kernels"
-    machine = VirtualMachine(jit=way.jit, output=write, storage=store, cache=kept)
+    machine = VirtualMachine(jit=way.jit, output=write, storage=store, cache=kept, limits=inputs.limits)
     machine.state.random_bytes = random.Random(inputs.seed).randbytes  # noqa: S311 - the same bytes in every run
     tier = tier_of(machine.state)
     if way.every:

@@ -130,7 +130,7 @@ class ForeignContext(TableAccess):
     # Output and foreign objects
 
     def write_line(self, text: str) -> None:
-        """Write one line to the machine's output."""
+        """Write one line to the machine's output; it counts like a line that the program prints."""
         self._state.write_line(text)
 
     def foreign_object(self, handle: Value, kind: type[Kind]) -> Kind | None:

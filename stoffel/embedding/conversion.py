@@ -71,11 +71,15 @@ class _Conversion:
         kind = type(item)
         if kind not in _CONTAINERS:
             return check_value(item, self._what)
+        budget = self._state.budget
+        if budget is not None:
+            budget.table(len(item), Object if kind is dict else Array)  # type: ignore[arg-type]
         if isinstance(item, bytes | bytearray):
             return self._state.objects.create_array([U8(byte) for byte in item])
         known = self._tables.get(id(item))
         if known is not None:
             return known
+        self._state.look_up()
         table: Array | Object
         if isinstance(item, dict):
             table = self._state.objects.create_object()

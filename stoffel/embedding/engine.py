@@ -97,8 +97,14 @@ class Engine:
         records = state.records
         while len(records) > state.base:
             state.observe_hooks()
+            if state.stopped is not None:
+                raise state.stop_error()
             if state.hooked:
                 interpreter.run_hooked(state)
+            elif state.counting is not None:
+                from stoffel.runtime.metering import run_metered
+
+                run_metered(state)
             elif not state.tier.enter(records[-1]):
                 interpreter.run_plain(state)
         return state.result

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from stoffel.jit.reports import JitStatistics
     from stoffel.profiling.coverage import Coverage
     from stoffel.profiling.profile import Profile
+    from stoffel.runtime.limits import Limits
 
 Kind = TypeVar("Kind")
 Seen = TypeVar("Seen", bound=Event)
@@ -53,6 +54,7 @@ class VirtualMachine(TableAccess):
     object with ``store``, ``retrieve``, ``delete`` and ``exists``. *builtins* False leaves the library out.
     *cache* is the directory where machine code is kept between runs, ``"off"`` for none, or None for what
     STOFFEL_CACHE_DIR says, else for the place where the platform keeps caches; it is made when it is needed.
+    *limits* are what each run may take (:class:`stoffel.Limits`), None for as much as there is.
 
     One machine may be used from several threads; runs take turns. For running in parallel, :meth:`clone` it.
     """
@@ -65,6 +67,7 @@ class VirtualMachine(TableAccess):
         *,
         builtins: bool = True,
         cache: str | os.PathLike[str] | None = None,
+        limits: Limits | None = None,
     ) -> None:
         load_ahead("stoffel.isa", "stoffel.model", "stoffel.runtime", "stoffel.embedding")
         sink = open_sink(output)
@@ -77,6 +80,7 @@ class VirtualMachine(TableAccess):
         self._engine = Engine(jit, cache)
         self._state = VMState(sink, storage, ForeignObjects())
         self._state.machine = self
+        self._state.limits = _checked_limits(limits)
         self._engine.attach(self._state)
         if builtins:
             self.register_standard_library()
@@ -93,6 +97,15 @@ class VirtualMachine(TableAccess):
     def jit(self) -> ModeName:
         """How functions run: the mode that the constructor was given."""
         return self._engine.mode
+
+    @property
+    def limits(self) -> Limits | None:
+        """What each run may take, None for as much as there is; runs in progress keep theirs."""
+        return self._state.limits
+
+    @limits.setter
+    def limits(self, limits: Limits | None) -> None:
+        self._state.limits = _checked_limits(limits)
 
     @property
     def max_call_depth(self) -> int:
@@ -352,15 +365,31 @@ class VirtualMachine(TableAccess):
 
     # Running
 
-    def execute(self, name: str, *arguments: Value) -> Any:
+    def interrupt(self, reason: str = "interrupted by the host") -> bool:
+        """Have the run in progress end, with an error of kind Limit and the text ``Interrupted: REASON``.
+
+        Any thread, and any signal handler, may call this. The run obeys within milliseconds in whatever it does; a
+        foreign function goes on until it returns, and nobody can keep the run from ending after that. Returns False,
+        and does nothing, if nothing runs.
+        """
+        state = self._state
+        if not state.nesting:
+            return False
+        state.stop(f"Interrupted: {reason}")
+        return True
+
+    def execute(self, name: str, *arguments: Value, limits: Limits | None = None) -> Any:
         """Run the function *name* with *arguments* and return its result.
 
         A foreign function is called directly, without a record, if there are arguments; without any it cannot be
-        executed. Raises VMError.
+        executed. *limits* stand for those of the machine in this run; in a run inside another one they are obeyed
+        besides that one's. Raises VMError, of kind Limit where a limit is exceeded.
         """
         callee = self._state.functions.get(name)
         if not arguments and isinstance(callee, ForeignFunction):
             raise VMError(f"Cannot execute foreign function {name}")
+        if limits is not None or self._state.limits is not None:
+            return self.execute_with_args(name, arguments, limits)
         result = self._directly(callee, arguments)
         return self.execute_with_args(name, arguments) if result is NOT_DONE else result
 
@@ -376,7 +405,7 @@ class VirtualMachine(TableAccess):
 
         def call(*arguments: Value) -> Any:
             found = direct.get((functions.get(name), tuple(map(type, arguments))))
-            if found is not None:
+            if found is not None and state.limits is None:
                 with state.lock:
                     result = found(arguments)
                     if result is LEFT:
@@ -405,23 +434,27 @@ class VirtualMachine(TableAccess):
         state = self._state
         records = state.records.copy()
         state.records.clear()
-        with state.entered():
+        with state.entered(goes_on=True):
             state.records.extend(records)
             return self._engine.run(state)
 
-    def execute_with_args(self, name: str, arguments: Sequence[Value]) -> Any:
+    def execute_with_args(self, name: str, arguments: Sequence[Value], limits: Limits | None = None) -> Any:
         """Run the VM or foreign function *name* with any number of arguments and return its result."""
         state = self._state
         values = _checked(arguments, f" of {name}")
-        with state.entered():
+        with state.entered(limits):
             callee = state.functions.get(name)
             if isinstance(callee, ForeignFunction):
                 state.observe_hooks()
                 state.cursor = None
+                if state.budget is not None:
+                    state.budget.call(callee, values)
                 result = callee.invoke(state, values)
                 # call_closure has no record to return to here: what it pushed is the run.
                 return self._engine.run(state) if len(state.records) > state.base else result
             code = calls.entry(state, name, values)
+            if state.budget is not None:
+                state.budget.record(code)
             state.tier.called_by_host(code, values)
             state.records.append(ActivationRecord(state, code, values, [], None))
             return self._engine.run(state)
@@ -448,6 +481,7 @@ class VirtualMachine(TableAccess):
             other._engine = self._engine.clone()
             other._state = VMState(mine.write_line, mine.storage, ForeignObjects())
             other._state.machine = other
+            other._state.limits = mine.limits
             other._engine.attach(other._state)
             other._state.limit_depth(mine.max_call_depth)
             other._state.max_reentry = mine.max_reentry
@@ -500,6 +534,17 @@ class VirtualMachine(TableAccess):
 
 _RUNS: Final = (VirtualMachine.execute_with_args.__code__, VirtualMachine.call.__code__)
 """What starts the runs of a machine: a profile finds them on the stack of Python frames."""
+
+
+def _checked_limits(limits: object) -> Limits | None:
+    """Return *limits* if that is what they are; raises TypeError for anything else."""
+    if limits is None:
+        return None
+    from stoffel.runtime.limits import Limits
+
+    if not isinstance(limits, Limits):
+        raise TypeError(f"limits must be a stoffel.Limits or None, not {type(limits).__name__}")
+    return limits
 
 
 def _checked(arguments: Sequence[Value], of: str) -> list[Any]:

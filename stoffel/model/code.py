@@ -51,6 +51,7 @@ class Code:
         "heat",
         "hot",
         "layout",
+        "metered",
         "name",
         "parameters",
         "plain",
@@ -67,6 +68,8 @@ class Code:
     """The same with back-edges that count, for machines that compile."""
     single: list[Step]
     """The same one by one, for who looks at each instruction."""
+    metered: list[Step]
+    """The same, paying for what they make: those of limited runs, which ``runtime.metering`` binds."""
     bind: ClassVar[Callable[[Code, bool, bool], list[Step]]]
     """Binds the instructions of a function, with back-edges that count or without, and with superinstructions or
     without; ``runtime.steps`` gives it."""

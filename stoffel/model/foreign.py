@@ -13,12 +13,17 @@ if TYPE_CHECKING:
 
 
 class Machine(Protocol):
-    """What is asked here of the state of a machine: where the run in progress begins, and the records of all runs."""
+    """What is asked here of the state of a machine: where the run in progress begins, and the records of all runs.
+
+    ``stopped`` says why the run has to end, None unless it has to.
+    """
 
     @property
     def base(self) -> int: ...
     @property
     def frames(self) -> Sequence[object]: ...
+    @property
+    def stopped(self) -> str | None: ...
 
 
 class CallbackError(Exception):
@@ -71,7 +76,14 @@ class ForeignFunction:
             self.fail(state, error)
 
     def fail(self, state: Machine, error: BaseException) -> NoReturn:
-        """Raise the machine's error for what the callable raised; what is no Exception (Ctrl-C) passes unchanged."""
+        """Raise the machine's error for what the callable raised; what is no Exception (Ctrl-C) passes unchanged.
+
+        So does the error of a limit, which nobody can turn into another one.
+        """
+        if isinstance(error, Exception) and state.stopped is not None:
+            if isinstance(error, VMError) and error.kind is ErrorKind.LIMIT:
+                raise error
+            raise VMError(state.stopped, ErrorKind.LIMIT) from error
         if isinstance(error, RecursionError):
             # In a nested run it is the calls back and forth that are too deep, else the callable's own recursion.
             raise foreign_failure(self.name, too_deep(state) if state.base else error) from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence, Set
 from typing import Final, NoReturn
 
 from stoffel.errors import ErrorKind, VMError
@@ -26,6 +26,8 @@ _SHIFT_LIMIT: Final = (1 << 32) - 1
 _new_integer: Final = int.__new__
 """Makes a value of any integer type of a number that is known to fit."""
 
+_FLOAT_EXACT: Final = 1 << 53
+"""Integers up to this magnitude are exact as Float."""
 _NUMBERS: Final = frozenset({*INTEGER_KINDS, float})
 _ORDERED: Final = _NUMBERS | {str, bool}
 
@@ -239,6 +241,19 @@ def compare(left: Operand, right: Operand) -> int:
         if left > right:
             return 1
     raise VMError(f"Cannot compare {diagnostic(left)} and {diagnostic(right)}", ErrorKind.VALUE)
+
+
+def order_matters(items: Sequence[Operand], kinds: Set[type]) -> bool:
+    """Return whether numbers of *kinds* have to be sorted by insertion, as the reference machine does.
+
+    Integers that round to one Float are ordered among themselves and equal to it, so the order of them all is not
+    transitive: another algorithm gives another result.
+    """
+    return (
+        float in kinds
+        and len(kinds) > 1
+        and any(type(item) is not float and abs(item) > _FLOAT_EXACT for item in items)
+    )
 
 
 OPERATIONS: Final[dict[str, Operation]] = complete(

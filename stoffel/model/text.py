@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Final
 
 from stoffel.errors import ErrorKind, VMError
@@ -89,45 +90,61 @@ def display(value: Value) -> str:
     if type(value) is str:
         return value
     if isinstance(value, Object | Array):
-        return _display_table(value, DISPLAY_DEPTH, ())
+        return "".join(display_pieces(value))
     return diagnostic(value)
 
 
-def _display(value: Value, depth: int, outer: tuple[Object | Array, ...]) -> str:
+def display_pieces(value: Operand) -> list[str]:
+    """Return the display form in pieces: strings in tables, which may be long and many times the same, as they are."""
+    pieces: list[str] = []
+    _display(pieces, value, DISPLAY_DEPTH, ())
+    return pieces
+
+
+def _display(pieces: list[str], value: Value, depth: int, outer: tuple[Object | Array, ...]) -> None:
     if type(value) is str:
-        return value
-    if isinstance(value, Object | Array):
-        return _display_table(value, depth, outer)
-    return diagnostic(value)
+        pieces.append(value)
+    elif isinstance(value, Object | Array):
+        _display_table(pieces, value, depth, outer)
+    else:
+        pieces.append(diagnostic(value))
 
 
-def _display_table(table: Object | Array, depth: int, outer: tuple[Object | Array, ...]) -> str:
+def _display_table(pieces: list[str], table: Object | Array, depth: int, outer: tuple[Object | Array, ...]) -> None:
     if any(table is other for other in outer):
-        return f"{table!r} <cycle>"
+        pieces.append(f"{table!r} <cycle>")
+        return
     tables.require(table)
     inner = (*outer, table)
     if isinstance(table, Array):
-        length = tables.length(table)
+        count = tables.length(table)
         if depth == 0:
-            return f"[...{length} elements]"
-        shown = [
-            _display(tables.element(table, index), depth - 1, inner) for index in range(min(length, DISPLAY_ENTRIES))
-        ]
+            pieces.append(f"[...{count} elements]")
+            return
         opening, closing = "[", "]"
-        count = length
+        separator = opening
+        for index in range(min(count, DISPLAY_ENTRIES)):
+            pieces.append(separator)
+            _display(pieces, tables.element(table, index), depth - 1, inner)
+            separator = ", "
     else:
         count = len(table.fields)
         if depth == 0:
-            return f"{{...{count} fields}}"
-        shown = []
-        for key, value in table.fields.items():
-            if len(shown) == DISPLAY_ENTRIES:
-                break
-            shown.append(f"{_display(value_of(key), 0, inner)}: {_display(value, depth - 1, inner)}")
+            pieces.append(f"{{...{count} fields}}")
+            return
         opening, closing = "{", "}"
+        separator = opening
+        for key, value in islice(table.fields.items(), DISPLAY_ENTRIES):
+            pieces.append(separator)
+            _display(pieces, value_of(key), 0, inner)
+            pieces.append(": ")
+            _display(pieces, value, depth - 1, inner)
+            separator = ", "
+    if not count:
+        pieces.append(opening)
     if count > DISPLAY_ENTRIES:
-        shown.append(f"...({count - DISPLAY_ENTRIES} more)")
-    return opening + ", ".join(shown) + closing
+        pieces.append(f", ...({count - DISPLAY_ENTRIES} more)")
+    pieces.append(closing)
 
 
 def output_error(reason: object) -> VMError:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from stoffel.model.code import Code, Step
+from stoffel.runtime.metering import bind_metered
 from stoffel.runtime.tier import NoTier
 
 if TYPE_CHECKING:
@@ -21,21 +22,21 @@ if TYPE_CHECKING:
 class CountedSteps(list[Step]):
     """The steps of a function, bound when it is first called; each call begins with iterating over them.
 
-    *wrap* makes the step that notes in ``counts`` that an instruction ran; *counting* is as in ``Code.bind``.
+    *wrap* makes the step that notes in ``counts`` that an instruction ran, *bind* the steps.
     """
 
-    def __init__(self, code: Code, wrap: Wrap, counting: bool) -> None:
+    def __init__(self, code: Code, wrap: Wrap, bind: Callable[[Code], list[Step]]) -> None:
         super().__init__()
         self.calls = 0
         self.counts: list[int] = []
         self._code = code
         self._wrap = wrap
-        self._counting = counting
+        self._bind = bind
 
     def __iter__(self) -> Iterator[Step]:
         if not self.calls:
-            steps = Code.bind(self._code, self._counting, False)
-            self.counts.extend([0] * len(steps))
+            steps = self._bind(self._code)
+            self.counts.extend([0] * (len(steps) - len(self.counts)))
             self.extend(self._wrap(self, step, index) for index, step in enumerate(steps))
         self.calls += 1
         return super().__iter__()
@@ -92,16 +93,22 @@ def counted(state: VMState, wrap: Wrap = counting, *, compiling: bool = False) -
             raise RuntimeError("the instructions of this program are being counted already")
         if not compiling:
             state.tier = NoTier()
-        found = {name: CountedSteps(code, wrap, state.tier.counts_heat) for name, code in codes.items()}
+        heat = state.tier.counts_heat
+        found = {
+            name: CountedSteps(code, wrap, lambda code: Code.bind(code, heat, False)) for name, code in codes.items()
+        }
         for name, code in codes.items():
             code.steps = code.counted = code.single = found[name]
+            # A limited run counts in the same place; its records have gone over the others, and count as calls, before.
+            code.metered = limited = CountedSteps(code, wrap, bind_metered)
+            limited.counts = found[name].counts
     try:
         yield found
     finally:
         with state.lock:
             for code in codes.values():
                 # They are bound anew by the next call.
-                del code.steps, code.counted, code.single
+                del code.steps, code.counted, code.single, code.metered
             if not compiling:
                 state.tier = tier
                 if state.changes != changes:

@@ -153,6 +153,8 @@ def enter_closure(state: RunState, closure: Closure, arguments: list[Value], *, 
     check_depth(state, callee)
     if announce and state.hooked:
         state.fire(BeforeFunctionCall(CallTarget("closure", callee.name), tuple(arguments)))
+    if state.budget is not None:
+        state.budget.record(callee)
     state.tier.closure_called(callee)
     state.records.append(ActivationRecord(state, callee, arguments, list(closure.upvalues), closure))
 

@@ -7,7 +7,7 @@ bounded by memory only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from struct import Struct
 from typing import Final
 
@@ -45,9 +45,14 @@ class CodecError(Exception):
     """A value cannot be persisted, or persisted data cannot be read back; the text is the reason."""
 
 
-def encode(value: Value) -> bytes:
+def _unwatched(size: int) -> None:
+    """Look at nothing."""
+
+
+def encode(value: Value, watch: Callable[[int], None] = _unwatched) -> bytes:
     """Return the byte form of *value*.
 
+    *watch* is told, after each part of it, how many bytes there are; what it raises ends the work.
     Raises CodecError for closures, foreign handles, cyclic or dangling tables, and values too large to write.
     """
     out = bytearray(MAGIC)
@@ -62,7 +67,10 @@ def encode(value: Value) -> bytes:
                 active.add(id(item))
                 pending.append((id(item), _open_table(out, item)))
                 break
+            if type(item) is str:
+                watch(len(out) + len(item))
             _encode_scalar(out, item)
+            watch(len(out))
             if len(out) > MAXIMUM_BYTES:
                 raise CodecError(f"the value takes more than the {MAXIMUM_BYTES} bytes that can be loaded")
         else:
@@ -110,9 +118,10 @@ def _encode_scalar(out: bytearray, value: Operand) -> None:
         raise CodecError(f"cannot persist {type_name(value)} values")
 
 
-def decode(data: bytes, objects: ObjectStore) -> Operand:
+def decode(data: bytes, objects: ObjectStore, watch: Callable[[int], None] = _unwatched) -> Operand:
     """Return the value of the byte form *data*, its tables created anew in *objects*, each before what it holds.
 
+    *watch* is told, at each part of it, how many bytes have been read.
     Raises CodecError for corrupt data and for values beyond the limits.
     """
     _limit("persistent value byte", len(data), MAXIMUM_BYTES)
@@ -124,6 +133,7 @@ def decode(data: bytes, objects: ObjectStore) -> Operand:
     # value, and the declared length of an array.
     pending: list[_Open] = []
     while True:
+        watch(reader.offset)
         value, entry_count, length = _decode_one(reader, objects)
         if entry_count is None:
             _deliver(value, pending, root)

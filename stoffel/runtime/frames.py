@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from stoffel.isa.instruction import Instruction
     from stoffel.model.foreign import ForeignFunction
     from stoffel.model.tables import ObjectStore
+    from stoffel.runtime.budget import Budget
     from stoffel.runtime.events import Event
     from stoffel.runtime.methods import MethodRegistry
 
@@ -97,6 +98,7 @@ class RunState:
     __slots__ = (
         "attention",
         "base",
+        "budget",
         "cursor",
         "functions",
         "hooked",
@@ -105,6 +107,7 @@ class RunState:
         "objects",
         "records",
         "result",
+        "stopped",
         "tier",
     )
 
@@ -112,6 +115,8 @@ class RunState:
     """Whether the run has to look at the hooks at its next safepoint; any thread may set it."""
     base: int
     """Index of the oldest record of the innermost run."""
+    budget: Budget | None
+    """What is left of the limits of the run, None if it has none."""
     cursor: tuple[str, int] | None
     """Function and index of the instruction in progress, kept while hooks are active."""
     functions: dict[str, Code | ForeignFunction]
@@ -124,6 +129,8 @@ class RunState:
     """The records that the interpreter runs, oldest first; compiled code in progress has none until somebody asks."""
     result: Operand
     """What the run has returned."""
+    stopped: str | None
+    """Why the run has to end at its next safepoint, with an error of kind Limit; None unless it has to."""
     tier: Tier
 
     @property

@@ -129,6 +129,8 @@ class HookManager:
                         if hook.predicate(event):
                             hook.callback(event, context)
                     except Exception as error:
+                        if isinstance(error, VMError) and error.kind is ErrorKind.LIMIT:
+                            raise
                         text = f"Hook {hook.id} callback failed: {failure_text(error)}"
                         raise VMError(text, ErrorKind.HOOK) from error
         finally:

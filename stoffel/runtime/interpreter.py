@@ -51,10 +51,13 @@ def run_hooked(state: VMState) -> None:
     """Run with events until the entry returns or a safepoint asks for attention."""
     frames = state.records
     base = state.base
+    budget = state.counting
+    if budget is not None:
+        from stoffel.runtime import metering
     while len(frames) > base and not state.attention:
         frame = frames[-1]
-        steps = frame.code.single
-        for _ in frame.cursor:
+        steps = frame.code.single if budget is None else metering.metered(frame.code)
+        for _ in frame.cursor if budget is None else metering.ticking(budget, frame):
             index = frame.next_instruction - 1
             source = frame.code.source
             if source is None:
@@ -65,6 +68,8 @@ def run_hooked(state: VMState) -> None:
                     break
                 frame.jump(target)
         else:
+            if budget is not None:
+                metering.ended(budget, frame)
             leave(frame, frame.registers[0])
     if len(frames) == base:
         state.cursor = None

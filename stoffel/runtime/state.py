@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from stoffel import forks
@@ -14,18 +15,21 @@ from stoffel.model.code import LARGE_FRAME, Code
 from stoffel.model.foreign import too_deep
 from stoffel.model.tables import ObjectStore
 from stoffel.runtime import calls
-from stoffel.runtime.frames import RunState
+from stoffel.runtime.frames import RunState, Tier
 from stoffel.runtime.hooks import HookContext, HookManager
 from stoffel.runtime.host_stack import FRAMES_OF_A_RUN, RECURSION_LIMIT, runs_on_stack
 from stoffel.runtime.methods import MethodRegistry
-from stoffel.runtime.tier import NoTier
+from stoffel.runtime.tier import Interpreted, NoTier
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from stoffel.model.foreign import ForeignFunction
+    from stoffel.runtime.budget import Budget
+    from stoffel.runtime.deadlines import Deadline
     from stoffel.runtime.events import Event
     from stoffel.runtime.foreign_objects import ForeignObjects
+    from stoffel.runtime.limits import Limits
 
 MAX_CALL_DEPTH: Final = 250_000
 """Activation records that a run may stack up unless the machine is told otherwise."""
@@ -80,10 +84,12 @@ class VMState(RunState):
         "_obeyed",
         "changes",
         "compiled_depth",
+        "deadline",
         "direct",
         "foreign_objects",
         "hooks",
         "lending",
+        "limits",
         "lock",
         "machine",
         "max_reentry",
@@ -105,6 +111,10 @@ class VMState(RunState):
         self.lending: Lender | None = None
         self.direct: dict[tuple[object, tuple[type, ...]], Callable[[tuple[Any, ...]], Any] | None] = {}
         self.base = 0
+        self.limits: Limits | None = None
+        self.budget = None
+        self.stopped = None
+        self.deadline: Deadline | None = None
         self.runs: list[tuple[int, int]] = []
         self.result = None
         self.cursor = None
@@ -208,6 +218,64 @@ class VMState(RunState):
         """Offer an event to the hooks; raises VMError (kind Hook) if a callback fails."""
         self.hooks.fire(event, self._context)
 
+    # Limits
+
+    @property
+    def counting(self) -> Budget | None:
+        """The budget of the run if each of its instructions has to be looked at, else None."""
+        budget = self.budget
+        return budget if budget is not None and budget.counted else None
+
+    def stop(self, reason: str) -> VMError:
+        """Have the run end at its next safepoint, whatever it does until then; return the error to end it with.
+
+        Any thread may call this. Only the first reason counts.
+        """
+        if self.stopped is None:
+            self.stopped = reason
+        self.ask_attention()
+        return self.stop_error()
+
+    def stop_error(self) -> VMError:
+        """Return the error of a run that has to end."""
+        return VMError(self.stopped or "The run has been stopped", ErrorKind.LIMIT)
+
+    def look_up(self) -> None:
+        """Raise VMError if the run has to end; for work that takes long, every few milliseconds."""
+        deadline = self.deadline
+        if deadline is not None and self.stopped is None and monotonic() >= deadline.time and deadline.passed:
+            deadline.passed()
+        if self.stopped is not None:
+            raise self.stop_error()
+
+    def _limit(self, limits: Limits) -> None:
+        """Begin to obey *limits*, for the run that has just begun."""
+        from stoffel.runtime.budget import Budget
+
+        self.budget = Budget(limits, self.stop, lambda: self.frames, self.budget)
+        if self.budget.counted and type(self.tier) is not NoTier and type(self.tier) is not Interpreted:
+            self.tier = Interpreted(self.tier)
+        if limits.depth is not None:
+            self.limit_depth(min(limits.depth, self.max_call_depth) if self.nesting else limits.depth)
+        if limits.reentry is not None:
+            self.max_reentry = min(limits.reentry, self.max_reentry) if self.nesting else limits.reentry
+        self.write_line = self.budget.writer(self.write_line)
+        if limits.seconds is not None:
+            self._set_deadline(limits.seconds)
+
+    def _set_deadline(self, seconds: float) -> None:
+        from stoffel.runtime.deadlines import CLOCK, Deadline
+
+        def passed() -> None:
+            if self.deadline is deadline:
+                self.stop(f"Time limit of {seconds:g} seconds exceeded")
+
+        deadline = Deadline(monotonic() + seconds, passed)
+        outer = self.deadline
+        if outer is None or deadline.time < outer.time:
+            self.deadline = deadline
+            CLOCK.add(deadline)
+
     @property
     def current_instruction(self) -> tuple[str, int] | None:
         """Function name and index of the instruction in progress, or None outside a run."""
@@ -225,8 +293,11 @@ class VMState(RunState):
             note_records(error, self.functions, self.records)
 
     @contextmanager
-    def entered(self) -> Iterator[None]:
+    def entered(self, limits: Limits | None = None, *, goes_on: bool = False) -> Iterator[None]:
         """Hold the machine for a run: records pushed inside are dropped on leaving, whatever happens.
+
+        *limits* are obeyed besides those of the run around, which are the machine's own unless the first run has
+        others. *goes_on* says that the run has begun before, without a record.
 
         Errors leave with their position. Host failures that a program can provoke become VMErrors: running out of
         memory, and host recursion through foreign functions that call back.
@@ -239,9 +310,20 @@ class VMState(RunState):
             self.base = len(self.records)
             run = object()
             depth = len(self.runs)
+            limited = None
             try:
                 if self.nesting:
                     self._nest(run)
+                else:
+                    if not goes_on:
+                        self.stopped = None
+                    limits = limits or self.limits
+                if limits is not None:
+                    limited = (
+                        *(self.budget, self.deadline, self.tier, self.write_line),
+                        *(self.max_call_depth, self.max_reentry),
+                    )
+                    self._limit(limits)
                 self.nesting += 1
                 self.runs.append((self.base, threading.get_ident()))
                 yield
@@ -255,6 +337,8 @@ class VMState(RunState):
             finally:
                 del self.runs[depth:]
                 del self.records[self.base :]
+                if limited is not None:
+                    self._unlimit(*limited)
                 if suspension is not None:
                     self.tier.resume(suspension, self.records[bottom:])
                     del self.records[bottom:]
@@ -262,8 +346,31 @@ class VMState(RunState):
                 if self.nesting:
                     RECURSION_LIMIT.lower_for(run)
                     # It may have obeyed a change that the outer run has not seen yet.
-                    if self.hooked != self.hooks.active or self._obeyed != self.changes:
+                    if self.hooked != self.hooks.active or self._obeyed != self.changes or self.stopped is not None:
                         self.ask_attention()
+
+    def _unlimit(
+        self,
+        budget: Budget | None,
+        deadline: Deadline | None,
+        tier: Tier,
+        write_line: Callable[[str], None],
+        depth: int,
+        reentry: int,
+    ) -> None:
+        """Obey again what was obeyed before :meth:`_limit`; may be called once more after an interruption."""
+        if self.budget is not None and self.budget is not budget:
+            self.budget.end()
+        self.budget = budget
+        self.write_line = write_line
+        if self.deadline is not None and self.deadline is not deadline:
+            self.deadline.cancel()
+        self.deadline = deadline
+        if type(self.tier) is Interpreted:
+            self.tier = tier
+        if self.max_call_depth != depth:
+            self.limit_depth(depth)
+        self.max_reentry = reentry
 
     def _nest(self, run: object) -> None:
         """Find place for one more run inside the others; raises VMError if there is none."""

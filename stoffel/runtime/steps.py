@@ -15,7 +15,7 @@ Every step has the same shape: read, compute, write, next. The operations of val
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.errors import VMError
@@ -311,8 +311,8 @@ BINDERS: Final[dict[str, Bind]] = complete(
 """For every instruction the function that makes its step from its operands."""
 
 
-def bind(code: Code, counting: bool, fused: bool) -> list[Step]:
-    """Return the steps of *code*; equal instructions share one step.
+def bind(code: Code, counting: bool, fused: bool, binders: Mapping[str, Bind] = BINDERS) -> list[Step]:
+    """Return the steps of *code* that *binders* make; equal instructions share one step.
 
     If *counting*, back-edges add to the heat; if *fused*, superinstructions stand where their first instruction does.
     """
@@ -336,7 +336,7 @@ def bind(code: Code, counting: bool, fused: bool) -> list[Step]:
         key = (row.code, *(map(_identity, operands) if row.code in CONSTANTS else operands))
         step = shared.get(key)
         if step is None:
-            step = shared[key] = BINDERS[row.name](*operands)
+            step = shared[key] = binders[row.name](*operands)
         steps.append(step)
     if fused:
         fuse(instructions, labels, steps)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from stoffel.model.code import Code
     from stoffel.model.values import Value
-    from stoffel.runtime.frames import ActivationRecord
+    from stoffel.runtime.frames import ActivationRecord, Tier
 
 
 class NoStatistics:
@@ -88,3 +88,28 @@ class NoTier:
     def enter(self, frame: ActivationRecord) -> bool:  # noqa: ARG002
         """Leave the record to the interpreter."""
         return False
+
+
+class Interpreted(NoTier):
+    """Stands for the compiled tier of a machine, *compiled*, while a run goes on in the interpreter all the way."""
+
+    def __init__(self, compiled: Tier) -> None:
+        super().__init__()
+        self.compiled = compiled
+        self.statistics = compiled.statistics
+
+    def ask_attention(self) -> None:
+        """As there: runs around may have compiled code."""
+        self.compiled.ask_attention()
+
+    def clear_attention(self) -> None:
+        """As there."""
+        self.compiled.clear_attention()
+
+    def meanings_changed(self) -> None:
+        """As there."""
+        self.compiled.meanings_changed()
+
+    def renew_after_fork(self) -> None:
+        """As there."""
+        self.compiled.renew_after_fork()

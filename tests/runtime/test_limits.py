@@ -1,357 +1,415 @@
-"""Depth, memory and interruption: what a run may use up, and that the machine survives."""
+"""Limits: exact, the same in every way of running, and nobody can swallow them."""
 
-from __future__ import annotations
-
-import gc
-import signal
-import subprocess
-import sys
-import textwrap
-import weakref
+import threading
+import time
 
 import pytest
 
-import stoffel
-from stoffel import Closure, Function, Instruction, VirtualMachine
-from stoffel.runtime import calls
-from tests.machines import Make, failure, told
+from stoffel import ErrorKind, Limits, VirtualMachine, VMError, assemble
+from tests.ways import WAYS
 
-DOWN = """
-function down(n)
+LOOP = """
+function main()
     LDI r1, 0
-    CMP r0, r1
-    JMPEQ bottom
-    LDI r1, 1
-    SUB r2, r0, r1
-    PUSHARG r2
-    CALL down
-    ADD r0, r0, r1
-bottom:
+    LDI r2, 1
+again:
+    ADD r1, r1, r2
+    PUSHARG r1
+    CALL step
+    JMP again
+end
+function step(x)
+    PUSHARG r0
+    CALL array_of
     RET r0
 end
-function forever()
-    CALL forever
+function array_of(x)
+    CALL create_array
+    RET r0
 end
+"""
+DOUBLE = """
 function main()
-    CALL forever
+    LDI r1, "0123456789abcdef"
+again:
+    ADD r1, r1, r1
+    JMP again
+end
+"""
+PUSHES = """
+function main()
+    LDI r1, 1
+again:
+    PUSHARG r1
+    JMP again
+end
+"""
+OBJECT = """
+function main()
+    CALL create_object
+    MOV r3, r0
+    LDI r1, 0
+    LDI r2, 1
+again:
+    PUSHARG r3
+    PUSHARG r1
+    PUSHARG r1
+    CALL set_field
+    ADD r1, r1, r2
+    JMP again
+end
+"""
+ARRAY = OBJECT.replace("create_object", "create_array")
+PRINTS = """
+function main()
+    LDI r1, "äb"
+again:
+    PUSHARG r1
+    CALL print
+    JMP again
 end
 """
 
 
-def test_recursion_100000_deep_works(machine: Make) -> None:
-    assert machine(DOWN).execute("down", 100_000) == 100_000
+@pytest.fixture(params=WAYS, ids=lambda way: way.name)
+def way(request):
+    return request.param
 
 
-def test_closures_recurse_100000_deep(machine: Make) -> None:
-    vm = machine(
-        """
-        function down(self, n)
-            LDI r2, 0
-            CMP r1, r2
-            JMPEQ bottom
-            LDI r2, 1
-            SUB r1, r1, r2
-            PUSHARG r0
-            PUSHARG r0
-            PUSHARG r1
-            CALL call_closure
-            ADD r0, r0, r2
-            RET r0
-        bottom:
-            RET r2
-        end
-        """
-    )
-    closure = Closure("down")
-    assert vm.call(closure, closure, 100_000) == 100_000
+def loaded(way, source, **options):
+    made = way.machine(cache="off", **options)
+    made.load(assemble(source))
+    return made
 
 
-def test_runaway_recursion_ends_at_250000_frames_unless_told_otherwise(machine: Make) -> None:
-    vm = machine(DOWN)
-    assert vm.max_call_depth == 250_000
-    error = failure(vm.execute, "forever")
-    assert told(error) == ("Runtime", "Call depth exceeds 250000")
-    assert (error.function, error.instruction, len(error.stack)) == ("forever", 0, 250_000)
-    assert vm.execute("down", 3) == 3
+def failure(machine, *arguments, **options):
+    with pytest.raises(VMError) as raised:
+        machine.execute("main", *arguments, **options)
+    error = raised.value
+    assert error.kind is ErrorKind.LIMIT
+    return str(error), error.function, error.instruction, error.stack
 
 
-@pytest.mark.parametrize("limit", [1, 2, 10])
-def test_the_limit_counts_frames_the_entry_included(machine: Make, limit: int) -> None:
-    vm = machine(DOWN)
-    vm.max_call_depth = limit
-    assert vm.execute("down", limit - 1) == limit - 1
-    error = failure(vm.execute, "down", limit)
-    assert told(error) == ("Runtime", f"Call depth exceeds {limit}")
-    assert error.stack == (("down", 6),) * limit
+def test_the_instruction_after_the_last_one_that_is_allowed_fails(way):
+    machine = loaded(way, LOOP)
+    places = []
+    for count in range(22):
+        text, function, instruction, stack = failure(machine, limits=Limits(instructions=count))
+        assert text == f"Instruction limit of {count} exceeded"
+        assert stack[-1] == (function, instruction)
+        places.append((function, instruction))
+    round_ = [
+        *[("main", index) for index in (2, 3, 4)],
+        *[("step", index) for index in (0, 1)],
+        *[("array_of", index) for index in (0, 1)],
+        ("step", 2),
+        ("main", 5),
+    ]
+    assert places == [("main", 0), ("main", 1), *round_, *round_, *round_[:2]]
 
 
-def test_the_limit_holds_for_call_closure(machine: Make) -> None:
-    vm = machine("function again(self)\n PUSHARG r0\n PUSHARG r0\n CALL call_closure\nend")
-    vm.max_call_depth = 100
-    closure = Closure("again")
-    error = failure(vm.call, closure, closure)
-    assert told(error) == ("ForeignFunction", "Foreign function call_closure failed: Call depth exceeds 100")
-    assert error.inner_kind == "Runtime"
-    assert len(error.stack) == 100
+def test_a_program_that_is_as_long_as_its_limit_ends(way):
+    machine = loaded(way, "function main()\n LDI r0, 5\n NOP\nend")
+    assert machine.execute("main", limits=Limits(instructions=2)) == 5
+    assert failure(machine, limits=Limits(instructions=1))[1:3] == ("main", 1)
 
 
-def test_the_limit_holds_through_foreign_functions_that_call_back(machine: Make) -> None:
-    vm = machine("function ping()\n CALL pong\nend")
-    vm.register_foreign_function("pong", lambda context: context.call("ping"))
-    vm.max_call_depth = 10
-    error = failure(vm.execute, "ping")
-    assert told(error) == ("ForeignFunction", "Foreign function pong failed: " * 10 + "Call depth exceeds 10")
-    assert error.stack == (("ping", 0),)
-    assert vm.state.frames == []
+def test_a_run_begins_with_all_of_its_limit_and_without_one_there_is_none(way):
+    machine = loaded(way, "function main()\n LDI r0, 5\n RET r0\nend", limits=Limits(instructions=2))
+    assert [machine.execute("main") for _ in range(3)] == [5] * 3
+    machine.limits = Limits(instructions=1)
+    failure(machine)
+    assert machine.execute("main", limits=Limits()) == 5
+    machine.limits = None
+    assert machine.execute("main") == 5
+    assert machine.function("main")() == 5
 
 
-PING = "function ping()\n CALL pong\nend\nfunction fine()\n LDI r0, 1\nend"
+@pytest.mark.parametrize(
+    ("source", "limits", "text", "instruction"),
+    [
+        (DOUBLE, Limits(), "String of 33554432 bytes exceeds the limit of 16777216", 1),
+        (DOUBLE, Limits(string=127), "String of 128 bytes exceeds the limit of 127", 1),
+        (DOUBLE, Limits(allocation=16 + 8 * 2 + 32 + 64 + 128 - 1), "Allocation limit of 255 units exceeded", 1),
+        (DOUBLE, Limits(memory=1000), "Memory limit of 1000 units exceeded", 1),
+        (PUSHES, Limits(stack=10), "Argument stack of 11 values exceeds the limit of 10", 1),
+        (OBJECT, Limits(object=10), "Object of 11 fields exceeds the limit of 10", 7),
+        (ARRAY, Limits(array=10), "Array of 11 elements exceeds the limit of 10", 7),
+        (ARRAY, Limits(allocation=8 * 4 + 64 + 8 * 10), "Allocation limit of 176 units exceeded", 7),
+        (OBJECT, Limits(memory=5000), "Memory limit of 5000 units exceeded", 7),
+    ],
+)
+def test_single_values_and_memory_are_limited_before_they_are_made(way, source, limits, text, instruction):
+    machine = loaded(way, source)
+    found = failure(machine, limits=limits)
+    assert found == (text, "main", instruction, (("main", instruction),))
+    assert failure(machine, limits=limits) == found
 
 
-@pytest.mark.parametrize("most", [0, 1, 7, None])
-@pytest.mark.parametrize("host", [0, 100_000], ids=["usual limit", "high limit"])
-def test_calls_back_and_forth_end_in_an_error_whatever_the_hosts_limit(
-    machine: Make, host: int, most: int | None
-) -> None:
-    vm = machine(PING)
-    vm.register_foreign_function("pong", lambda context: context.call("ping"))
-    if most is None:
-        most = vm.max_reentry
-        assert most == 200
-    vm.max_reentry = most
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(host, before))
-    try:
-        for _ in range(2):
-            error = failure(vm.execute, "ping")
-            text = "Foreign function pong failed: " * (most + 1) + f"Re-entry depth exceeds {most}"
-            assert told(error) == ("ForeignFunction", text)
-        assert sys.getrecursionlimit() == max(host, before)
-    finally:
-        sys.setrecursionlimit(before)
-    assert vm.state.frames == []
-    assert vm.clone().max_reentry == most
-    assert vm.execute("fine") == 1
+def test_what_is_not_reachable_any_more_is_not_memory(way):
+    source = """
+function main(n)
+    LDI r2, 0
+    LDI r3, 1
+    LDI r4, 100
+again:
+    PUSHARG r2
+    PUSHARG r4
+    CALL range
+    ADD r2, r2, r3
+    LDI r2, 0
+    SUB r1, r1, r3
+    CMP r1, r2
+    JMPGT again
+    RET r2
+end
+""".replace("main(n)", "main(unused, n)")
+    machine = loaded(way, source)
+    assert machine.execute("main", 0, 50, limits=Limits(memory=3000)) == 0
+    with pytest.raises(VMError, match="Allocation limit of 3000"):
+        machine.execute("main", 0, 50, limits=Limits(allocation=3000))
 
 
-def test_the_hosts_own_frames_between_the_runs_end_at_the_hosts_limit(machine: Make) -> None:
-    vm = machine(PING)
-
-    def deeper(context: stoffel.ForeignContext, frames: int = 100) -> object:
-        return deeper(context, frames - 1) if frames else context.call("ping")
-
-    vm.register_foreign_function("pong", lambda context: deeper(context))
-    error = failure(vm.execute, "ping")
-    assert error.kind == "ForeignFunction"
-    assert "Call depth exceeds " in str(error)
-    assert str(error).endswith("the recursion limit of the host is reached")
-    assert vm.state.frames == []
-    assert vm.execute("fine") == 1
-
-
-@pytest.mark.parametrize("depth", [-1, True, 2.5, "9", None])
-def test_max_reentry_is_an_int_of_at_least_0(depth: object) -> None:
-    vm = VirtualMachine()
-    with pytest.raises(ValueError, match="max_reentry must be an int of at least 0"):
-        vm.max_reentry = depth  # type: ignore[assignment]
+@pytest.mark.parametrize(
+    ("limits", "lines", "text"),
+    [
+        (Limits(output=11), 2, "Output limit of 11 bytes exceeded"),
+        (Limits(output=12), 3, "Output limit of 12 bytes exceeded"),
+        (Limits(lines=4), 4, "Output limit of 4 lines exceeded"),
+        (Limits(output=0), 0, "Output limit of 0 bytes exceeded"),
+        (Limits(lines=2, string=None, array=None, object=None, stack=None), 2, "Output limit of 2 lines exceeded"),
+    ],
+)
+def test_a_print_that_exceeds_the_output_writes_nothing(way, limits, lines, text):
+    printed = []
+    machine = loaded(way, PRINTS, output=printed.append)
+    assert failure(machine, limits=limits) == (text, "main", 2, (("main", 2),))
+    assert printed == ["äb"] * lines
 
 
-def test_host_recursion_inside_a_nested_run_is_told_as_call_depth(machine: Make) -> None:
-    vm = machine("function main()\n CALL outer\nend\nfunction inner()\n CALL exhausted\nend")
-
-    def exhausted(context: stoffel.ForeignContext) -> None:
-        raise RecursionError("maximum recursion depth exceeded")
-
-    vm.register_foreign_function("outer", lambda context: context.call("inner"))
-    vm.register_foreign_function("exhausted", exhausted)
-    text = "Call depth exceeds 2: the recursion limit of the host is reached"
-    error = failure(vm.execute, "main")
-    assert str(error) == f"Foreign function outer failed: Foreign function exhausted failed: {text}"
-
-
-def test_a_foreign_functions_own_recursion_is_its_own_failure(machine: Make) -> None:
-    vm = machine()
-
-    def forever(context: object) -> object:
-        return forever(context)
-
-    vm.register_foreign_function("forever", forever)
-    assert str(failure(vm.execute, "forever", 1)).startswith("Foreign function forever failed: maximum recursion depth")
+def test_builtins_pay_before_they_work(way):
+    source = """
+function main(n)
+    LDI r1, 0
+    PUSHARG r1
+    PUSHARG r0
+    CALL range
+    RET r0
+end
+"""
+    machine = loaded(way, source)
+    assert len(machine.to_python(machine.execute("main", 6400, limits=Limits(instructions=105)))) == 6400
+    assert failure(machine, 6400, limits=Limits(instructions=104))[1:3] == ("main", 4)
+    began = time.perf_counter()
+    assert failure(machine, 1 << 60, limits=Limits(instructions=10**9))[1:3] == ("main", 3)
+    assert time.perf_counter() - began < 10
 
 
-@pytest.mark.parametrize("depth", [0, -1, True, 2.5, "9", None])
-def test_max_call_depth_is_a_positive_int(depth: object) -> None:
-    vm = VirtualMachine()
-    with pytest.raises(ValueError, match="max_call_depth must be an int of at least 1"):
-        vm.max_call_depth = depth  # type: ignore[assignment]
-    assert vm.max_call_depth == 250_000
+def test_a_string_that_contains_itself_many_times_is_not_displayed(way):
+    machine = loaded(way, "function show()\n CALL nested\n PUSHARG r0\n CALL to_string\n RET r0\nend")
+    machine.register_foreign_function("nested", lambda: [[["x" * 1_000_000] * 16] * 16] * 16)
+    with pytest.raises(VMError, match=r"String of 409\d+ bytes exceeds the limit of 16777216") as raised:
+        machine.execute("show", limits=Limits())
+    assert raised.value.kind is ErrorKind.LIMIT
 
 
-def test_huge_frames_run_into_a_limit_before_memory_does(machine: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "REGISTER_BUDGET", 5_000_000)  # the real one is a gigabyte
-    vm = machine()
-    body = [Instruction("CALL", "huge")]
-    vm.register_function(Function("huge", body, registers=900_000))
-    error = failure(vm.execute, "huge")
-    assert told(error) == ("Runtime", "Call depth exceeds 6 with 900000 registers in each frame")
+def test_a_foreign_function_cannot_swallow_a_limit(way):
+    machine = loaded(way, LOOP.replace("CALL step", "CALL swallow"))
+    caught = []
 
-
-# Memory --------------------------------------------------------------------------------------------------------------
-
-
-def test_tables_that_nothing_refers_to_are_freed_at_once_and_ids_stay_unique(machine: Make) -> None:
-    vm = machine(
-        """
-        function main()
-            CALL create_array
-            PUSHARG r0
-            CALL watch
-        end
-        """
-    )
-    references, identities = [], []
-
-    def watch(context: stoffel.ForeignContext) -> None:
-        references.append(weakref.ref(context[0]))
-        identities.append(context[0].id)
-
-    vm.register_foreign_function("watch", watch)
-    for _ in range(3):
-        vm.execute("main")
-    assert identities == [1, 2, 3]
-    assert [reference() for reference in references] == [None, None, None]
-
-
-def test_a_table_lives_as_long_as_a_register_an_upvalue_or_a_table_holds_it(machine: Make) -> None:
-    vm = machine("function keep(outer, inner)\n LDI r2, 0\n PUSHARG r0\n PUSHARG r2\n PUSHARG r1\n CALL set_field\nend")
-    outer = vm.create_array()
-    inner = vm.create_array([1])
-    reference = weakref.ref(inner)
-    vm.execute("keep", outer, inner)
-    del inner
-    assert vm.to_python(outer) == [[1]]
-    vm.replace_elements(outer, [])
-    assert reference() is None
-
-
-def test_a_failed_run_keeps_no_table_once_its_error_is_gone(machine: Make) -> None:
-    vm = machine("function main(a)\n CMP r0, r0\nend")
-    array = vm.create_array()
-    reference = weakref.ref(array)
-    failure(vm.execute, "main", array)
-    del array
-    gc.collect()
-    assert reference() is None
-
-
-def test_the_result_of_a_run_is_not_kept_by_the_machine(machine: Make) -> None:
-    vm = machine("function main()\n CALL create_object\n RET r0\nend")
-    reference = weakref.ref(vm.execute("main"))
-    assert reference() is None
-
-
-def test_a_machine_that_is_dropped_is_freed(machine: Make) -> None:
-    vm = machine("function main()\n CALL create_object\n RET r0\nend")
-    vm.register_foreign_function("f", lambda context: None)
-    vm.register_hook(None, lambda event, context: None, 0)
-    vm.execute("main")
-    reference = weakref.ref(vm)
-    del vm
-    gc.collect()
-    assert reference() is None
-
-
-def test_memory_returns_to_the_baseline_after_many_runs(machine: Make) -> None:
-    vm = machine(
-        f"""
-        {DOWN}
-        function garbage()
-            CALL create_array
-            MOV r1, r0
-            LDI r2, 1000
-            PUSHARG r1
-            PUSHARG r2
-            CALL append
-            LDI r3, 500
-            PUSHARG r1
-            PUSHARG r3
-            CALL array_repeat
-        end
-        """
-    )
-
-    def work() -> int:
-        for _ in range(5):
-            vm.execute("down", 200)
-            vm.execute("garbage")
-            failure(vm.execute, "garbage", 1)
-        gc.collect()
-        return len(gc.get_objects())
-
-    work()
-    baseline = work()
-    assert work() <= baseline + 20  # the interpreter's own caches may grow by a few objects
-
-
-# Interruption --------------------------------------------------------------------------------------------------------
-
-
-def test_an_interrupt_in_a_foreign_function_passes_through_and_leaves_the_machine_reusable(machine: Make) -> None:
-    vm = machine("function main(flag)\n PUSHARG r0\n CALL maybe\n RET r0\nend")
-
-    def maybe(context: stoffel.ForeignContext) -> bool:
-        if context[0]:
-            raise KeyboardInterrupt
-        return True
-
-    vm.register_foreign_function("maybe", maybe)
-    with pytest.raises(KeyboardInterrupt):
-        vm.execute("main", True)
-    assert vm.state.frames == []
-    assert vm.execute("main", False) is True
-
-
-@pytest.mark.parametrize("mode", ["off", "auto", "always"])
-@pytest.mark.parametrize("body", ["again:\n NOP\n JMP again", "again:\n CALL g\n JMP again"])
-def test_an_interrupt_in_a_long_loop_arrives_and_leaves_the_machine_reusable(mode: str, body: str) -> None:
-    text = f"function main()\n CALL print\n{body}\nend"
-    script = f"""
-        import os, signal, threading
-        import stoffel
-
-        vm = stoffel.VirtualMachine(jit={mode!r}, output=lambda line: started.set())
-        vm.load(stoffel.assemble({text!r}))
-        vm.load(stoffel.assemble("function g()\\n LDI r0, 5\\nend"))
-        started = threading.Event()
-
-        def interrupt():
-            started.wait()
-            os.kill(os.getpid(), signal.SIGINT)
-
-        threading.Thread(target=interrupt).start()
+    def swallow(context):
         try:
-            vm.execute("main")
-        except KeyboardInterrupt:
-            print("interrupted", len(vm.state.frames), vm.execute("g"))
-        """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert (done.stdout, done.stderr, done.returncode) == ("interrupted 0 5\n", "", 0)
+            context.call("step", 1)
+        except VMError as error:
+            caught.append(error)
+            raise ValueError("something else") from None
+
+    def forget(context):
+        for _ in range(3):
+            try:
+                context.call("array_of", 1)
+            except VMError as error:
+                caught.append(error)
+        return 5
+
+    machine.register_foreign_function("swallow", swallow)
+    assert failure(machine, limits=Limits(instructions=16))[0] == "Instruction limit of 16 exceeded"
+    assert len(caught) == 1
+    machine.unregister_foreign_function("swallow")
+    machine.register_foreign_function("swallow", forget)
+    caught.clear()
+    found = failure(machine, limits=Limits(instructions=16))
+    assert found[0] == "Instruction limit of 16 exceeded"
+    assert found[3] == (("main", 4),)
+    assert {error.kind for error in caught} == {ErrorKind.LIMIT}
+    # The machine can be used afterwards.
+    assert machine.to_python(machine.execute("array_of", 1)) == []
 
 
-def test_running_out_of_memory_is_a_machine_error(machine: Make) -> None:
-    vm = machine("function main()\n CALL exhaust\nend\nfunction fine()\n LDI r0, 1\nend")
+def test_a_run_inside_another_pays_for_both(way):
+    machine = loaded(way, LOOP.replace("CALL step", "CALL inner"))
+    texts = []
 
-    def exhaust(context: stoffel.ForeignContext) -> None:
-        raise MemoryError
+    def inner(context):
+        try:
+            machine.execute("step", 1, limits=Limits(instructions=3))
+        except VMError as error:
+            texts.append(str(error))
+            raise
+        return 1
 
-    vm.register_foreign_function("exhaust", exhaust)
-    assert str(failure(vm.execute, "main")) == "Foreign function exhaust failed: MemoryError"
-    assert vm.execute("fine") == 1
+    machine.register_foreign_function("inner", inner)
+    assert failure(machine, limits=Limits(instructions=1000))[0] == "Instruction limit of 3 exceeded"
+    machine.unregister_foreign_function("inner")
+
+    def rich(context):
+        machine.execute("step", 1, limits=Limits(instructions=30))
+        return 1
+
+    machine.register_foreign_function("inner", rich)
+    # Two before the loop; each round takes four, and five inside.
+    found = failure(machine, limits=Limits(instructions=2 + 9 + 3 + 2))
+    assert found[0] == "Instruction limit of 16 exceeded"
+    assert found[3][-1] == ("array_of", 0)
 
 
-def test_interrupts_do_not_need_a_handler_of_ours() -> None:
-    before = signal.getsignal(signal.SIGINT)
-    VirtualMachine(jit="auto")
-    assert signal.getsignal(signal.SIGINT) is before
+def test_calls_by_the_host_are_limited_too(way):
+    machine = loaded(way, LOOP)
+    with pytest.raises(VMError, match="Array of 100 elements exceeds the limit of 10"):
+        machine.execute("range", 0, 100, limits=Limits(array=10))
+    machine.register_foreign_function("many", lambda context: list(range(context[0])))
+    with pytest.raises(VMError, match="Array of 11 elements exceeds the limit of 10") as raised:
+        machine.execute("many", 11, limits=Limits(array=10))
+    assert raised.value.kind is ErrorKind.LIMIT
+
+
+STORES = """
+function main(n)
+    LDI r2, "k"
+    LDI r1, 0
+    PUSHARG r1
+    PUSHARG r0
+    CALL range
+    PUSHARG r2
+    PUSHARG r0
+    CALL LocalStorage.store
+    PUSHARG r2
+    CALL LocalStorage.load
+    PUSHARG r0
+    CALL len
+    RET r0
+end
+"""
+
+
+def test_values_in_storage_are_limited(way):
+    machine = loaded(way, STORES, storage=":memory:")
+    # Magic, tag and counts of the array, then for each element a tagged key and a tagged value.
+    size = 8 + 17 + 18 * 100
+    assert machine.execute("main", 100, limits=Limits(storage=size)) == 100
+    expected = f"Storage limit of {size - 1} bytes exceeded", "main", 7, (("main", 7),)
+    assert failure(machine, 100, limits=Limits(storage=size - 1)) == expected
+    machine.load(assemble('function get()\n LDI r0, "k"\n PUSHARG r0\n CALL LocalStorage.load\n RET r0\nend'))
+    with pytest.raises(VMError, match=r"Storage limit of 100 bytes") as raised:
+        machine.execute("get", limits=Limits(storage=100))
+    assert raised.value.kind is ErrorKind.LIMIT
+    assert raised.value.instruction == 2
+
+
+def test_depth_and_reentry_are_limited_for_one_run(way):
+    source = "function main(x)\n PUSHARG r0\n CALL main\n RET r0\nend"
+    machine = loaded(way, source)
+    with pytest.raises(VMError, match="Call depth exceeds 7"):
+        machine.execute("main", 1, limits=Limits(depth=7, stack=None, string=None, array=None, object=None))
+    assert machine.max_call_depth == 250_000
+    machine.register_foreign_function("again", lambda context: context.call("turn"))
+    machine.load(assemble("function turn()\n CALL again\nend"))
+    with pytest.raises(VMError, match="Re-entry depth exceeds 3"):
+        machine.execute("turn", limits=Limits(reentry=3))
+    assert machine.max_reentry == 200
+
+
+@pytest.mark.parametrize("source", [LOOP, OBJECT, ARRAY])
+def test_time_is_limited(way, source):
+    machine = loaded(way, source)
+    limits = Limits(seconds=0.05, string=None, array=None, object=None, stack=None)
+    assert failure(machine, limits=limits)[0] == "Time limit of 0.05 seconds exceeded"
+    assert failure(machine, limits=Limits(seconds=0))[0] == "Time limit of 0 seconds exceeded"
+    # Within a run that has more time, and around one that has more.
+    machine.register_foreign_function("inner", lambda: machine.execute("main", limits=limits))
+    machine.load(assemble("function run()\n CALL inner\nend"))
+    with pytest.raises(VMError, match=r"Time limit of 0\.05"):
+        machine.execute("run", limits=Limits(seconds=100))
+
+
+def test_hooks_see_nothing_of_the_instruction_that_is_one_too_many(way):
+    machine = loaded(way, LOOP)
+    for count in (0, 1, 7, 30):
+        expected = failure(machine, limits=Limits(instructions=count))
+        seen = []
+        from stoffel.runtime.events import BeforeInstructionExecute
+
+        hook = machine.register_hook(BeforeInstructionExecute, lambda event, context, seen=seen: seen.append(event))
+        assert failure(machine, limits=Limits(instructions=count)) == expected
+        assert len(seen) == count
+        machine.unregister_hook(hook)
+
+
+@pytest.mark.parametrize("source", [LOOP, OBJECT, PRINTS])
+def test_an_interrupt_ends_a_run(way, source):
+    machine = loaded(way, source, output=lambda line: None)
+    assert not machine.interrupt("nothing runs")
+    timer = threading.Timer(0.05, machine.interrupt, ["enough"])
+    timer.start()
+    assert failure(machine)[0] == "Interrupted: enough"
+    timer.join()
+    assert machine.execute("len", "abc") == 3
+
+
+def test_an_interrupt_lasts_until_the_run_ends(way):
+    machine = loaded(way, "function main()\n CALL act\n CALL act\n RET r0\nend\nfunction other()\n LDI r0, 1\nend")
+    calls = []
+
+    def act(context):
+        calls.append(context.vm.interrupt("first"))
+        assert context.vm.interrupt("second")
+        with pytest.raises(VMError, match="Interrupted: first"):
+            context.call("other")
+        return 1
+
+    machine.register_foreign_function("act", act)
+    assert failure(machine) == ("Interrupted: first", "main", 0, (("main", 0),))
+    assert calls == [True]
+    assert machine.execute("other") == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "error"),
+    [
+        ({"instructions": -1}, ValueError),
+        ({"instructions": 1.5}, TypeError),
+        ({"memory": True}, TypeError),
+        ({"seconds": "1"}, TypeError),
+        ({"seconds": float("nan")}, ValueError),
+        ({"seconds": float("inf")}, ValueError),
+        ({"depth": 0}, ValueError),
+        ({"speed": 1}, TypeError),
+    ],
+)
+def test_a_limit_that_is_none_is_refused(values, error):
+    with pytest.raises(error):
+        Limits(**values)
+
+
+def test_limits_do_not_change():
+    limits = Limits(instructions=5)
+    with pytest.raises(AttributeError):
+        limits.instructions = 6
+    with pytest.raises(TypeError, match=r"limits must be a stoffel\.Limits or None, not dict"):
+        VirtualMachine(limits={"instructions": 5})
+
+
+def test_a_clone_has_the_same_limits():
+    machine = VirtualMachine(limits=Limits(instructions=0))
+    machine.load(assemble(LOOP))
+    assert failure(machine.clone())[0] == "Instruction limit of 0 exceeded"

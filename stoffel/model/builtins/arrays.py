@@ -66,6 +66,7 @@ TABLES: Final = (
         '{"x": 1}',
         effects=CREATES,
         more="ignored",
+        makes="0",
     ),
     Builtin(
         "create_array",
@@ -77,6 +78,7 @@ TABLES: Final = (
         effects=CREATES,
         more="ignored",
         errors=("array capacity must be a non-negative integer",),
+        makes="0",
     ),
     Builtin(
         "get_field",
@@ -105,6 +107,7 @@ TABLES: Final = (
         expects="3 arguments: object, key, and value",
         more="ignored",
         errors=(_NO_TABLE, _OUT_OF_RANGE, "Array length {n} exceeds VM integer range"),
+        grows="added(table, key)",
     ),
     Builtin(
         "get_or_create_array_field",
@@ -122,6 +125,8 @@ TABLES: Final = (
             "Array length {n} exceeds VM integer range",
             "Cannot autovivify nested list through a non-list value",
         ),
+        makes="0 if missing(table, key) else None",
+        grows="added(table, key)",
     ),
     _length("array_length"),
     _length("len"),
@@ -136,6 +141,8 @@ TABLES: Final = (
         expects="at least 2 arguments: array and value",
         more="taken like the last one",
         errors=(_FIRST_ARRAY,),
+        grows="1 + len(rest)",
+        work="1 + len(rest)",
     ),
     Builtin(
         "append",
@@ -148,6 +155,8 @@ TABLES: Final = (
         expects="at least 2 arguments: array and value",
         more="taken like the last one",
         errors=(_FIRST_ARRAY,),
+        grows="1 + len(rest)",
+        work="1 + len(rest)",
     ),
 )
 
@@ -162,6 +171,8 @@ ARRAYS: Final = (
         effects=READS_AND_WRITES,
         expects="2 arguments: array and values",
         errors=(_FIRST_ARRAY, _SECOND_ARRAY, _TOO_LONG),
+        work="size(values)",
+        grows="size(values)",
     ),
     Builtin(
         "array_concat",
@@ -173,6 +184,8 @@ ARRAYS: Final = (
         effects=COPIES,
         expects="2 arguments: left array and right array",
         errors=(_FIRST_ARRAY, _SECOND_ARRAY, _TOO_LONG),
+        work="size(left) + size(right)",
+        makes="size(left) + size(right)",
     ),
     Builtin(
         "array_repeat",
@@ -184,6 +197,8 @@ ARRAYS: Final = (
         effects=COPIES,
         expects="2 arguments: array and count",
         errors=("repeat count must be an integer", "repeat count exceeds i64 range", _FIRST_ARRAY, _TOO_LONG),
+        work="size(array) * times(count)",
+        makes="size(array) * times(count)",
     ),
     Builtin(
         "copy",
@@ -195,6 +210,8 @@ ARRAYS: Final = (
         effects=COPIES,
         expects="1 argument: array",
         errors=(_FIRST_ARRAY, UNENUMERABLE),
+        work="size(array)",
+        makes="size(array)",
     ),
     Builtin(
         "pop",
@@ -207,6 +224,7 @@ ARRAYS: Final = (
         expects="at least 1 argument: array",
         at_most="at most 2 arguments: array and optional index",
         errors=(_FIRST_ARRAY, "pop from empty list", *_INDEX, UNENUMERABLE),
+        work="0 if index is None else size(array)",
     ),
     Builtin(
         "delete",
@@ -218,6 +236,7 @@ ARRAYS: Final = (
         effects=READS_AND_WRITES,
         expects="2 arguments: array and index",
         errors=(_FIRST_ARRAY, *_INDEX, UNENUMERABLE),
+        work="size(array)",
     ),
     Builtin(
         "insert",
@@ -229,6 +248,8 @@ ARRAYS: Final = (
         effects=READS_AND_WRITES,
         expects="3 arguments: array, index, and value",
         errors=(_FIRST_ARRAY, "index must be an integer", "index exceeds i64 range", UNENUMERABLE),
+        work="size(array)",
+        grows="1",
     ),
     Builtin(
         "clear",
@@ -240,6 +261,7 @@ ARRAYS: Final = (
         effects=WRITES,
         expects="1 argument: array",
         errors=(_FIRST_ARRAY,),
+        work="size(array)",
     ),
     Builtin(
         "reverse",
@@ -251,6 +273,7 @@ ARRAYS: Final = (
         effects=READS_AND_WRITES,
         expects="1 argument: array",
         errors=(_FIRST_ARRAY, UNENUMERABLE),
+        work="size(array)",
     ),
     Builtin(
         "range",
@@ -269,6 +292,8 @@ ARRAYS: Final = (
             "range value overflowed i64",
             "range is too long: {n} elements",
         ),
+        work="steps(start, stop, step)",
+        makes="steps(start, stop, step)",
     ),
     Builtin(
         "slice",
@@ -292,6 +317,8 @@ ARRAYS: Final = (
             "slice {start|stop} must be an integer, found {type}",
             _TOO_LONG,
         ),
+        work="selected(value, start, stop, step)",
+        makes="selected(value, start, stop, step) if is_array(value) else None",
     ),
 )
 
@@ -306,6 +333,7 @@ SEARCHES: Final = (
         effects=READS,
         expects="2 arguments: left array and right array",
         errors=(_FIRST_ARRAY, _SECOND_ARRAY, UNENUMERABLE),
+        work="size(left)",
     ),
     Builtin(
         "count",
@@ -317,6 +345,7 @@ SEARCHES: Final = (
         effects=READS,
         expects="2 arguments: array and value",
         errors=(_FIRST_ARRAY, UNENUMERABLE),
+        work="size(array) * weight(value)",
     ),
     Builtin(
         "index",
@@ -334,6 +363,7 @@ SEARCHES: Final = (
         expects="at least 2 arguments: array and value",
         at_most="at most 4 arguments: array, value, start, and stop",
         errors=(_FIRST_ARRAY, "index bound must be an integer, found {type}", _NOT_IN_LIST, UNENUMERABLE),
+        work="size(array) * weight(value)",
     ),
     Builtin(
         "remove",
@@ -345,6 +375,7 @@ SEARCHES: Final = (
         effects=READS_AND_WRITES,
         expects="2 arguments: array and value",
         errors=(_FIRST_ARRAY, _NOT_IN_LIST, UNENUMERABLE),
+        work="size(array) * weight(value)",
     ),
     Builtin(
         "contains",
@@ -360,6 +391,7 @@ SEARCHES: Final = (
             "'in' requires a list, dict, or string container, found {type}",
             UNENUMERABLE,
         ),
+        work="size(container) * weight(value)",
     ),
 )
 
@@ -379,5 +411,6 @@ SORTING: Final = (
             "list sort does not support NaN values",
             UNENUMERABLE,
         ),
+        work="sorting(array)",
     ),
 )

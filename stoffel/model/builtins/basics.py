@@ -36,6 +36,8 @@ TEXT: Final = (
         effects=READS | _HOST,
         more="taken like the last one",
         errors=("VM output write failed: {reason}",),
+        work="shown(value, *rest)",
+        text="shown(value, *rest)",
     ),
     Builtin(
         "to_string",
@@ -46,6 +48,8 @@ TEXT: Final = (
         '"[5, 6]"',
         effects=READS,
         expects="1 argument",
+        work="shown(value)",
+        text="shown(value)",
     ),
     Builtin(
         "type",
@@ -85,6 +89,7 @@ CLOSURES: Final = (
             "Upvalue names must be strings",
             "Could not find upvalue {name} when creating closure",
         ),
+        makes="(0 if upvalue is None else 1) + len(rest)",
     ),
     Builtin(
         "call_closure",

@@ -86,6 +86,10 @@ class Builtin:
     fail with ``NAME expects EXPECTS``, too many with ``NAME expects AT_MOST`` (*expects* if empty); *more* says what
     happens to arguments beyond the parameters. *errors* are the texts with which it fails besides, with ``{...}`` for
     what varies. *receiver* is the type of which it is a method, by the last part of its name; empty if it is none.
+
+    What a limited run is charged are formulas in the notation of :mod:`stoffel.model.builtins.costs`: *work* is the
+    elements or characters that it goes through, *text* the bytes of the string that it makes, *makes* the elements of
+    the table or closure that it makes (None if it makes none), *grows* the elements that its first argument gets.
     """
 
     __slots__ = (
@@ -95,12 +99,16 @@ class Builtin:
         "example",
         "expects",
         "gives",
+        "grows",
+        "makes",
         "more",
         "name",
         "parameters",
         "receiver",
         "result",
         "summary",
+        "text",
+        "work",
     )
 
     def __init__(
@@ -118,6 +126,10 @@ class Builtin:
         more: More = "refused",
         errors: tuple[str, ...] = (),
         receiver: str = "",
+        work: str = "0",
+        text: str = "0",
+        makes: str | None = None,
+        grows: str = "0",
     ) -> None:
         self.name = name
         self.parameters = parameters
@@ -131,6 +143,10 @@ class Builtin:
         self.more = more
         self.errors = errors
         self.receiver = receiver
+        self.work = work
+        self.text = text
+        self.makes = makes
+        self.grows = grows
 
     @property
     def minimum(self) -> int:

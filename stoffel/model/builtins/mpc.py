@@ -173,6 +173,7 @@ MPC: Final = (
         "32",
         CREATES | _RANDOM,
         more="ignored",
+        makes="32",
     ),
     Builtin(
         "Mpc.rand_int",
@@ -328,6 +329,8 @@ def _digest(name: str, algorithm: str, size: int) -> Builtin:
         COPIES,
         "1 argument: data (byte array)",
         errors=_NO_BYTES,
+        work="size(data)",
+        makes=str(size),
     )
 
 
@@ -342,6 +345,8 @@ HASHES: Final = (
         CREATES,
         "1 argument: string",
         errors=("Argument must be a string",),
+        work="size(string)",
+        makes="utf8(string)",
     ),
     Builtin(
         "Bytes.concat",
@@ -354,6 +359,8 @@ HASHES: Final = (
         "2 arguments: a, b",
         more="ignored",
         errors=_NO_BYTES,
+        work="size(a) + size(b)",
+        makes="size(a) + size(b)",
     ),
     _digest("sha256", "SHA-256", 32),
     _digest("sha512", "SHA-512", 64),
@@ -368,6 +375,12 @@ _NO_ELEMENT: Final = (
     "field element is not below the order of {curve}'s scalar field",
 )
 _ENCODED: Final = "point (compressed: x little-endian, then flags in the top bits of the last byte)"
+
+
+_WORK_OF_CURVES: Final = 20_000
+"""Elements as many as an inverse in a field takes the time of."""
+_WORK_OF_POINTS: Final = 500_000
+"""The same for hashing to a point."""
 
 
 def _on_curve(
@@ -391,6 +404,8 @@ def _on_curve(
         f"2 arguments: {parameter.name}, curve_name",
         more=more,
         errors=(*_NO_BYTES, *_NO_CURVE, *errors),
+        work=f"{_WORK_OF_CURVES} + size({parameter.name})",
+        makes="33",
     )
 
 
@@ -457,5 +472,7 @@ CURVES: Final = (
         COPIES,
         "1 argument: message (byte array)",
         errors=_NO_BYTES,
+        work=f"{_WORK_OF_POINTS} + size(message)",
+        makes="48",
     ),
 )

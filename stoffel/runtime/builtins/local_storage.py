@@ -11,6 +11,8 @@ from stoffel.runtime.builtins.byte_arrays import to_bytes
 from stoffel.runtime.builtins.registry import Family
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from stoffel.runtime.state import VMState
     from stoffel.runtime.storage import Storage
 
@@ -29,7 +31,21 @@ def _backend(state: VMState) -> Storage:
 
 
 def _failure(operation: str, error: Exception) -> VMError:
+    if isinstance(error, VMError) and error.kind is ErrorKind.LIMIT:
+        return error
     return VMError(f"Local storage {operation} failed: {str(error) or type(error).__name__}", ErrorKind.STORAGE)
+
+
+def _watch(state: VMState) -> Callable[[int], None]:
+    """Return what looks, while a value becomes bytes or the other way round, whether the run has to end."""
+    budget = state.budget
+
+    def watch(size: int) -> None:
+        if budget is not None:
+            budget.keep(size)
+        state.look_up()
+
+    return watch
 
 
 def store_value(state: VMState, key: bytes, value: Value) -> None:
@@ -38,7 +54,7 @@ def store_value(state: VMState, key: bytes, value: Value) -> None:
 
     backend = _backend(state)
     try:
-        backend.store(key, encode(value))
+        backend.store(key, encode(value, _watch(state)))
     except Exception as error:
         # A backend is the host's code and may raise anything.
         raise _failure("store value", error) from error
@@ -55,7 +71,9 @@ def load_value(state: VMState, key: bytes) -> Operand:
             return None
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(f"the backend returned a {type(data).__name__} where bytes or None is expected")
-        return decode(bytes(data), state.objects)
+        watch = _watch(state)
+        watch(len(data))
+        return decode(bytes(data), state.objects, watch)
     except Exception as error:
         raise _failure("load value", error) from error
 

@@ -8,6 +8,7 @@ from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.model import tables
 from stoffel.model.builtins.arrays import SORTING
 from stoffel.model.foreign import CallbackError
+from stoffel.model.operations import order_matters
 from stoffel.model.values import Array, Operand, TypedArray, type_name
 from stoffel.runtime.builtins import arguments as args
 from stoffel.runtime.builtins.registry import Family
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
 
 FAMILY = Family(*SORTING)
-
-_FLOAT_EXACT: Final = 1 << 53
-"""Integers up to this magnitude are exact as Float."""
 
 _CLASSES: Final[dict[type, str]] = {
     **dict.fromkeys(INTEGER_KINDS, "number"),
@@ -50,18 +48,14 @@ def _sort(items: list[Operand]) -> None:
     if float in kinds:
         if any(item != item for item in items):
             raise _first_failure(items)
-        if len(kinds) > 1 and any(type(item) is not float and abs(item) > _FLOAT_EXACT for item in items):
+        if order_matters(items, kinds):
             _insertion_sort(items)
             return
     items.sort()
 
 
 def _insertion_sort(items: list[Operand]) -> None:
-    """Sort by the comparisons of the reference machine, and in their order.
-
-    Integers that round to one Float are ordered among themselves and equal to it, so the order of them all is not
-    transitive: another algorithm gives another result.
-    """
+    """Sort by the comparisons of the reference machine, and in their order; see :func:`order_matters`."""
     for index in range(1, len(items)):
         item = items[index]
         place = index

@@ -16,10 +16,14 @@ class Library:
     def __init__(self):
         self.objects = ObjectStore()
         self.hooked = False
+        self.budget = None
         self.events = []
         self.lines = []
         self.storage = None
         self.functions = {function.name: function.call for function in STANDARD_LIBRARY + MPC_BUILTINS}
+
+    def look_up(self):
+        pass
 
     def fire(self, event):
         self.events.append(event)
