@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import islice, repeat
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from stoffel.errors import VMError
 from stoffel.model.builtins.costs import costs_of, enough, stored, utf8
-from stoffel.model.values import Array, Closure, Object, Operand, SparseArray, TypedArray, Value, value_of
+from stoffel.model.values import Array, Object, Operand
 from stoffel.runtime.limits import ELEMENT_UNITS, ELEMENTS_PER_INSTRUCTION, TABLE_UNITS, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from stoffel.model.code import Code
     from stoffel.model.foreign import ForeignFunction
-    from stoffel.runtime.frames import ActivationRecord
 
 UNLIMITED: Final = 1 << 60
 """What stands for no limit: no run counts as far."""
@@ -25,7 +22,8 @@ UNLIMITED: Final = 1 << 60
 class Budget:
     """The limits of one run and of all that it calls, and what is left of them.
 
-    *stop* notes why the run has to end, so that nobody can swallow it; *outer* is the budget of the run around this
+    *stop* notes why the run has to end, so that nobody can swallow it; *live* returns how many units of memory can be
+    reached; *outer* is the budget of the run around this
     one, which pays too. ``ticks`` yields once for each instruction that may still run. ``counted`` says whether each
     instruction has to be looked at; the limits of single values are the least of all runs around.
     """
@@ -36,12 +34,12 @@ class Budget:
         "counted",
         "limits",
         "lines",
+        "live",
         "memory",
         "next_walk",
         "object",
         "outer",
         "printed",
-        "records",
         "stack",
         "stop",
         "storage",
@@ -54,12 +52,12 @@ class Budget:
         self,
         limits: Limits,
         stop: Callable[[str], VMError],
-        records: Callable[[], Iterable[ActivationRecord]],
+        live: Callable[[], int],
         outer: Budget | None = None,
     ) -> None:
         self.limits = limits
         self.stop = stop
-        self.records = records
+        self.live = live
         self.outer = outer
         self.counted: bool = limits.counted or (outer is not None and outer.counted)
         self.ticks = repeat(True, self._granted())
@@ -126,7 +124,7 @@ class Budget:
         for budget in self._chain():
             budget.allocated += units
         if self.allocated > self.next_walk:
-            live = units_of(self.records()) + units
+            live = self.live() + units
             if live > self.memory:
                 raise self.stop(f"Memory limit of {self.memory} units exceeded")
             self.next_walk = self.allocated + self.memory - live
@@ -229,52 +227,3 @@ class Budget:
 
 def _take(ticks: Iterator[bool], count: int) -> None:
     next(islice(ticks, count, count), None)
-
-
-def units_of(records: Iterable[ActivationRecord]) -> int:
-    """Return the units of memory of *records* and of all that can be reached from them."""
-    total = 0
-    pending: list[Any] = []
-    for record in records:
-        total += ELEMENT_UNITS * record.code.register_count
-        spill = [] if record.spill is None else record.spill.values()
-        for values in (record.registers, record.arguments, record.stack, spill, [item for _, item in record.upvalues]):
-            pending.extend(values)
-        pending.append(record.closure)
-    seen: set[int] = set()
-    while pending:
-        value = pending.pop()
-        kind = type(value)
-        if kind is str:
-            if id(value) not in seen:
-                seen.add(id(value))
-                total += utf8(value)
-        elif kind in _TABLES and id(value) not in seen:
-            seen.add(id(value))
-            parts = list(_parts(value))
-            total += TABLE_UNITS + ELEMENT_UNITS * len(parts)
-            pending.extend(part for part in parts if type(part) in _HELD)
-    return total
-
-
-_TABLES: Final = frozenset({Array, SparseArray, TypedArray, Object, Closure})
-_HELD: Final = frozenset({*_TABLES, str})
-
-
-def _parts(value: Operand) -> Iterator[Value]:
-    """Yield what a table or closure holds, keys that are strings or tables not counted apart."""
-    if type(value) is Closure:
-        for _, item in value.upvalues:
-            yield item
-    elif type(value) is Object:
-        for key, item in value.fields.items():
-            yield item
-            held = value_of(key)
-            if type(held) in _TABLES:
-                yield held
-    else:
-        if type(value) is TypedArray:
-            yield from repeat(None, len(value.buffer))
-        else:
-            yield from value.prefix if type(value) is SparseArray else value.items
-        yield from (value.extra or {}).values()

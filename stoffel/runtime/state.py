@@ -251,8 +251,9 @@ class VMState(RunState):
     def _limit(self, limits: Limits) -> None:
         """Begin to obey *limits*, for the run that has just begun."""
         from stoffel.runtime.budget import Budget
+        from stoffel.runtime.reachable import units_of
 
-        self.budget = Budget(limits, self.stop, lambda: self.frames, self.budget)
+        self.budget = Budget(limits, self.stop, lambda: units_of(self.frames), self.budget)
         if self.budget.counted and type(self.tier) is not NoTier and type(self.tier) is not Interpreted:
             self.tier = Interpreted(self.tier)
         if limits.depth is not None:
