@@ -111,7 +111,6 @@ class CompiledTier:
         self._handovers: dict[Code, int] = {}
         self._long = LongFunctions()
         self.boundary: FrameType | None = None
-        self._run_in_progress: object = None
         self._stack = HostStack(state)
         self._override: list[ActivationRecord] | None = None
         if kernels == "eager":
@@ -235,20 +234,16 @@ class CompiledTier:
             return None
         records, exact = self._snapshot()
         self.state.records.extend(records)
-        self.boundary = None
-        self._override = None
-        run = self._run_in_progress
-        # No more than is there: what is called back has as much as it would have in the interpreter.
-        RECURSION_LIMIT.adjust_for(run, len(records))
+        self.boundary = self._override = None
+        taken = self._stack.suspend(len(records))
         # Changes of records that are not exact do not come to the frames.
         kept = records if exact else []
-        return Suspension(boundary, run, kept, [record.registers.copy() for record in kept])
+        return Suspension(boundary, taken, kept, [record.registers.copy() for record in kept])
 
     def resume(self, suspension: Suspension, records: list[ActivationRecord]) -> None:
         """Take back what :meth:`suspend` put aside; registers that the inner run changed replace the frames' own."""
         self.boundary = suspension.boundary
-        self._run_in_progress = suspension.run
-        RECURSION_LIMIT.adjust_for(suspension.run, FRAMES_OF_COMPILED_CODE)
+        self._stack.resume(*suspension.taken)
         for record, before in zip(suspension.records, suspension.copies, strict=True):
             if any(mine is not other for mine, other in zip(record.registers, before, strict=True)):
                 self._override = records
@@ -365,7 +360,7 @@ class CompiledTier:
             assert function is not None
         unit = self.units.by_code[function.__code__]
         state = self.state
-        room = self._stack.room_below() + 1
+        room = self._stack.room_below(1)
         if unit.calls and (room < unit.calls or (entry == 0 and self._stack.is_used_up())):
             return False
         self.statistics.entered(code)
@@ -396,9 +391,8 @@ class CompiledTier:
 
     def _run(self, unit: Unit, function: Callable[..., Operand], room: int, arguments: list[Any]) -> Operand:
         """Run a unit to its end; raises Left after the records have been rebuilt."""
-        outer = self.boundary
-        self.boundary = sys._getframe()
-        self._run_in_progress = run = object()
+        outer, self.boundary = self.boundary, sys._getframe()
+        run = self._stack.begin()
         self.statistics.runs += 1
         if self.statistics.listeners:
             self.statistics.entering("code object", unit.function, unit.entry)
@@ -468,22 +462,27 @@ class CompiledTier:
 
     # Leaving
 
-    def _leave(self, way: int, left: FrameType | None = None) -> None:
-        """Leave compiled code in the given way: called by the code itself, at a line that has such a site."""
+    def _leave(self, way: int, left: FrameType | None = None) -> int:
+        """Leave compiled code in the given way, at a line that has such a site; else return the room, at an entry."""
         frame = left or sys._getframe(1)
         unit = self.units.by_code[frame.f_code]
         line = unit.line(frame.f_lineno)
-        if way == ENTRY and frame.f_locals[global_names.ROOM] < 0:
-            way = DEPTH
-            compiled = sum(len(other.positions(line.index)) for _, other, line in self._chain(frame))
-            self._stack.used_up(len(self.state.records) + compiled)
+        room: int = frame.f_locals[global_names.ROOM] if way == ENTRY else 0
+        if room < 0:
+            room += self._stack.more_room()
+            if room < 0:
+                way = DEPTH
+                compiled = sum(len(other.positions(line.index)) for _, other, line in self._chain(frame))
+                self._stack.used_up(len(self.state.records) + compiled)
+            elif not (self._every or self.state.attention):
+                return room
         if way in POLLS and self._every and not self.state.attention:
             # An entry that the engine has just made would be made again: only calls from compiled code count. So may
             # a loop that polls before it does anything: only a second poll counts.
             self._countdown -= not self._fresh if way == LOOP else way != ENTRY or frame.f_back is not self.boundary
             self._fresh = False
             if self._countdown > 0:
-                return
+                return room
             self._countdown = self._every
         if way == BEFORE:
             self._missed(unit, line, line.sites[way], frame)
@@ -493,6 +492,7 @@ class CompiledTier:
         elif way == HANDOVER:
             self._handed_over(unit, line)
         self._drop(frame, unit, line, way)
+        return room
 
     def _emptied(self, error: BaseException) -> bool:
         """Leave where a loop polls in passing; returns True to go on, and False if the exception is another one."""
@@ -518,8 +518,9 @@ class CompiledTier:
     def _leave_unmade_call(self, error: RecursionError) -> None:
         """Leave before a call that compiled code itself found no room for on the host's stack, if that is the error."""
         trace = innermost(error)
-        unit = self.units.by_code.get(trace.tb_frame.f_code)
-        if unit is not None and BEFORE in (line := unit.line(trace.tb_lineno)).sites:
+        if (unit := self.units.by_code.get(trace.tb_frame.f_code)) and BEFORE in (
+            line := unit.line(trace.tb_lineno)
+        ).sites:
             self._stack.used_up(len(self.state.records))
             self._drop(trace.tb_frame, unit, line, BEFORE, DEPTH)
 

@@ -352,6 +352,6 @@ class Suspension(NamedTuple):
     """What is put aside while foreign code runs another program on a machine whose compiled code is suspended."""
 
     boundary: FrameType
-    run: object
+    taken: tuple[object, int, int]
     records: list[ActivationRecord]
     copies: list[list[Value]]

@@ -11,8 +11,8 @@ from stoffel.threads import stack_of_thread
 
 FRAMES_OF_A_RUN: Final = 40
 """Host frames that a run inside a foreign function takes, with some to spare, besides those of compiled code."""
-FRAMES_OF_COMPILED_CODE: Final = 440
-"""Host frames that compiled code in one run takes at most, with some to spare, whatever the host's limit is."""
+FRAMES_OF_COMPILED_CODE: Final = 840
+"""Host frames that compiled code in one run takes at first, with some to spare, whatever the host's limit is."""
 STACK_OF_A_RUN: Final = 2 << 10
 """Bytes of the thread's stack that a run inside a foreign function takes at most: twice what was measured."""
 STACK_TO_SPARE: Final = 32 << 10

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from stoffel import ForeignContext, VirtualMachine, VMError, threads
+from stoffel import Closure, ForeignContext, VirtualMachine, VMError, threads
+from stoffel.embedding.engine import ModeName
 from stoffel.runtime import calls
 from stoffel.runtime.host_stack import RECURSION_LIMIT, RecursionLimit
 from stoffel.threads import stack_of_thread
@@ -118,6 +119,76 @@ def test_limits_that_are_lowered_in_mid_run_hold_from_the_next_call_on(way: Way)
     with pytest.raises(VMError, match="Call depth exceeds 5") as caught:
         machine.execute("f", 100)
     assert caught.value.stack == (("f", 7),) * 5
+
+
+LEVELS = """
+function f(n: int64) -> int64
+    LDI     r1, 0
+    CMP     r0, r1
+    JMPEQ   end
+    LDI     r1, 1
+    SUB     r0, r0, r1
+    PUSHARG r0
+    CALL    f
+    ADD     r0, r0, r1
+end:
+    RET     r0
+end
+"""
+
+
+@pytest.mark.parametrize("mode", ["always", "no-kernels"])
+def test_deep_recursion_stays_in_compiled_code(mode: ModeName) -> None:
+    machine = loaded(VirtualMachine(jit=mode, cache="off"), LEVELS)
+    before = sys.getrecursionlimit()
+    for _ in range(20 if mode == "always" else 500):
+        assert machine.execute("f", 3000) == 3000
+    left = machine.jit_statistics()["records_rebuilt"]
+    assert machine.execute("f", 3000) == 3000
+    assert machine.jit_statistics()["records_rebuilt"] == left
+    assert machine.jit_statistics()["functions"]["f"]["tier"] == "code object"
+    assert sys.getrecursionlimit() == before
+
+
+CLOSURES = """
+function down(self, n)
+    LDI     r2, 0
+    CMP     r1, r2
+    JMPEQ   end
+    LDI     r2, 1
+    SUB     r1, r1, r2
+    PUSHARG r0
+    PUSHARG r0
+    PUSHARG r1
+    CALL    call_closure
+    RET     r0
+end:
+    RET     r1
+end
+"""
+
+
+@every_way
+def test_closures_recurse_at_every_depth_of_the_host(way: Way) -> None:
+    machine = loaded(way.machine(cache="off"), CLOSURES)
+    closure = Closure("down")
+    here = _depth()
+    for depth in range(here + 20, sys.getrecursionlimit() - 120, 100):
+        assert deeper(depth - here, lambda: machine.call(closure, closure, 600)) == 0
+
+
+@every_way
+@pytest.mark.parametrize("depth", [3, 399, 400, 401, 402, 799, 801, 1999, 9000, 20000])
+def test_the_limit_of_calls_is_exact_at_every_depth(way: Way, depth: int) -> None:
+    if way.forced and depth > 2000:
+        pytest.skip("takes minutes")
+    machine = loaded(way.machine(cache="off"), LEVELS)
+    machine.max_call_depth = depth
+    for _ in range(3):
+        assert machine.execute("f", depth - 1) == depth - 1
+        with pytest.raises(VMError, match=f"Call depth exceeds {depth}") as caught:
+            machine.execute("f", depth)
+        assert caught.value.stack == (("f", 6),) * depth
 
 
 @every_way

@@ -12,6 +12,7 @@ from stoffel.compiler.analysis.liveness import FLAG, analyse, bit
 from stoffel.compiler.cpython.writer import Writer
 from stoffel.compiler.emission.counted_loops import Ranges, counted_loops, with_loops_together
 from stoffel.compiler.emission.deopt_points import (
+    ENTRY,
     Held,
     Known,
     Line,
@@ -191,7 +192,7 @@ class Emitter:
         self.leave_and_return(found, way, go_on)
 
     def leave_and_return(self, found: Label, way: int, go_on: Label) -> None:
-        """Arrange for a call, at *found*, that leaves in the given way or returns to *go_on*."""
+        """Arrange for a call, at *found*, that leaves in the given way or returns to *go_on*: the room, at an entry."""
         writer = self.writer
 
         def write() -> None:
@@ -199,7 +200,10 @@ class Emitter:
             writer.begin_call(LEAVE)
             writer.constant(way)
             writer.end_call(1)
-            writer.pop()
+            if way == ENTRY:
+                writer.store(ROOM)
+            else:
+                writer.pop()
             writer.jump_back(go_on)
 
         self.later(write)

@@ -71,9 +71,10 @@ TICKS_BEFORE_BUILDING: Final = 1
 TICKS_BEFORE_LARGE: Final = 3
 """Samples after which those with more than ``MODERATE`` instructions are made too, which takes LLVM a second or so
 (``stoffel run --stats --jit=kernels`` tells what it took)."""
-LONG_ENOUGH: Final = 0.4
-"""Seconds of compiled code after which a kernel that is wanted from the start is made in time to be of use: making
-takes half of that (``python -m benchmarks --sections kernels``)."""
+LONG_ENOUGH: Final = 0.15
+"""Seconds of compiled code from which on the next run makes the kernels that this one was too short for: making one
+takes about as long, once, on another core if there is one, and it is kept (``python -m benchmarks --sections
+kernels``)."""
 
 # Keeping kernels
 
