@@ -8,7 +8,8 @@
 #   make fuzz-lang FUZZ_COUNT=1000000     damaged sources: only diagnostics
 #   make conformance    the reference's cases in every way of running, kernels left at safepoints too
 #   make faults    plants faults in a copy of the compiler: do the tests notice? (an hour)
-#   make docs    the generated parts of the manual    make clean    remove what make made
+#   make docs    the generated parts of the manual    make docs-site    the manual as a site, in build/site
+#   make clean    remove what make made
 #
 # PYTHON=... picks the interpreter (an existing .venv of another version is made anew).
 
@@ -34,11 +35,11 @@ endif
 INSTALLED := $(STAMP)-$(or $(VERSION),none)-installed
 DEVELOP := $(STAMP)-$(or $(VERSION),none)-develop
 
-.PHONY: help demo test lint types ci stress fuzz fuzz-tiers fuzz-lang conformance faults bench docs clean
+.PHONY: help demo test lint types ci stress fuzz fuzz-tiers fuzz-lang conformance faults bench docs docs-site clean
 .DELETE_ON_ERROR:
 
 help:
-	@sed -n '3,13s/^# \{0,1\}//p' Makefile
+	@sed -n '3,14s/^# \{0,1\}//p' Makefile
 
 # A plain path entry (compat mode) keeps setuptools' import hook, which costs milliseconds, out of every start.
 $(INSTALLED): pyproject.toml
@@ -100,6 +101,11 @@ bench: $(DEVELOP)
 docs: $(DEVELOP)
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/code_map.py
+
+# Pinned: before 1.0 its settings may change.
+docs-site: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check zensical==0.0.73
+	$(BIN)/zensical build --strict --clean -f mkdocs.yml
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

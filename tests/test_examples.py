@@ -40,6 +40,31 @@ def test_every_example_is_tested() -> None:
     assert {path.stem for path in EXAMPLES.iterdir() if path.suffix in (".stfasm", ".stflb")} == set(OUTCOMES)
 
 
+SOURCES = {
+    "chains": ((3000,), "2919 takes 216 steps\n", "2919"),
+    "ledger": ((), "", "Type error in ADD operation"),
+    "life": ((), "back home true\n", "5"),
+}
+"""The same of the sources, with the arguments of ``main``."""
+
+
+def test_every_source_is_tested() -> None:
+    assert {path.stem for path in EXAMPLES.glob("*.stfl")} == set(SOURCES)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_source_prints_and_returns_what_it_promises(name: str) -> None:
+    printed: list[str] = []
+    machine = stoffel.VirtualMachine(output=printed.append)
+    machine.load(stoffel.compile(EXAMPLES / f"{name}.stfl"))
+    arguments, lines, expected = SOURCES[name]
+    try:
+        result = stoffel.diagnostic(machine.execute("main", *arguments))
+    except stoffel.VMError as error:
+        result = str(error)
+    assert ("".join(f"{line}\n" for line in printed)[-len(lines) :] if lines else "", result) == (lines, expected)
+
+
 @pytest.mark.parametrize("name", OUTCOMES)
 def test_example_prints_and_returns_what_it_promises(name: str) -> None:
     printed: list[str] = []
