@@ -11,18 +11,19 @@ from typing import Any
 
 from stoffel.embedding import conversion
 from stoffel.embedding.context import ForeignContext
-from stoffel.errors import VMError
+from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.scalars import INTEGER_KINDS, FixedInteger
 from stoffel.model.foreign import CallbackError
 from stoffel.model.values import Array, Closure, Foreign, Object, Operand, Value, type_name
+from stoffel.runtime.builtins.pieces import LookUp
 
-Converter = Callable[[Value, str], Any]
+Converter = Callable[[Value, str, LookUp], Any]
 
 _EMPTY = inspect.Parameter.empty
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-def adapt(name: str, function: Callable[..., Any]) -> Callable[[tuple[Value, ...]], Any] | None:
+def adapt(name: str, function: Callable[..., Any]) -> Callable[[tuple[Value, ...], LookUp], Any] | None:
     """Return a function of the argument tuple that checks, converts and calls *function*.
 
     Returns None if *function* wants a :class:`ForeignContext` instead: exactly one positional parameter that is not
@@ -51,13 +52,13 @@ def adapt(name: str, function: Callable[..., Any]) -> Callable[[tuple[Value, ...
         elif parameter.kind is inspect.Parameter.KEYWORD_ONLY and parameter.default is _EMPTY:
             raise TypeError(f"foreign function {name}: VM code cannot pass the keyword-only parameter {parameter.name}")
 
-    def call(arguments: tuple[Value, ...]) -> Any:
+    def call(arguments: tuple[Value, ...], look_up: LookUp) -> Any:
         if len(arguments) < required or (rest is None and len(arguments) > len(converters)):
             raise CallbackError(_arity(name, required, None if rest else len(converters), len(arguments)))
         converted = []
         for index, value in enumerate(arguments):
             label, convert = converters[index] if index < len(converters) else rest or ("", _anything)
-            converted.append(convert(value, f"argument {index + 1} ({label})"))
+            converted.append(convert(value, f"argument {index + 1} ({label})", look_up))
         return function(*converted)
 
     return call
@@ -96,24 +97,24 @@ def _arity(name: str, least: int, most: int | None, given: int) -> str:
     return f"{name} expects {wanted} argument{'' if wanted == '1' else 's'} but got {given}"
 
 
-def _anything(value: Value, what: str) -> Any:  # noqa: ARG001 - the shape of a converter
+def _anything(value: Value, what: str, look_up: LookUp) -> Any:  # noqa: ARG001 - the shape of a converter
     return value
 
 
-def _integer(value: Operand, what: str) -> int:
+def _integer(value: Operand, what: str, look_up: LookUp) -> int:  # noqa: ARG001
     if type(value) not in INTEGER_KINDS:
         raise CallbackError(f"{what} must be an integer, found {type_name(value)}")
     return int(value)
 
 
-def _floating(value: Operand, what: str) -> float:
+def _floating(value: Operand, what: str, look_up: LookUp) -> float:  # noqa: ARG001
     if type(value) not in (float, int):
         raise CallbackError(f"{what} must be a float, found {type_name(value)}")
     return float(value)
 
 
 def _exact(kind: type, description: str) -> Converter:
-    def convert(value: Value, what: str) -> Any:
+    def convert(value: Value, what: str, look_up: LookUp) -> Any:  # noqa: ARG001
         if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
             raise CallbackError(f"{what} must be {description}, found {type_name(value)}")
         return value
@@ -121,24 +122,26 @@ def _exact(kind: type, description: str) -> Converter:
     return convert
 
 
-def _list(value: Value, what: str) -> Any:
+def _list(value: Value, what: str, look_up: LookUp) -> Any:
     if not isinstance(value, Array):
         raise CallbackError(f"{what} must be an array, found {type_name(value)}")
-    return conversion.to_python(value)
+    return conversion.to_python(value, look_up)
 
 
-def _dict(value: Value, what: str) -> Any:
+def _dict(value: Value, what: str, look_up: LookUp) -> Any:
     if not isinstance(value, Object):
         raise CallbackError(f"{what} must be an object, found {type_name(value)}")
-    return conversion.to_python(value)
+    return conversion.to_python(value, look_up)
 
 
-def _bytes(value: Value, what: str) -> bytes:
+def _bytes(value: Value, what: str, look_up: LookUp) -> bytes:
     if not isinstance(value, Array):
         raise CallbackError(f"{what} must be a byte array, found {type_name(value)}")
     try:
-        return conversion.to_bytes(value)
+        return conversion.to_bytes(value, look_up)
     except VMError as error:
+        if error.kind is ErrorKind.LIMIT:
+            raise
         raise CallbackError(f"{what} must be a byte array: {error}") from error
 
 
@@ -181,10 +184,10 @@ def _converter(name: str, parameter: str, hint: Any) -> Converter:
 
 
 def _one_of(choices: list[Converter], description: str) -> Converter:
-    def convert(value: Value, what: str) -> Any:
+    def convert(value: Value, what: str, look_up: LookUp) -> Any:
         for choice in choices:
             try:
-                return choice(value, what)
+                return choice(value, what, look_up)
             except CallbackError:
                 continue
         raise CallbackError(f"{what} must be {description}, found {type_name(value)}")

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.scalars import U8
 from stoffel.model import tables
 from stoffel.model.values import Array, Object, Operand, Value, check_value, value_of
+from stoffel.runtime.builtins.byte_arrays import from_bytes
+from stoffel.runtime.builtins.pieces import LookUp, elements
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
 
+PIECE: Final = 1 << 14
+"""Elements that are converted between two looks at whether the run has to end."""
 _CONTAINERS: Final = frozenset({list, tuple, dict, bytes, bytearray})
 """Python's containers that become tables: lists and tuples arrays, dicts objects, bytes arrays of U8."""
 
@@ -49,11 +54,17 @@ class _Conversion:
 
     def convert(self, item: object) -> Operand:
         result = self._opened(item)
+        rounds = 0
         while self._pending:
+            rounds += 1
+            if not rounds % PIECE:
+                self._state.look_up()
             table, rest, done = self._pending[-1]
             depth = len(self._pending)
             for inner in rest:
                 done.append(self._opened(inner))
+                if not len(done) % PIECE:
+                    self._state.look_up()
                 if len(self._pending) != depth:
                     # A table is filled before its later neighbours are made: ids count in the order of the text.
                     break
@@ -75,11 +86,10 @@ class _Conversion:
         if budget is not None:
             budget.table(len(item), Object if kind is dict else Array)  # type: ignore[arg-type]
         if isinstance(item, bytes | bytearray):
-            return self._state.objects.create_array([U8(byte) for byte in item])
+            return from_bytes(self._state, bytes(item))
         known = self._tables.get(id(item))
         if known is not None:
             return known
-        self._state.look_up()
         table: Array | Object
         if isinstance(item, dict):
             table = self._state.objects.create_object()
@@ -92,19 +102,26 @@ class _Conversion:
         return table
 
 
-def to_bytes(array: Operand) -> bytes:
-    """Return a byte array as bytes; raises VMError (kind Mpc, as the reference says) for anything else."""
+def to_bytes(array: Operand, look_up: LookUp) -> bytes:
+    """Return a byte array as bytes; raises VMError (kind Mpc, as the reference says) for anything else.
+
+    *look_up* is called now and then, and may end the work by raising.
+    """
     if not isinstance(array, Array):
         raise VMError("Expected byte array", ErrorKind.MPC)
-    items = tables.elements(array)
+    items = elements(array, look_up)
     for index, item in enumerate(items):
+        if not index % PIECE:
+            look_up()
         if type(item) is not U8:
             raise VMError(f"Expected U8 at index {index}", ErrorKind.MPC)
     return bytes(items)
 
 
-def to_python(value: Value) -> Any:
+def to_python(value: Value, look_up: LookUp) -> Any:
     """Return *value* with arrays as lists and objects as dicts, all the way down; scalars and handles as they are.
+
+    *look_up* is called now and then, and may end the work by raising.
 
     A table that occurs several times, in itself too, becomes one list or dict. Raises VMError: of kind Message for keys
     that Python would merge, of kind TableMemory for tables that are gone or too large to enumerate.
@@ -122,16 +139,26 @@ def to_python(value: Value) -> Any:
         return known
 
     result = opened(value)
+    rounds = 0
     while pending:
+        rounds += 1
+        if not rounds % 1024:
+            look_up()
         table = pending.pop()
         container = made[id(table)]
         if isinstance(table, Array):
             assert isinstance(container, list)
-            container.extend(map(opened, tables.elements(table)))
+            items = elements(table, look_up)
+            for start in range(0, len(items), PIECE):
+                look_up()
+                container.extend(map(opened, items[start : start + PIECE]))
             continue
         assert isinstance(container, dict)
         tables.require(table)
-        container.update([(value_of(key), opened(item)) for key, item in table.fields.items()])
+        fields = iter(table.fields.items())
+        while part := list(islice(fields, PIECE)):
+            look_up()
+            container.update([(value_of(key), opened(item)) for key, item in part])
         if len(container) != len(table.fields):
             raise VMError("the object has keys that are equal to Python, such as 1 and 1.0", ErrorKind.MESSAGE)
     return result

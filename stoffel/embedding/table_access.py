@@ -108,12 +108,12 @@ class TableAccess:
     @_apart_from_kernels
     def read_bytes(self, array: Value) -> bytes:
         """Return a byte array as bytes; raises VMError (kind Mpc) for anything else."""
-        return conversion.to_bytes(array)
+        return conversion.to_bytes(array, self._state.look_up)
 
     @_apart_from_kernels
     def to_python(self, value: Value) -> Any:
         """Return *value* with arrays as lists and objects as dicts, all the way down."""
-        return conversion.to_python(value)
+        return conversion.to_python(value, self._state.look_up)
 
 
 def _object(table: Object | Array) -> Object:

@@ -254,7 +254,11 @@ class VirtualMachine(TableAccess):
         def call(state: VMState, arguments: list[Value]) -> Any:
             given = tuple(arguments)
             # Not this machine but the state's: clones share the function.
-            result = function(ForeignContext(state.machine, name, given)) if adapted is None else adapted(given)
+            result = (
+                function(ForeignContext(state.machine, name, given))
+                if adapted is None
+                else adapted(given, state.look_up)
+            )
             return conversion.to_value(state, result, "result")
 
         with self._state.lock:

@@ -240,8 +240,13 @@ class VMState(RunState):
         """Return the error of a run that has to end."""
         return VMError(self.stopped or "The run has been stopped", ErrorKind.LIMIT)
 
-    def look_up(self) -> None:
-        """Raise VMError if the run has to end; for work that takes long, every few milliseconds."""
+    def look_up(self, elements: int = 0) -> None:
+        """Raise VMError if the run has to end; for work that takes long, every few milliseconds.
+
+        A run with a limit on instructions is charged for *elements*.
+        """
+        if elements and (budget := self.counting) is not None:
+            budget.work(elements)
         deadline = self.deadline
         if deadline is not None and self.stopped is None and monotonic() >= deadline.time and deadline.passed:
             deadline.passed()
@@ -349,6 +354,8 @@ class VMState(RunState):
                     # It may have obeyed a change that the outer run has not seen yet.
                     if self.hooked != self.hooks.active or self._obeyed != self.changes or self.stopped is not None:
                         self.ask_attention()
+                else:
+                    self.stopped = None
 
     def _unlimit(
         self,

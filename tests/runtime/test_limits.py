@@ -413,3 +413,81 @@ def test_a_clone_has_the_same_limits():
     machine = VirtualMachine(limits=Limits(instructions=0))
     machine.load(assemble(LOOP))
     assert failure(machine.clone())[0] == "Instruction limit of 0 exceeded"
+
+
+BIG = """
+function main()
+    LDI r1, 0
+    LDI r2, 3000000
+    PUSHARG r1
+    PUSHARG r2
+    CALL range
+    MOV r3, r0
+    PUSHARG r3
+    CALL begin
+again:
+%s
+    JMP again
+end
+"""
+LONG_WORK = {
+    name: "\n".join([*(f"    PUSHARG {argument}" for argument in arguments), f"    CALL {name}"])
+    for name, arguments in {
+        "range": ["r1", "r2"],
+        "copy": ["r3"],
+        "extend": ["r0", "r3"],
+        "array_concat": ["r3", "r3"],
+        "array_repeat": ["r3", "r4"],
+        "slice": ["r3", "r1", "r5"],
+        "reverse": ["r3"],
+        "sort": ["r3"],
+        "count": ["r3", "r1"],
+        "contains": ["r3", "r5"],
+        "array_equals": ["r3", "r0"],
+        "as_python": ["r3"],
+        "from_python": [],
+        "Crypto.sha256": ["r6"],
+    }.items()
+}
+
+
+@pytest.mark.parametrize("name", LONG_WORK)
+def test_long_builtins_and_conversions_look_whether_the_run_has_to_end(name, monkeypatch):
+    machine = VirtualMachine()
+    prepared = "    PUSHARG r3\n    CALL copy\n" if name in ("extend", "array_equals") else ""
+    prepared += "    LDI r4, 2\n    LDI r5, 4000000\n"
+    if name.startswith("Crypto"):
+        prepared += "    PUSHARG r3\n    CALL as_bytes\n    MOV r6, r0\n"
+    source = BIG.replace("again:\n", f"{prepared}again:\n", 1)
+    machine.load(assemble(source % LONG_WORK[name]))
+    # From here on nothing but the work itself can notice.
+    looks = []
+    look_up = type(machine.state).look_up
+
+    def counting(state, elements=0):
+        looks.append(elements)
+        if len(looks) == limit[0]:
+            machine.interrupt("long enough")
+        look_up(state, elements)
+
+    limit = [0]
+    monkeypatch.setattr(type(machine.state), "look_up", counting)
+
+    def as_python(values: list) -> int:
+        return 1
+
+    machine.register_foreign_function("begin", lambda context: begin())
+    machine.register_foreign_function("as_python", as_python)
+    machine.register_foreign_function("from_python", lambda context: [[0]] * 40_000 + list(range(200_000)))
+    machine.register_foreign_function("as_bytes", lambda context: bytes(1_000_000))
+
+    def begin():
+        # What prepares the loop looks now and then too.
+        limit[0] = len(looks) + 60
+        return 1
+
+    with pytest.raises(VMError, match="Interrupted: long enough") as raised:
+        machine.execute("main")
+    assert raised.value.kind is ErrorKind.LIMIT
+    assert len(looks) <= limit[0] + 1
+    assert machine.to_python(machine.create_array([1])) == [1]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.isa.scalars import U8
-from stoffel.model import tables
 from stoffel.model.builtins.mpc import HASHES
 from stoffel.model.foreign import CallbackError
 from stoffel.model.values import Array, Operand, Value
+from stoffel.runtime.builtins import pieces
 from stoffel.runtime.builtins.registry import Family
 
 if TYPE_CHECKING:
@@ -16,15 +16,18 @@ if TYPE_CHECKING:
 
 FAMILY = Family(*HASHES)
 
+_BYTES_AT_ONCE: Final = 1 << 20
 _U8: Final = tuple(map(U8, range(256)))
 
 
-def to_bytes(value: Operand) -> bytes:
+def to_bytes(value: Operand, look_up: pieces.LookUp) -> bytes:
     """Return the bytes of a byte array; raise CallbackError if *value* is none."""
     if not isinstance(value, Array):
         raise CallbackError("Expected byte array")
-    items = tables.elements(value)
+    items = pieces.elements(value, look_up)
     for index, item in enumerate(items):
+        if not index % pieces.PIECE:
+            look_up()
         if type(item) is not U8:
             raise CallbackError(f"Expected U8 at index {index}")
     return bytes(items)
@@ -32,7 +35,11 @@ def to_bytes(value: Operand) -> bytes:
 
 def from_bytes(state: VMState, data: bytes) -> Array:
     """Return a new byte array."""
-    return state.objects.create_array([_U8[byte] for byte in data])
+    items: list[Value] = []
+    for place in range(0, len(data), pieces.PIECE):
+        state.look_up()
+        items += [_U8[byte] for byte in data[place : place + pieces.PIECE]]
+    return state.objects.create_array(items)
 
 
 @FAMILY.builtin("Bytes.from_string")
@@ -46,24 +53,32 @@ def from_string(state: VMState, text: Value) -> Array:
 @FAMILY.builtin("Bytes.concat")
 def concat(state: VMState, left: Value, right: Value) -> Array:
     """Return the bytes of both byte arrays as a new one."""
-    start = to_bytes(left)
-    return from_bytes(state, start + to_bytes(right))
+    start = to_bytes(left, state.look_up)
+    return from_bytes(state, start + to_bytes(right, state.look_up))
 
 
 @FAMILY.builtin("Crypto.sha256")
 def sha256(state: VMState, data: Value) -> Array:
     """Return the SHA-256 digest of a byte array."""
-    from hashlib import sha256 as digest
+    from hashlib import sha256 as algorithm
 
-    return from_bytes(state, digest(to_bytes(data)).digest())
+    return _digest(state, algorithm(), data)
 
 
 @FAMILY.builtin("Crypto.sha512")
 def sha512(state: VMState, data: Value) -> Array:
     """Return the SHA-512 digest of a byte array."""
-    from hashlib import sha512 as digest
+    from hashlib import sha512 as algorithm
 
-    return from_bytes(state, digest(to_bytes(data)).digest())
+    return _digest(state, algorithm(), data)
+
+
+def _digest(state: VMState, digest: Any, data: Value) -> Array:
+    taken = to_bytes(data, state.look_up)
+    for place in range(0, len(taken), _BYTES_AT_ONCE):
+        state.look_up()
+        digest.update(taken[place : place + _BYTES_AT_ONCE])
+    return from_bytes(state, digest.digest())
 
 
 FUNCTIONS: Final = FAMILY.complete(__name__)

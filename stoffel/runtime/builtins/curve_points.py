@@ -42,7 +42,7 @@ def _curve_with_points(name: str, curve_name: Value) -> Weierstrass:
 @FAMILY.builtin("Crypto.hash_to_field")
 def hash_to_field(state: VMState, data: Value, curve_name: Value) -> Array:
     """Return the bytes as a number, reduced modulo the order of the curve's scalar field."""
-    number = to_bytes(data)
+    number = to_bytes(data, state.look_up)
     curve = _curve(curve_name)
     return from_bytes(state, curve.element(int.from_bytes(number, curve.byte_order)))
 
@@ -50,7 +50,7 @@ def hash_to_field(state: VMState, data: Value, curve_name: Value) -> Array:
 @FAMILY.builtin("Crypto.field_inv")
 def field_inv(state: VMState, element: Value, curve_name: Value) -> Array:
     """Return the inverse of a scalar-field element."""
-    data = to_bytes(element)
+    data = to_bytes(element, state.look_up)
     curve = _curve(curve_name)
     number = _element(curve, data)
     if number == 0:
@@ -61,7 +61,7 @@ def field_inv(state: VMState, element: Value, curve_name: Value) -> Array:
 @FAMILY.builtin("Crypto.field_to_scalar_bytes")
 def field_to_scalar_bytes(state: VMState, element: Value, curve_name: Value) -> Array:
     """Return a scalar-field element in the byte order that the curve's standard uses for scalars."""
-    data = to_bytes(element)
+    data = to_bytes(element, state.look_up)
     curve = _curve_with_points("field_to_scalar_bytes", curve_name)
     return from_bytes(state, _element(curve, data).to_bytes(32, curve.byte_order))
 
@@ -69,7 +69,7 @@ def field_to_scalar_bytes(state: VMState, element: Value, curve_name: Value) -> 
 @FAMILY.builtin("Crypto.point_x_to_field")
 def point_x_to_field(state: VMState, point: Value, curve_name: Value) -> Array:
     """Return the x coordinate of a compressed point, reduced modulo the order of the scalar field."""
-    data = to_bytes(point)
+    data = to_bytes(point, state.look_up)
     curve = _curve_with_points("point_x_to_field", curve_name)
     try:
         return from_bytes(state, curve.element(curve.decode(data)[0]))
@@ -80,7 +80,7 @@ def point_x_to_field(state: VMState, point: Value, curve_name: Value) -> Array:
 @FAMILY.builtin("Crypto.point_to_sec1")
 def point_to_sec1(state: VMState, point: Value, curve_name: Value) -> Array:
     """Return a compressed point in the compressed form of SEC 1."""
-    data = to_bytes(point)
+    data = to_bytes(point, state.look_up)
     curve = _curve_with_points("point_to_sec1", curve_name)
     try:
         return from_bytes(state, curve.encode_sec1(data))
@@ -91,7 +91,7 @@ def point_to_sec1(state: VMState, point: Value, curve_name: Value) -> Array:
 @FAMILY.builtin("Crypto.hash_to_g1")
 def hash_to_g1(state: VMState, message: Value) -> Array:
     """Return the point of BLS12-381's group G1 that a message hashes to, compressed (48 bytes)."""
-    data = to_bytes(message)
+    data = to_bytes(message, state.look_up)
     from stoffel.runtime.builtins.bls12_381 import hash_to_g1 as hashed
 
     return from_bytes(state, hashed(data))

@@ -10,6 +10,7 @@ from stoffel.model.builtins.arrays import ARRAYS
 from stoffel.model.foreign import CallbackError
 from stoffel.model.values import Array, Operand, TypedArray, Value, type_name
 from stoffel.runtime.builtins import arguments as args
+from stoffel.runtime.builtins import pieces
 from stoffel.runtime.builtins.registry import Family
 
 if TYPE_CHECKING:
@@ -19,14 +20,18 @@ FAMILY = Family(*ARRAYS)
 
 
 @FAMILY.builtin("extend")
-def extend(_state: VMState, array: Value, values: Value) -> None:
+def extend(state: VMState, array: Value, values: Value) -> None:
     """Append all elements of the second array to the first."""
     table = args.array(array)
     source = args.array(values, args.SECOND_ARRAY)
     args.checked_length(tables.length(source))
     if type(table) is Array or type(table) is TypedArray:
         args.checked_length(tables.length(table) + tables.length(source))
-    tables.push(table, tables.elements(source))
+    added = pieces.elements(source, state.look_up)
+    if type(table) is Array:
+        pieces.extend(table.items, added, state.look_up)
+    else:
+        tables.push(table, added)
 
 
 @FAMILY.builtin("array_concat")
@@ -35,7 +40,9 @@ def array_concat(state: VMState, left: Value, right: Value) -> Array:
     start = args.array(left)
     end = args.array(right, args.SECOND_ARRAY)
     args.checked_length(tables.length(start) + tables.length(end))
-    return state.objects.create_array(tables.elements(start) + tables.elements(end))
+    items = pieces.elements(start, state.look_up)
+    pieces.extend(items, pieces.elements(end, state.look_up), state.look_up)
+    return state.objects.create_array(items)
 
 
 @FAMILY.builtin("array_repeat")
@@ -44,13 +51,14 @@ def array_repeat(state: VMState, array: Value, count: Value) -> Array:
     times = max(0, args.integer(count, "repeat count"))
     table = args.array(array)
     args.checked_length(tables.length(table) * times)
-    return state.objects.create_array(tables.elements(table) * times if times else [])
+    items = pieces.elements(table, state.look_up) if times else []
+    return state.objects.create_array(pieces.repeated(items, times, state.look_up))
 
 
 @FAMILY.builtin("copy")
 def copy(state: VMState, array: Value) -> Array:
     """Return a new array of the same elements."""
-    return state.objects.create_array(tables.elements(args.array(array)))
+    return state.objects.create_array(pieces.elements(args.array(array), state.look_up))
 
 
 @FAMILY.builtin("pop")
@@ -101,11 +109,11 @@ def clear(_state: VMState, array: Value) -> None:
 
 
 @FAMILY.builtin("reverse")
-def reverse(_state: VMState, array: Value) -> None:
+def reverse(state: VMState, array: Value) -> None:
     """Reverse the elements in place."""
     table = args.array(array)
     if type(table) is Array or type(table) is TypedArray:
-        table.items.reverse()
+        pieces.reverse(table.items, state.look_up)
         return
     items = tables.elements(table)
     items.reverse()
@@ -128,7 +136,11 @@ def range_(state: VMState, start: Value, stop: Value, step: Value = 1) -> Array:
         # The reference machine computes the element after the last one, too, and has taken an id for the array by then.
         state.objects.next_id()
         raise CallbackError("range value overflowed i64")
-    return state.objects.create_array(list(range(first, end, stride)))
+    if count <= pieces.PIECE:
+        return state.objects.create_array(list(range(first, end, stride)))
+    numbers: list[Value] = []
+    pieces.extend(numbers, range(first, end, stride), state.look_up)
+    return state.objects.create_array(numbers)
 
 
 @FAMILY.builtin("slice")
@@ -144,7 +156,16 @@ def slice_(state: VMState, value: Operand, start: Operand, stop: Operand, step: 
     if not isinstance(value, Array):
         return value[selection]
     if type(value) is Array or type(value) is TypedArray:
-        return state.objects.create_array(value.items[selection])
+        selected: list[Value] = value.items
+        if len(selected) <= pieces.PIECE:
+            return state.objects.create_array(selected[selection])
+        chosen: list[Value] = []
+        indexes = range(len(selected))[selection]
+        for place in range(0, len(indexes), pieces.PIECE):
+            state.look_up()
+            part = indexes[place : place + pieces.PIECE]
+            chosen += selected[slice(part.start, part.stop if part.stop >= 0 else None, part.step)]
+        return state.objects.create_array(chosen)
     indexes = range(*selection.indices(tables.length(value)))
     # len() of a range beyond the C integer range fails, its last element can be computed.
     count = 0 if not indexes else (indexes[-1] - indexes.start) // indexes.step + 1

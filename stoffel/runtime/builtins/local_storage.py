@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 FAMILY = Family(*STORAGE)
 
 
-def _key(value: Value) -> bytes:
-    return value.encode() if type(value) is str else to_bytes(value)
+def _key(state: VMState, value: Value) -> bytes:
+    return value.encode() if type(value) is str else to_bytes(value, state.look_up)
 
 
 def _backend(state: VMState) -> Storage:
@@ -99,7 +99,7 @@ def value_exists(state: VMState, key: bytes) -> bool:
 @FAMILY.builtin("LocalStorage.store")
 def store(state: VMState, key: Value, value: Value) -> bool:
     """Keep a copy of *value* under *key*."""
-    store_value(state, _key(key), value)
+    store_value(state, _key(state, key), value)
     return True
 
 
@@ -107,19 +107,19 @@ def store(state: VMState, key: Value, value: Value) -> bool:
 @FAMILY.builtin("LocalStorage.retrieve")
 def load(state: VMState, key: Value) -> Operand:
     """Return a new copy of what is kept under *key*, Unit if nothing."""
-    return load_value(state, _key(key))
+    return load_value(state, _key(state, key))
 
 
 @FAMILY.builtin("LocalStorage.delete")
 def delete(state: VMState, key: Value) -> bool:
     """Forget *key*; tell whether it was there."""
-    return delete_value(state, _key(key))
+    return delete_value(state, _key(state, key))
 
 
 @FAMILY.builtin("LocalStorage.exists")
 def exists(state: VMState, key: Value) -> bool:
     """Tell whether something is kept under *key*."""
-    return value_exists(state, _key(key))
+    return value_exists(state, _key(state, key))
 
 
 FUNCTIONS: Final = FAMILY.complete(__name__)

@@ -11,6 +11,7 @@ from stoffel.model.foreign import CallbackError
 from stoffel.model.operations import order_matters
 from stoffel.model.values import Array, Operand, TypedArray, type_name
 from stoffel.runtime.builtins import arguments as args
+from stoffel.runtime.builtins import pieces
 from stoffel.runtime.builtins.registry import Family
 
 if TYPE_CHECKING:
@@ -28,20 +29,24 @@ _CLASSES: Final[dict[type, str]] = {
 
 
 @FAMILY.builtin("sort")
-def sort(_state: VMState, array: Operand) -> None:
+def sort(state: VMState, array: Operand) -> None:
     """Sort the elements in place: stable, ascending; the array is unchanged if that fails."""
     table = args.array(array)
     if type(table) is Array or type(table) is TypedArray:
-        _sort(table.items)
+        items: list[Operand] = table.items
+        ordered = _sorted(items, state.look_up)
+        if ordered is not None:
+            tables.replace(table, ordered)
+            pieces.drop(items, state.look_up)
         return
     items = tables.elements(table)
-    _sort(items)
-    tables.replace(table, items)
+    tables.replace(table, _sorted(items, state.look_up) or items)
 
 
-def _sort(items: list[Operand]) -> None:
+def _sorted(items: list[Operand], look_up: pieces.LookUp) -> list[Operand] | None:
+    """Sort *items* in place and return None, or leave them as they are and return a sorted list."""
     if len(items) < 2:
-        return
+        return None
     kinds = set(map(type, items))
     if len({_CLASSES.get(kind) for kind in kinds}) > 1 or None in map(_CLASSES.get, kinds):
         raise _first_failure(items)
@@ -49,14 +54,17 @@ def _sort(items: list[Operand]) -> None:
         if any(item != item for item in items):
             raise _first_failure(items)
         if order_matters(items, kinds):
-            _insertion_sort(items)
-            return
-    items.sort()
+            ordered = items.copy()
+            _insertion_sort(ordered, look_up)
+            return ordered
+    return pieces.in_order(items, look_up)
 
 
-def _insertion_sort(items: list[Operand]) -> None:
+def _insertion_sort(items: list[Operand], look_up: pieces.LookUp) -> None:
     """Sort by the comparisons of the reference machine, and in their order; see :func:`order_matters`."""
     for index in range(1, len(items)):
+        if not index % 16:
+            look_up()
         item = items[index]
         place = index
         while place and _compare(item, items[place - 1]) < 0:

@@ -22,7 +22,7 @@ class Library:
         self.storage = None
         self.functions = {function.name: function.call for function in STANDARD_LIBRARY + MPC_BUILTINS}
 
-    def look_up(self):
+    def look_up(self, elements=0):
         pass
 
     def fire(self, event):
