@@ -336,6 +336,10 @@ class VirtualMachine(TableAccess):
         """Refuse, as for a plain copy."""
         self.__copy__()
 
+    def __reduce__(self) -> NoReturn:
+        """Refuse: what makes a machine is pickled instead."""
+        raise TypeError("a machine does not pickle; pickle its Program, and load() that into a new machine")
+
     def foreign_object(self, handle: Value, kind: type[Kind]) -> Kind | None:
         """Return the host object behind *handle* if it is of *kind*, else None."""
         return self._state.foreign_objects.get(handle, kind)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.isa.instruction import Instruction
 
@@ -159,6 +160,11 @@ class Function:
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("functions are immutable")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By name: it makes functions, and files import each other in no circle.
+        reduced: tuple[Any, ...] = import_module("stoffel.isa.pickling").reduce_function(self)
+        return reduced
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Function):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, overload
 
 from stoffel.isa.function import Function
@@ -131,6 +132,17 @@ class Program:
         from stoffel.isa.writer import save
 
         save(self, path, version=version)
+
+    def to_bytes(self, *, version: int | None = None) -> bytes:
+        """Return what :meth:`save` writes, for :func:`stoffel.load` to read. Raises SaveError as it does."""
+        from stoffel.isa.writer import write
+
+        return write(self, version=version)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By name: it makes programs, and files import each other in no circle.
+        reduced: tuple[Any, ...] = import_module("stoffel.isa.pickling").reduce_program(self)
+        return reduced
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Program):
