@@ -1,7 +1,7 @@
 """The units of one machine: compiling them, what they assume about the machine, and compiling them anew.
 
-This is the compiler's Environment. Whoever runs the units (``stoffel.jit.code_tier``) gives it the function that
-hands over to the interpreter where a unit does not exist.
+This is the compiler's Environment. Whoever leaves the units (``stoffel.jit.exits``) gives it the function that hands
+over to the interpreter where a unit does not exist.
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ class Units:
     ``calls`` and ``entries`` map what was asked for to the Python function that runs it, None if there is none;
     ``by_code`` finds the unit of a code object; ``kernel_for`` says what stands for the unit of some calls, if
     anything does; ``refusals`` says of each function left to the interpreter why it is; ``writable`` is False where no
-    unit can be written. *hand_over* is called like a unit where there is none, and must leave compiled code.
+    unit can be written. ``hand_over`` is called like a unit where there is none, and leaves compiled code.
     """
 
     inspect: ClassVar[Callable[[Unit], None] | None] = None
     """Called with every new unit, if set: the test suite checks all generated code objects with it."""
 
-    def __init__(self, state: VMState, statistics: Statistics, hand_over: Callable[..., Value]) -> None:
+    def __init__(self, state: VMState, statistics: Statistics) -> None:
         self.state = state
         self.statistics = statistics
         self.by_code: dict[CodeType, Unit] = {}
@@ -75,7 +75,7 @@ class Units:
         self.refusals: dict[Code, Refusal] = {}
         self.writable = why_not() is None
         self.kernel_for: Callable[[Code, Signature], Callable[..., Value] | None] = _no_kernel
-        self._hand_over = hand_over
+        self.hand_over: Callable[..., Value] = _no_unit
         self._functions: dict[str, Callable[..., Value]] = {}
         self._names: dict[Key, str] = {}
         self._assumed: dict[Key, Fact] = {}
@@ -103,18 +103,6 @@ class Units:
         is that may look at them."""
         self.namespace = unit_globals.initial_globals(state)
         self.polled = PolledConstants(self.namespace)
-
-    def renew_after_fork(self) -> None:
-        """Forget who held the lock, in a forked process; the cells may be half filled."""
-        self.polled.renew_after_fork()
-        self.ask_attention(self.namespace[global_names.ATTENTION])
-
-    def ask_attention(self, wanted: bool) -> None:
-        """Make compiled code stop at its safepoints, or pass them; any thread may call this at any moment."""
-        self.namespace[global_names.ATTENTION] = wanted
-        self.namespace[global_names.LIMIT] = NEVER if wanted else 0
-        self.namespace[global_names.STRETCH] = 1 if wanted else unit_globals.STRETCH
-        self.polled.follow()
 
     # Compiling
 
@@ -214,7 +202,7 @@ class Units:
         """Call the unit for such calls of *code*, or leave compiled code if there is none."""
         function = self.unit_for(code, signature)
         if function is None:
-            self._hand_over(room)
+            self.hand_over(room)
         return function(room, *arguments)  # type: ignore[misc]
 
     def recall(self, code: Code) -> None:
@@ -380,7 +368,7 @@ class Units:
         """Remove all units of *codes*; can be called again after an interruption."""
         for key, name in list(self._names.items()):
             if key[0] in codes:
-                self.namespace[name] = self._hand_over
+                self.namespace[name] = self.hand_over
                 self._functions.pop(name, None)
                 self._assumed.pop(key, None)
                 self._callers.pop(key, None)
@@ -549,7 +537,7 @@ class Units:
                 return kernel(room, *arguments)
             function = self.unit_for(callee, signature) if known else None
             if function is None or self._names.get((callee, signature)) != name:
-                self._hand_over(room)
+                self.hand_over(room)
             self.namespace[name] = function
             return function(room, *arguments)  # type: ignore[misc]
 
@@ -596,3 +584,8 @@ def _keeps(result: Fact, promised: Fact) -> bool:
 
 def _no_kernel(code: Code, signature: Signature) -> None:
     """Say that no kernel stands for the unit of such calls."""
+
+
+def _no_unit(*arguments: Any) -> Value:  # noqa: ARG001 - the shape of a unit
+    """Stand for a unit until somebody knows how compiled code is left."""
+    raise AssertionError("nothing has said how compiled code is left")

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from time import perf_counter
 from types import CodeType, FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.compiler.analysis.facts import ARRAY, CLASS, CLOSURE, OBJECT, kind_of
 from stoffel.compiler.analysis.layout import FRAME_PARAMETERS
@@ -261,18 +261,6 @@ def exit_of(unit: Unit, line: Line, way: int, frame: FrameType, reason: str, cau
     return Exit(code, index, reason, *(" and ".join(column) for column in zip(*texts, strict=True)))
 
 
-def cause_of_attention(state: VMState, changed: bool, finished: bool, ticked: bool) -> str:
-    """Return what has asked compiled code for attention: the machine itself, or what the tier says of its own."""
-    causes = {
-        "registers were changed": changed,
-        "hooks were switched": state.hooks.active != state.hooked,
-        "what names mean has changed": state.has_changed,
-        "a kernel is ready": finished,
-        "the clock looks for what is hot": ticked,
-    }
-    return next((cause for cause, holds in causes.items() if holds), "")
-
-
 def exit_of_kernel(records: list[ActivationRecord]) -> Exit:
     """Return what is told of leaving a kernel whose records are given, innermost last."""
     record = records[-1]
@@ -346,12 +334,3 @@ def _undone(name: str, values: list[Operand], replaced: list[int]) -> list[Opera
             operand = other - result if replaced[0] else result + other
         found = [other, operand] if replaced[0] else [operand, other]
     return None if found is None else [int.__new__(kind, value) for value in found]
-
-
-class Suspension(NamedTuple):
-    """What is put aside while foreign code runs another program on a machine whose compiled code is suspended."""
-
-    boundary: FrameType
-    taken: tuple[object, int, int]
-    records: list[ActivationRecord]
-    copies: list[list[Value]]

@@ -17,11 +17,10 @@ from stoffel.model.values import Closure, Value
 from stoffel.runtime.state import LEFT, NOT_DONE
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from stoffel.compiler.emission.deopt_points import Unit
     from stoffel.jit.code_cache import Units
     from stoffel.jit.statistics import Statistics
+    from stoffel.jit.suspension import CompiledFrames
     from stoffel.runtime.state import VMState
 
 Direct = Callable[[tuple[Value, ...]], Any]
@@ -33,9 +32,8 @@ _START: Final = frozenset({0})
 class Caller(Protocol):
     """The compiled tier for which calls are made."""
 
-    boundary: FrameType | None
-    """The Python frame from which the compiled code that runs was entered."""
-
+    @property
+    def frames(self) -> CompiledFrames: ...
     @property
     def state(self) -> VMState: ...
     @property
@@ -81,7 +79,7 @@ def _calls(tier: Caller, code: Code) -> bool:
 
 def _direct(tier: Caller, function: Callable[..., Value], unit: Unit, classes: tuple[type, ...]) -> Direct:
     state, statistics, units = tier.state, tier.statistics, tier.units.by_code
-    hooks = state.hooks
+    hooks, frames = state.hooks, tier.frames
     integers = [position for position, cls in enumerate(classes) if cls is int]
     mask = unit.result.mask if is_raw(unit.result) else 0
 
@@ -93,7 +91,7 @@ def _direct(tier: Caller, function: Callable[..., Value], unit: Unit, classes: t
         if state.attention or state.nesting or hooks.active:
             return NOT_DONE
         statistics.runs += 1
-        tier.boundary = sys._getframe()
+        frames.boundary = sys._getframe()
         state.nesting = 1
         try:
             result = function(0, *arguments)
@@ -108,7 +106,7 @@ def _direct(tier: Caller, function: Callable[..., Value], unit: Unit, classes: t
             raise
         finally:
             state.nesting = 0
-            tier.boundary = None
+            frames.boundary = None
         if type(result) is Closure:
             result.shared = True
         return boxed(result, mask) if mask else result

@@ -20,9 +20,10 @@ from stoffel.isa.function import Function
 from stoffel.isa.instruction import Instruction
 from stoffel.isa.program import Program
 from stoffel.isa.table import ROWS, OperandKind
-from stoffel.jit import code_tier
+from stoffel.jit import suspension
 from stoffel.jit.code_tier import CompiledTier
 from stoffel.jit.deoptimisation import REASONS
+from stoffel.jit.exits import Exits
 from stoffel.model.code import Code
 from stoffel.runtime.frames import Captures
 
@@ -121,7 +122,7 @@ def reach() -> Iterator[Reach]:
             patch.setitem(selection.FORMS, name, _counting(found.forms, name, form))
         for name, opener in calls._EXPANSIONS.items():
             patch.setitem(calls.EXPANSIONS, name, _opening(found.opened_in_loops, name, opener))
-        block, missed, left = UnitEmitter._block, CompiledTier._missed, CompiledTier._drop
+        block, missed, left = UnitEmitter._block, Exits._missed, Exits._drop
         entered = CompiledTier._run
 
         def emit_block(self, typed, following):  # type: ignore[no-untyped-def]
@@ -145,7 +146,7 @@ def reach() -> Iterator[Reach]:
             found.left_in_passing += way == LOOP
             at_a_loop = reason == REASONS[TAKEN] and way != LOOP
             found.left_between_stretches += at_a_loop and STRETCH in unit.code.co_names
-            forced = self.every > 0 and not self.state.attention
+            forced = self.attention.every > 0 and not self.state.attention
             found.toggled_in_compiled_code += self.state.hooks.active and not forced
             left(self, frame, unit, line, way, sort)
 
@@ -154,12 +155,12 @@ def reach() -> Iterator[Reach]:
                 found.calls_that_captured[CAPTURING[unit.entry > 0]] += 1
             return entered(self, unit, function, room, arguments)
 
-        patch.setattr(code_tier, "variable_at", _finding(found.found_around, code_tier.variable_at, FOUND[0], ""))
-        patch.setattr(code_tier, "find_in", _finding(found.found_around, code_tier.find_in, FOUND[1], FOUND[2]))
+        patch.setattr(suspension, "variable_at", _finding(found.found_around, suspension.variable_at, FOUND[0], ""))
+        patch.setattr(suspension, "find_in", _finding(found.found_around, suspension.find_in, FOUND[1], FOUND[2]))
         patch.setattr(CompiledTier, "_run", enter)
         patch.setattr(UnitEmitter, "_block", emit_block)
-        patch.setattr(CompiledTier, "_missed", miss)
-        patch.setattr(CompiledTier, "_drop", drop)
+        patch.setattr(Exits, "_missed", miss)
+        patch.setattr(Exits, "_drop", drop)
         _meet_near_the_recursion_limit(found)
         for seed in range(PROGRAMS):
             run(make_case(random.Random(seed)), way_for(seed), inspect=found.inspect)

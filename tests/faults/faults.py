@@ -47,6 +47,8 @@ FLAGS = "stoffel/isa/flags.py"
 TYPED = "stoffel/compiler/analysis/ir.py"
 TRANSLATOR = "stoffel/compiler/pipeline.py"
 COMPILED = "stoffel/jit/code_tier.py"
+EXITS = "stoffel/jit/exits.py"
+SUSPENSION = "stoffel/jit/suspension.py"
 REBUILDING = "stoffel/jit/deoptimisation.py"
 UNITS = "stoffel/jit/code_cache.py"
 POLLED = "stoffel/jit/polled_constants.py"
@@ -246,7 +248,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "another exception taken for an empty cell",
-        COMPILED,
+        EXITS,
         "if type(error) is not NameError or not is_of(error, frame):",
         "if type(error) is not NameError:",
     ),
@@ -465,7 +467,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a plain call captures nothing from around the run",
-        COMPILED,
+        SUSPENSION,
         "find_in(self.state.records, name)",
         "find_in(self.state.records[self.state.base :], name)",
     ),
@@ -490,13 +492,13 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "records in the wrong order",
-        COMPILED,
-        "        records.reverse()\n        self.statistics.left",
-        "        self.statistics.left",
+        SUSPENSION,
+        "        records.reverse()\n",
+        "",
     ),
     Fault(
         "recover swallows errors of callees",
-        COMPILED,
+        EXITS,
         "if trace is None or not is_of(error, frame):",
         "if trace is None:",
     ),
@@ -520,7 +522,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "registers changed by an inner run are dropped",
-        COMPILED,
+        SUSPENSION,
         "record.registers[start:] = changed.registers[start:]",
         "pass",
     ),
@@ -596,7 +598,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a function learns of guesses in what is inlined",
-        COMPILED,
+        EXITS,
         "        code, index = unit.position(line.index)\n        feedback =",
         "        code, index = unit.function, line.index\n        feedback =",
     ),

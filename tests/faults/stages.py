@@ -98,6 +98,17 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
         "tests/compiler/flow/test_inlining.py",
         "tests/compiler/analysis/test_inlined_calls.py",
     ),
+    "stoffel/jit/exits.py": (
+        "tests/compiler/cpython/test_writer.py",
+        "tests/jit/test_statistics.py",
+        "tests/compiler/emission/test_implicit_polls.py",
+        "tests/compiler/analysis/test_inlined_calls.py",
+    ),
+    "stoffel/jit/suspension.py": (
+        "tests/compiler/analysis/test_inlined_calls.py",
+        CAPTURING,
+        "tests/runtime/test_closures.py",
+    ),
     "stoffel/jit/code_tier.py": (
         "tests/compiler/cpython/test_writer.py",
         "tests/jit/test_statistics.py",

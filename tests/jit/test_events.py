@@ -119,9 +119,9 @@ end
 @pytest.mark.parametrize(
     ("ask", "cause"),
     [
-        (lambda machine: machine.state.tier.tick(1), "the clock looks for what is hot"),
+        (lambda machine: machine.state.tier.attention.tick(1), "the clock looks for what is hot"),
         (lambda machine: machine.register_hook(stoffel.events.UpvalueRead, print), "hooks were switched"),
-        (lambda machine: machine.state.tier.kernel_finished(), "a kernel is ready"),
+        (lambda machine: machine.state.tier.attention.kernel_finished(), "a kernel is ready"),
     ],
 )
 def test_attention_after_a_foreign_call_has_its_cause(ask: Callable[[Any], object], cause: str) -> None:

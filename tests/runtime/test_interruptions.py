@@ -256,7 +256,7 @@ def test_an_interruption_around_a_kernel_leaves_tables_as_the_interpreter_has_th
 
 def test_units_are_forgotten_altogether_or_not_at_all() -> None:
     def known(units: Units) -> tuple[Any, ...]:
-        names = {name for name, unit in units.namespace.items() if unit == units._hand_over}
+        names = {name for name, unit in units.namespace.items() if unit == units.hand_over}
         tables = units._names, units._assumed, units._callers, units._hosts, units._splices, units.calls, units.entries
         return len(names), len(units._functions), *map(len, tables)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from stoffel import forks
 from stoffel.compiler.analysis.environment import Signature
@@ -33,7 +33,9 @@ from stoffel.model.values import Array, Closure, Operand, TypedArray, Value
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord
 
 if TYPE_CHECKING:
+    from stoffel.jit.attention import Attention
     from stoffel.jit.code_cache import Units
+    from stoffel.jit.exits import Exits
     from stoffel.jit.statistics import Statistics
     from stoffel.jit.store.kernel_cache import Cache
     from stoffel.runtime.state import VMState
@@ -65,17 +67,9 @@ class Owner(Protocol):
     @property
     def statistics(self) -> Statistics: ...
     @property
-    def every(self) -> int:
-        """Safepoints after which compiled code is left in tests, 0 for never."""
-
-    def kernel_finished(self) -> None:
-        """Take finished kernels when next all records are there; called from the thread that makes them."""
-
-    def leave_kernel(self, left: KernelLeft) -> NoReturn:
-        """Leave the code object that has called a kernel which was left."""
-
-    def tick(self, ticks: int) -> None:
-        """Look soon at what is hot; *ticks* counts the ticks so far."""
+    def attention(self) -> Attention: ...
+    @property
+    def exits(self) -> Exits: ...
 
 
 class KernelTier:
@@ -110,8 +104,8 @@ class KernelTier:
         self._standing_aside: set[tuple[Code, Signature]] = set()
         self._jobs: dict[Job, Candidate] = {}
         self.preparation = Preparation(tier.units)
-        self.builder = Builder(tier.kernel_finished)
-        self.kernels.every = tier.every
+        self.builder = Builder(tier.attention.kernel_finished)
+        self.kernels.every = tier.attention.every
         self.units.kernel_for = self._kernel_for
 
     # What the next run of the same program may learn from
@@ -351,7 +345,7 @@ class KernelTier:
                     pass
                 else:
                     if isinstance(result, KernelLeft):
-                        self.tier.leave_kernel(result)
+                        self.tier.exits.leave_kernel(result)
                     if type(result) is Closure and promised.mask & PRIVATE:
                         # The kernel has made it, and nothing else holds it.
                         result.shared = False
@@ -361,7 +355,7 @@ class KernelTier:
                     # Inference guesses, as what an array holds; the unit leaves where a guess fails, and learns.
                     self._outgrown[callee, signature] = promised
                     self.units.recall(callee)
-                    self.tier.leave_kernel(KernelLeft([self._returning(callee, given, result)]))
+                    self.tier.exits.leave_kernel(KernelLeft([self._returning(callee, given, result)]))
             if not candidate.kernels and len(candidates) == 1:
                 # Compiled code calls the unit itself, until there is a kernel, or for good.
                 (self._given_up if candidate.refusal else self._standing_aside).add((callee, signature))
@@ -469,7 +463,7 @@ class KernelTier:
         self.statistics.no_kernel(code, kept)
         if not self.eager:
             # Something further in may do.
-            self.tier.tick(self._ticks)
+            self.tier.attention.tick(self._ticks)
 
     def _install(self, candidate: Candidate) -> RunnableKernel | None:
         """Take what came of the candidate's job."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Sampled(Protocol):
-    """What the clock asks of the tier of a machine, and tells it."""
+    """What the clock asks of a machine's compiled code, and tells it."""
 
     @property
     def state(self) -> RunState: ...

@@ -272,7 +272,7 @@ def test_hook_that_another_thread_switches_on_is_seen_in_passing() -> None:
 def units_at_rest() -> Units:
     """Return the units of a machine that nobody asks for attention, as the start of a run leaves them."""
     units: Units = loaded(VirtualMachine(jit="always"), MULTIPLYING).state.tier.units  # type: ignore[union-attr]
-    units.ask_attention(False)
+    units.state.tier.attention.tell_units(False)
     return units
 
 
@@ -297,11 +297,11 @@ def test_cells_are_empty_while_attention_is_asked_for() -> None:
     units = units_at_rest()
     old = units.polled.cell(5)
     for _ in range(2):
-        units.ask_attention(True)
+        units.state.tier.attention.tell_units(True)
         new = units.polled.cell(6)
         assert (is_empty(old), is_empty(new)) == (True, True)
     for _ in range(2):
-        units.ask_attention(False)
+        units.state.tier.attention.tell_units(False)
         assert (old.cell_contents, new.cell_contents) == (5, 6)
 
 
@@ -309,7 +309,7 @@ def test_cells_are_as_was_asked_last_although_two_threads_ask_at_a_time(monkeypa
     units = units_at_rest()
     cells = [units.polled.cell(number) for number in range(3)]
     fill = PolledConstants._fill
-    other = threading.Thread(target=lambda: units.ask_attention(False))
+    other = threading.Thread(target=lambda: units.state.tier.attention.tell_units(False))
 
     def interrupted(self: PolledConstants, *arguments: Any) -> None:
         fill(self, *arguments)
@@ -318,10 +318,10 @@ def test_cells_are_as_was_asked_last_although_two_threads_ask_at_a_time(monkeypa
             time.sleep(0.02)
 
     monkeypatch.setattr(PolledConstants, "_fill", interrupted)
-    units.ask_attention(True)
+    units.state.tier.attention.tell_units(True)
     other.join()
     assert [is_empty(cell) for cell in cells] == [False] * 3
-    units.ask_attention(True)
+    units.state.tier.attention.tell_units(True)
     assert [is_empty(cell) for cell in cells] == [True] * 3
 
 
@@ -338,8 +338,8 @@ def test_cells_are_put_right_by_the_next_who_asks_after_an_interruption(monkeypa
 
     monkeypatch.setattr(PolledConstants, "_fill", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        units.ask_attention(True)
-    units.ask_attention(False)
+        units.state.tier.attention.tell_units(True)
+    units.state.tier.attention.tell_units(False)
     assert [is_empty(cell) for cell in cells] == [False] * 3
 
 
