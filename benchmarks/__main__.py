@@ -21,6 +21,7 @@ from benchmarks.sections import (
     Options,
     SkippedError,
     deoptimisation,
+    embedding,
     hooks,
     instructions,
     kernels,
@@ -36,6 +37,7 @@ SECTIONS: Final[dict[str, ModuleType]] = {
     "translation": translation,
     "kernels": kernels,
     "deoptimisation": deoptimisation,
+    "embedding": embedding,
     "startup": startup,
     "whole": whole,
 }

@@ -16,6 +16,7 @@ from benchmarks.__main__ import main
 from benchmarks.catalogue import BY_NAME
 from benchmarks.comparison import Row, lines, summarise
 from benchmarks.rounds import Timing
+from benchmarks.sections import embedding
 from benchmarks.sections.deoptimisation import one as deoptimise
 from benchmarks.sections.instructions import count
 from benchmarks.sections.translation import straight
@@ -59,10 +60,12 @@ def test_a_quick_run_of_one_program_writes_json_and_a_picture(tmp_path) -> None:
         "translation",
         "kernels",
         "deoptimisation",
+        "embedding",
         "startup",
         "whole",
     }
     assert data["sections"]["kernels"]["programs"][0]["cold"]["kernels"] >= 1
+    assert set(data["sections"]["embedding"]["nanoseconds"]["always"]) == set(embedding.CASES)
     assert "kernels" in program["ways"]
     assert data["sections"]["instructions"]["programs"][0]["instructions"] == count("gcd", "O0", 700)
     assert ElementTree.parse(picture).getroot().tag == "{http://www.w3.org/2000/svg}svg"
