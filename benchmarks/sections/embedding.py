@@ -58,7 +58,7 @@ def _stoffel(mode: ModeName) -> Iterator[Case]:
     import stoffel
 
     hosts: dict[str, Callable[[Any], object]] = {
-        "foreign call": lambda context: None,
+        "foreign call": lambda _: None,
         "calls back": lambda context: context.call("add", 1, 2),
         "looks at records": lambda context: len(context.vm.state.frames),
     }
@@ -100,8 +100,8 @@ def _lua() -> Iterator[Case]:
             add(1, 2)
 
     yield "lupa", "function", calls, CALLS
-    yield "lupa", "foreign call", lambda: loop(CALLS, lambda number: None), CALLS
-    yield "lupa", "calls back", lambda: loop(CALLS, lambda number: add(1, 2)), CALLS
+    yield "lupa", "foreign call", lambda: loop(CALLS, lambda _: None), CALLS
+    yield "lupa", "calls back", lambda: loop(CALLS, lambda _: add(1, 2)), CALLS
 
 
 def _wasm() -> Iterator[Case]:
@@ -119,7 +119,7 @@ def _wasm() -> Iterator[Case]:
     """
     store = wasmtime.Store()
     module = wasmtime.Module(store.engine, text)
-    host = wasmtime.Func(store, wasmtime.FuncType([wasmtime.ValType.i64()], []), lambda number: None)
+    host = wasmtime.Func(store, wasmtime.FuncType([wasmtime.ValType.i64()], []), lambda _: None)
     exports = wasmtime.Instance(store, module, [host]).exports(store)
     add, loop = exports["add"], exports["loop"]
 
