@@ -30,7 +30,7 @@ from stoffel.jit.deoptimisation import (
 from stoffel.jit.exits import Exits
 from stoffel.jit.host_stack import HostStack
 from stoffel.jit.kernels.outcomes import KernelLeft, Mismatch
-from stoffel.jit.policy import sampling_clock, thresholds
+from stoffel.jit.policy import sampling_clock
 from stoffel.jit.policy.long_functions import LongFunctions, heat_of_translating
 from stoffel.jit.statistics import Statistics
 from stoffel.jit.suspension import CompiledFrames
@@ -75,8 +75,7 @@ class CompiledTier:
         self._cache = cache
         self.units = units = Units(state, self.statistics)
         self.code_objects = units.by_code
-        self.host_stack = HostStack(state)
-        self.frames = CompiledFrames(state, units, self.host_stack)
+        self.frames = CompiledFrames(state, units, HostStack(state))
         self.attention = Attention(state, units, self.frames)
         self.exits = Exits(units, self.frames, self.attention)
         units.namespace |= {
@@ -85,7 +84,6 @@ class CompiledTier:
         }
         self.loading = 0.0, 0.0
         self.from_start = False
-        self._waits = 0
         self._long = LongFunctions()
         if kernels == "eager":
             self._load_kernels()
@@ -123,7 +121,6 @@ class CompiledTier:
                 self._load_kernels()
             assert self.kernels is not None
             self.kernels.recall(outcome.kernels)
-            self._waits = thresholds.WAITS
 
     # Attention and suspension
 
@@ -194,11 +191,11 @@ class CompiledTier:
         key = callee, tuple(map(type, arguments))
         if self.kernels is not None and not callee.upvalue_names:
             try:
-                outcome = self.kernels.call(callee, key[1], arguments, self._room_for_kernels())
+                outcome = self.kernels.call(callee, key[1], arguments, self.frames.host_stack.room_for_kernels())
             except Mismatch:
                 pass
             else:
-                self._waits = 0
+                self.kernels.choice.waits = 0
                 self.statistics.called(callee)
                 if type(outcome) is KernelLeft:
                     self.exits.take_over(outcome)
@@ -210,14 +207,14 @@ class CompiledTier:
             if key in self.units.calls or not self.units.writable:
                 return None
             callee.heat += len(callee.function.instructions)
-            if not self.is_hot(callee) or self._is_waiting():
+            if not self.is_hot(callee) or (self.kernels is not None and self.kernels.choice.is_waiting()):
                 return None
             function = self.units.compile_call(key)
             if function is None:
                 return None
         unit = self.units.by_code[function.__code__]
-        room = self.host_stack.room_below()
-        if unit.calls and (room < unit.calls or self.host_stack.is_used_up()):
+        room = self.frames.host_stack.room_below()
+        if unit.calls and (room < unit.calls or self.frames.host_stack.is_used_up()):
             return None
         if unit.raw_arguments:
             arguments = arguments.copy()
@@ -261,11 +258,11 @@ class CompiledTier:
         )
         if self.kernels is not None:
             try:
-                outcome = self.kernels.enter(frame, entry, values, self._room_for_kernels() + 1)
+                outcome = self.kernels.enter(frame, entry, values, self.frames.host_stack.room_for_kernels() + 1)
             except Mismatch:
                 pass
             else:
-                self._waits = 0
+                self.kernels.choice.waits = 0
                 if type(outcome) is KernelLeft:
                     self.state.records.pop()
                     self.exits.take_over(outcome)
@@ -279,7 +276,7 @@ class CompiledTier:
         key = code, entry, frame.flag, captured_by(frame), (*map(type, values), *private)
         function = self.units.entries.get(key)
         if function is None:
-            if self._is_waiting() or not self._long.may_translate(code):
+            if (self.kernels is not None and self.kernels.choice.is_waiting()) or not self._long.may_translate(code):
                 return False
             if key in self.units.entries or not self.units.compile_entry(key, values, private):
                 code.hot = NEVER
@@ -288,8 +285,8 @@ class CompiledTier:
             assert function is not None
         unit = self.units.by_code[function.__code__]
         state = self.state
-        room = self.host_stack.room_below(1)
-        if unit.calls and (room < unit.calls or (entry == 0 and self.host_stack.is_used_up())):
+        room = self.frames.host_stack.room_below(1)
+        if unit.calls and (room < unit.calls or (entry == 0 and self.frames.host_stack.is_used_up())):
             return False
         self.statistics.entered(code)
         state.records.pop()
@@ -307,14 +304,11 @@ class CompiledTier:
             state.records[-1].registers[0] = result
         return True
 
-    def _room_for_kernels(self) -> int:
-        return self.state.compiled_depth - len(self.state.records) - 1
-
     def _run(self, unit: Unit, function: Callable[..., Operand], room: int, arguments: list[Any]) -> Operand:
         """Run a unit to its end; raises Left after the records have been rebuilt."""
         frames = self.frames
         outer, frames.boundary = frames.boundary, sys._getframe()
-        run = self.host_stack.begin()
+        run = frames.host_stack.begin()
         self.statistics.runs += 1
         if self.statistics.listeners:
             self.statistics.entering("code object", unit.function, unit.entry)
@@ -365,8 +359,3 @@ class CompiledTier:
         if code.hot == NEVER and code not in self.units.refusals:
             code.hot = heat_of_translating(self.threshold, len(code.function.instructions))
         return code.heat >= code.hot
-
-    def _is_waiting(self) -> bool:
-        """Return whether something else may come first; each time that it is asked counts."""
-        self._waits -= self._waits > 0
-        return self._waits > 0

@@ -51,6 +51,10 @@ class HostStack:
         room = min(ROOM, stack_of_thread()[1] // BYTES_OF_A_FRAME // 2) + given_up
         return min(room, self._records)
 
+    def room_for_kernels(self) -> int:
+        """Return how many records a kernel may stack up, which does not use the frames of the host."""
+        return self._state.compiled_depth - len(self._state.records) - 1
+
     def more_room(self) -> int:
         """Return for how many records more there is room, now that the run has used up what it had.
 

@@ -16,7 +16,6 @@ LOWERING = "stoffel/compiler/kernels/codegen/lowering.py"
 SUPPORT = "stoffel/compiler/kernels/codegen/support.py"
 RUN = "stoffel/jit/kernels/marshalling.py"
 KERNELS = "stoffel/jit/kernels/running.py"
-TIER = "stoffel/jit/kernels/tier.py"
 ELEMENTS = "stoffel/model/elements.py"
 
 KERNEL_FAULTS: tuple[Fault, ...] = (
@@ -83,9 +82,9 @@ KERNEL_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "what was too large at first is not tried again",
-        TIER,
-        "                candidate.refusal = None\n",
-        "                pass\n",
+        "stoffel/jit/kernels/candidates.py",
+        "            candidate.reopen()\n        self._too_large.clear()",
+        "            pass\n        self._too_large.clear()",
     ),
     Fault(
         "what is allocated is not paid for",

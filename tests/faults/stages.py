@@ -123,6 +123,7 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
     ),
     "stoffel/jit/kernels/running.py": ("tests/jit/kernels/test_running.py", "tests/runtime/test_interruptions.py"),
     "stoffel/jit/kernels/tier.py": ("tests/jit/kernels/test_running.py",),
+    "stoffel/jit/kernels/candidates.py": ("tests/jit/policy/test_sampling_clock.py",),
     "stoffel/jit/deoptimisation.py": (
         "tests/jit/test_events.py",
         "tests/compiler/cpython/test_writer.py",

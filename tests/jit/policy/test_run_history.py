@@ -246,7 +246,7 @@ def test_what_such_a_kernel_contains_is_not_translated_before_it(tmp_path: Path)
         assert isinstance(tier, CompiledTier)
         tier.recall(lambda: learnt)
         assert machine.execute("main", 100) == 4950
-        if tier.kernels is not None and (thread := tier.kernels.builder._thread) is not None:
+        if tier.kernels is not None and (thread := tier.kernels.candidates.builder._thread) is not None:
             thread.join()
         functions: dict[str, Any] = machine.jit_statistics()["functions"]
         return functions

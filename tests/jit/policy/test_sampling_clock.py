@@ -148,7 +148,7 @@ def test_a_loop_that_was_wanted_only_if_the_cache_has_it_is_not_made_later() -> 
     for _ in range(20):
         assert machine.execute("sum", 50) == 1225
     assert {kernel["entry"] for kernel in kernels_of_sum(machine)} == {0}
-    assert tier.kernels._jobs == {}
+    assert tier.kernels.candidates.jobs == {}
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ end
         sample(ticks)
         for _ in range(3):
             assert machine.execute("sum", 20) == 190
-        assert tier.kernels._jobs == {}
+        assert tier.kernels.candidates.jobs == {}
     sample(TICKS_BEFORE_LARGE + 1)
     for _ in range(2000):
         assert machine.execute("sum", 20) == 190
