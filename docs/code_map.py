@@ -42,6 +42,7 @@ LAYERS: Final = (
     ("Profiles", "Where time goes, and what ran.", ("profiling",)),
     ("StoffelLang", "From sources to programs; needs nothing but those.", ("lang",)),
     ("Embedding", "The machine as hosts see it.", ("embedding",)),
+    ("Columns", "A function over millions of rows.", ("columns",)),
     ("Command line", "", ("cli",)),
 )
 """Headings in the order of the layers, each with its folders in the order of the stages."""

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from stoffel.version import VERSION
 
 if TYPE_CHECKING:
+    from stoffel.columns.errors import ColumnError, RowError
+    from stoffel.columns.vectorized import vectorize
     from stoffel.embedding.context import ForeignContext
     from stoffel.embedding.vm import VirtualMachine
     from stoffel.errors import AssemblyError, CompileError, ErrorKind, LoadError, SaveError, StoffelError, VMError
@@ -65,6 +67,9 @@ _HOMES = {
     "Object": "stoffel.model.values",
     "VirtualMachine": "stoffel.embedding.vm",
     "compile": "stoffel.lang.compiler",
+    "vectorize": "stoffel.columns.vectorized",
+    "ColumnError": "stoffel.columns.errors",
+    "RowError": "stoffel.columns.errors",
     "events": "stoffel.runtime",
 }
 
@@ -72,6 +77,7 @@ __all__ = [
     "AssemblyError",
     "Array",
     "Closure",
+    "ColumnError",
     "CompileError",
     "ErrorKind",
     "Foreign",
@@ -87,6 +93,7 @@ __all__ = [
     "LoadError",
     "Object",
     "Program",
+    "RowError",
     "SaveError",
     "StoffelError",
     "U8",
@@ -102,6 +109,7 @@ __all__ = [
     "display",
     "events",
     "load",
+    "vectorize",
 ]
 
 

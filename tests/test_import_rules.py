@@ -29,6 +29,7 @@ LAYERS = (
     "profiling",
     "embedding",
     "lang",
+    "columns",
     "cli",
 )
 MAY_IMPORT = {
@@ -46,6 +47,7 @@ MAY_IMPORT = {
     "profiling": LAYERS[:10],
     "embedding": LAYERS[1:11],
     "highlighting": ("isa", "lang"),
+    "columns": LAYERS[1:13],
     "cli": LAYERS[:-1],
     "__main__": ("cli",),
 }

@@ -33,6 +33,7 @@ from stoffel.threads import start
 if TYPE_CHECKING:
     from stoffel.compiler.kernels.codegen.kernel import Kernel
     from stoffel.compiler.kernels.codegen.llvm import Loaded
+    from stoffel.compiler.kernels.codegen.lowering import Around
     from stoffel.jit.code_cache import Units
     from stoffel.jit.store.kernel_cache import Cache
 
@@ -299,18 +300,21 @@ class Preparation:
         layout = layout_of(code, self.units.instructions_of(code))
         return places_read(self.units.graph(code, entry), layout)
 
-    def analyse(self, code: Code, entry: int | None, codes: list[str], most: int) -> Kernel:
+    def analyse(
+        self, code: Code, entry: int | None, codes: list[str], most: int, around: Around | None = None
+    ) -> Kernel:
         """Return the kernel of a function for values of the types that *codes* name. Raises Refusal.
 
+        *around* writes what the runtime calls, unless that is one call of the function.
         It has at most *most* instructions, and its LLVM IR no more than such a one; others are refused by TooLarge.
         """
         from stoffel.compiler.kernels.analysis.inference import Family
         from stoffel.compiler.kernels.analysis.types import type_of_code
         from stoffel.compiler.kernels.codegen.lowering import lower
 
-        family = Family(self.units, self.units.instructions_of, most)
+        family = Family(self.units, self.units.instructions_of, most, repeated=around is not None)
         main = family.analyse(code, entry, [type_of_code(item) for item in codes])
-        kernel = lower(family, main, entry is not None)
+        kernel = lower(family, main, entry is not None, around)
         size = len(kernel.ir) // CHARACTERS_OF_AN_INSTRUCTION
         if size > most:
             raise TooLarge(

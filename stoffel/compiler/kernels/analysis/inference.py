@@ -52,8 +52,12 @@ INSTANCE_LIMIT: Final = 32
 class Family:
     """All instances of one kernel. Raises Refusal, with a sentence, if there is none."""
 
-    def __init__(self, environment: Environment, instructions_of: Any, most: int = INSTRUCTION_LIMIT) -> None:
+    def __init__(
+        self, environment: Environment, instructions_of: Any, most: int = INSTRUCTION_LIMIT, *, repeated: bool = False
+    ) -> None:
         self.environment = environment
+        self.repeated = repeated
+        """Whether the machine code is entered once for many calls, so that there need be no loop in it."""
         self.most = most
         """Instructions that it may have."""
         self.instructions_of = instructions_of
@@ -131,7 +135,7 @@ class Family:
             raise first or Refusal(f"'{name}' does not return", name)
         if entry and not main.loops_through(entry):
             raise first or Refusal("nothing comes back to the loop's head", name, entry)
-        if not any(instance.heads() or self._recurs(instance) for instance in self.instances):
+        if not self.repeated and not any(instance.heads() or self._recurs(instance) for instance in self.instances):
             raise Refusal("no loop and no recursion: entering a kernel would cost more than it gains", name)
 
     def _leaves_from(self, instance: Instance, head: int) -> Iterator[tuple[Instance, Action]]:

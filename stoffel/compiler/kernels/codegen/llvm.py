@@ -280,8 +280,9 @@ class Loaded:
         self._number = number
         self.address: Final = address
 
-    def __del__(self) -> None:
-        _discarded.append(self._number)
+    def __del__(self, discard: Callable[[int], None] = _discarded.append) -> None:
+        # Bound early: at the end of the process the globals of this module may be gone before.
+        discard(self._number)
 
 
 @_undisturbed

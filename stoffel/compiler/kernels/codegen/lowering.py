@@ -8,6 +8,7 @@ whole chain of activation records can be rebuilt. Fuel runs out at back-edges an
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from stoffel.compiler.flow.blocks import END, Edge
@@ -30,13 +31,21 @@ from stoffel.compiler.kernels.analysis.types import (
 from stoffel.compiler.kernels.codegen import buffer, builtins, calls, float_constants, operations
 from stoffel.compiler.kernels.codegen.kernel import Kernel
 from stoffel.compiler.kernels.codegen.llvm_writer import LLVM, Site, Writer
+from stoffel.compiler.kernels.codegen.stack import room_for_calls
 from stoffel.compiler.kernels.codegen.support import SUPPORT, UNLIKELY
 
 _LABEL: Final = re.compile(r"label (%[\w.]+)")
 
 
-def lower(family: Family, main: Instance, entry: bool) -> Kernel:
-    """Return the kernel of an analysed family; *entry* says that it takes over a running record."""
+Around = Callable[[Instance, Sequence[str]], str]
+"""Writes the function that the runtime calls, given the main function and the texts of all."""
+
+
+def lower(family: Family, main: Instance, entry: bool, around: Around | None = None) -> Kernel:
+    """Return the kernel of an analysed family; *entry* says that it takes over a running record.
+
+    The runtime calls what *around* writes, one call of the main function unless it is given.
+    """
     result = main.result
     kernel = Kernel(
         [kind.code for kind in ([*main.entry.types, *main.given] if entry else main.parameters)],
@@ -54,7 +63,8 @@ def lower(family: Family, main: Instance, entry: bool) -> Kernel:
                 kernel.variant(key, cells)
     kernel.instructions = sum(len(instance.graph.instructions) for instance in family.instances)
     kernel.functions = [instance.code.name for instance in family.instances]
-    kernel.ir = "\n".join([float_constants.definitions(texts), *texts, _wrapper(main, entry), SUPPORT])
+    outside = _wrapper(main, entry) if around is None else around(main, texts)
+    kernel.ir = "\n".join([float_constants.definitions(texts), *texts, outside, SUPPORT])
     return kernel
 
 
@@ -77,12 +87,7 @@ def _wrapper(main: Instance, entry: bool) -> str:
     writer.line("call void @release(ptr %S)")
     writer.line("ret void")
     writer.label(run)
-    # The real stack decides how far native calls may nest.
-    here = writer.value(f"ptrtoint ptr {writer.value('call ptr @llvm.frameaddress.p0(i32 0)')} to i64")
-    free = writer.value(f"sub i64 {here}, {writer.state(buffer.STACK)}")
-    fitting = writer.value(f"sdiv i64 {free}, {writer.state(buffer.NATIVE_FRAME)}")
-    depth = writer.value(f"call i64 @llvm.smin.i64(i64 {fitting}, i64 {writer.state(buffer.DEPTH)})")
-    fits = writer.value(f"icmp sge i64 {depth}, {writer.state(buffer.LEAST_DEPTH)}")
+    depth, fits = room_for_calls(writer)
     writer.line(f"br i1 {fits}, label %fits, label %out")
     writer.label("%fits")
     arguments = ["ptr %S", f"i64 {writer.state(buffer.FUEL)}", f"i64 {depth}"]
