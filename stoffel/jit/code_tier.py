@@ -24,7 +24,7 @@ from stoffel.jit.code_cache import Units
 from stoffel.jit.deoptimisation import (
     Left,
     captured_by,
-    note_place,
+    placed,
     private_closures,
 )
 from stoffel.jit.exits import Exits
@@ -317,9 +317,8 @@ class CompiledTier:
             if unit.suspends:
                 RECURSION_LIMIT.raise_for(run, FRAMES_OF_COMPILED_CODE)
             result = function(room, *arguments)
-        except VMError as error:
-            note_place(error, self.state, self.units.by_code)
-            raise
+        except (VMError, MemoryError) as error:
+            raise placed(error, self.state, self.units.by_code) from error.__cause__
         except RecursionError as error:
             self.exits.leave_unmade_call(error)
             raise

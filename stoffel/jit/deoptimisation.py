@@ -32,16 +32,17 @@ from stoffel.compiler.emission.deopt_points import (
     value_at,
 )
 from stoffel.compiler.refusal import Refusal
+from stoffel.errors import VMError
 from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.isa.table import Flow, OperandKind
 from stoffel.jit.events import Exit
+from stoffel.model.foreign import out_of_memory
 from stoffel.model.values import TYPE_NAMES, Closure, Operand, Value
 from stoffel.runtime.backtrace import note, positions
 from stoffel.runtime.frames import NO_UPVALUES, ActivationRecord, Captures
 
 if TYPE_CHECKING:
     from stoffel.compiler.flow.decoding import Layout
-    from stoffel.errors import VMError
     from stoffel.isa.instruction import Instruction
     from stoffel.jit.code_cache import Units
     from stoffel.runtime.state import VMState
@@ -281,10 +282,14 @@ def innermost(error: BaseException) -> TracebackType:
     return trace
 
 
-def note_place(error: VMError, state: VMState, units: dict[CodeType, Unit]) -> None:
-    """Note on *error* where compiled code raised it: the records below, then the frames of its traceback."""
-    if error.function is not None:
-        return
+def placed(error: VMError | MemoryError, state: VMState, units: dict[CodeType, Unit]) -> VMError:
+    """Return *error*, with a note where compiled code raised it: the records below, then the frames of its traceback.
+
+    For a lack of memory it is the machine's own error.
+    """
+    failure = error if isinstance(error, VMError) else out_of_memory()
+    if failure.function is not None:
+        return failure
     stack = positions(state.records)
     values = None
     trace = error.__traceback__
@@ -296,7 +301,8 @@ def note_place(error: VMError, state: VMState, units: dict[CodeType, Unit]) -> N
             values = _values_read(unit, line, trace.tb_frame)
         trace = trace.tb_next
     if stack:
-        note(error, state.functions, stack, values)
+        note(failure, state.functions, stack, values)
+    return failure
 
 
 def _values_read(unit: Unit, line: Line, frame: FrameType) -> list[Value] | None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from stoffel.compiler.analysis.facts import is_raw
 from stoffel.compiler.emission.deopt_points import boxed
+from stoffel.errors import VMError
 from stoffel.isa.scalars import I64_MAX, I64_MIN
 from stoffel.isa.table import Flow
-from stoffel.jit.deoptimisation import Left, note_place
+from stoffel.jit.deoptimisation import Left, placed
 from stoffel.model.code import HEAT_OF_CALL, Code
 from stoffel.model.foreign import ForeignFunction
 from stoffel.model.values import Closure, Value
@@ -101,9 +102,8 @@ def _direct(tier: Caller, function: Callable[..., Value], unit: Unit, classes: t
             if error.__traceback__ is not None and error.__traceback__.tb_next is None:
                 return NOT_DONE
             raise
-        except Exception as error:
-            note_place(error, state, units)  # type: ignore[arg-type]
-            raise
+        except (VMError, MemoryError) as error:
+            raise placed(error, state, units) from error.__cause__
         finally:
             state.nesting = 0
             frames.boundary = None

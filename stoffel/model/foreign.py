@@ -84,6 +84,8 @@ class ForeignFunction:
             if isinstance(error, VMError) and error.kind is ErrorKind.LIMIT:
                 raise error
             raise VMError(state.stopped, ErrorKind.LIMIT) from error
+        if isinstance(error, MemoryError):
+            raise out_of_memory() from error
         if isinstance(error, RecursionError):
             # In a nested run it is the calls back and forth that are too deep, else the callable's own recursion.
             raise foreign_failure(self.name, too_deep(state) if state.base else error) from error
@@ -93,6 +95,11 @@ class ForeignFunction:
 
     def __repr__(self) -> str:
         return f"<ForeignFunction {self.name}>"
+
+
+def out_of_memory() -> VMError:
+    """Return the error of a run for which the host has not enough memory, wherever that was noticed."""
+    return VMError("Out of memory", ErrorKind.RUNTIME)
 
 
 def too_deep(state: Machine) -> VMError:

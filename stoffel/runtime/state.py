@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from stoffel import forks
 from stoffel.errors import ErrorKind, VMError
 from stoffel.model.code import LARGE_FRAME, Code
-from stoffel.model.foreign import too_deep
+from stoffel.model.foreign import out_of_memory, too_deep
 from stoffel.model.tables import ObjectStore
 from stoffel.runtime import calls
 from stoffel.runtime.frames import RunState, Tier
@@ -339,7 +339,7 @@ class VMState(RunState):
             except RecursionError as error:
                 raise self._host_failure(too_deep(self)) from error
             except MemoryError as error:
-                raise self._host_failure(VMError("Out of memory", ErrorKind.RUNTIME)) from error
+                raise self._host_failure(out_of_memory()) from error
             finally:
                 del self.runs[depth:]
                 del self.records[self.base :]
