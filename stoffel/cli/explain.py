@@ -151,7 +151,7 @@ def _lines(explanation: Explanation, listings: list[str]) -> list[str]:
         if not texts:
             lines += ["", f"  {flag}: there is no {'code object' if flag in ('--code', '--bytecode') else 'kernel'}"]
         for title, text in texts.items():
-            lines += ["", f"  {title}", *(f"    {line}".rstrip() for line in text.splitlines())]
+            lines += ["", f"  {title}", *(f"    {line}".rstrip() for line in report.shown_lines(text))]
     return lines
 
 

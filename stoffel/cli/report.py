@@ -145,6 +145,11 @@ def one_line(text: object) -> str:
     return escaped(line)
 
 
+def shown_lines(text: str) -> list[str]:
+    """Return the lines of a listing fit for a terminal: control characters but tabs escaped."""
+    return ["\t".join(map(escaped, line.split("\t"))) for line in text.split("\n")]
+
+
 def count(number: int, noun: str) -> str:
     """Return ``"1 function"``, ``"2 functions"``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from stoffel import forks
@@ -57,18 +60,41 @@ def open_storage(spec: object) -> Storage | None:
     )
 
 
+_NAME: Final = "local_storage"
+_TABLES: Final = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'"
 _CREATE: Final = "CREATE TABLE IF NOT EXISTS local_storage (key BLOB PRIMARY KEY, value BLOB NOT NULL)"
 
 
-class SQLiteStorage:
-    """A backend in an SQLite database. Every store is one durable transaction; threads may share the object."""
+BUSY_TIMEOUT: Final = 5.0
+"""Seconds for which a database is waited for that another process has locked."""
+_PAUSE: Final = 0.002
 
-    __slots__ = ("__weakref__", "_connection", "_inherited", "_lock", "path")
+
+class _Waiting(threading.local):
+    """What this thread calls while it waits for a database; it may raise to end that."""
+
+    look_up: Callable[[], object] | None = None
+
+
+WAITING: Final = _Waiting()
+
+
+class SQLiteStorage:
+    """A backend in an SQLite database. Every store is one durable transaction; threads may share the object.
+
+    The file is made for its owner alone. A database that another process has locked is waited for, *busy_timeout*
+    seconds at most. A database that has other tables and not this one is another program's: it is used only if *adopt*
+    says so.
+    """
+
+    __slots__ = ("__weakref__", "_connection", "_inherited", "_lock", "adopt", "busy_timeout", "path")
 
     path: str
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, busy_timeout: float = BUSY_TIMEOUT, adopt: bool = False) -> None:
         self.path = path
+        self.busy_timeout = busy_timeout
+        self.adopt = adopt
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._inherited: sqlite3.Connection | None = None
@@ -121,13 +147,23 @@ class SQLiteStorage:
             import sqlite3
         except ImportError:
             raise StorageError("this Python was built without the sqlite3 module") from None
+        end = monotonic() + self.busy_timeout
         try:
-            with self._lock:
-                cursor = self._open().execute(statement, parameters)
+            while True:
                 try:
-                    return cursor.fetchall(), cursor.rowcount
-                finally:
-                    cursor.close()
+                    with self._lock:
+                        cursor = self._open().execute(statement, parameters)
+                        try:
+                            return cursor.fetchall(), cursor.rowcount
+                        finally:
+                            cursor.close()
+                except sqlite3.OperationalError as error:
+                    if "locked" not in str(error) or monotonic() >= end:
+                        raise
+                # Not inside SQLite, which nothing interrupts, and without our lock.
+                if WAITING.look_up is not None:
+                    WAITING.look_up()
+                sleep(_PAUSE)
         except (sqlite3.Error, OverflowError, ValueError) as error:
             raise StorageError(f"{self.path!r}: {self._reason(error)}") from error
 
@@ -135,10 +171,21 @@ class SQLiteStorage:
         if self._connection is None:
             import sqlite3
 
+            if self.path != ":memory:":
+                # SQLite would make a file that all may read.
+                with suppress(OSError, ValueError):
+                    os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
             # isolation_level None: each statement is its own transaction, on disk when it returns.
-            connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+            connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=0)
             try:
-                connection.execute(_CREATE)
+                found = [name for (name,) in connection.execute(_TABLES)]
+                if found and _NAME not in found and not self.adopt:
+                    raise StorageError(
+                        f"{self.path!r}: the database is another program's: it has tables, but not {_NAME}; "
+                        f"SQLiteStorage(path, adopt=True) adds that"
+                    )
+                if _NAME not in found:
+                    connection.execute(_CREATE)
             except BaseException:
                 connection.close()
                 raise

@@ -517,8 +517,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "error located in the caller",
         REBUILDING,
-        "note(error, state.functions, stack, values)",
-        "note(error, state.functions, stack[:1], values)",
+        "note(failure, state.functions, stack, values)",
+        "note(failure, state.functions, stack[:1], values)",
     ),
     Fault(
         "registers changed by an inner run are dropped",

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from stoffel import Limits, VirtualMachine
 from stoffel.errors import ErrorKind, VMError
 from stoffel.runtime.storage import SQLiteStorage, StorageError, open_storage
 
@@ -129,7 +130,7 @@ def test_a_locked_database_is_reported(opened, tmp_path):
     path = tmp_path / "store.db"
     backend = opened(path)
     backend.store(b"k", b"v")
-    backend._connection.execute("PRAGMA busy_timeout = 0")
+    backend.busy_timeout = 0
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     assert failure(backend.store, b"k", b"w") == f"{str(path)!r}: database is locked"
@@ -137,6 +138,55 @@ def test_a_locked_database_is_reported(opened, tmp_path):
     other.close()
     backend.store(b"k", b"w")
     assert backend.retrieve(b"k") == b"w"
+
+
+def test_a_file_is_made_for_its_owner_alone(opened, tmp_path):
+    path = tmp_path / "store.db"
+    before = os.umask(0)
+    try:
+        opened(path).store(b"k", b"v")
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_waiting_for_a_locked_database_ends_when_the_run_does(tmp_path):
+    path = tmp_path / "store.db"
+    machine = VirtualMachine(storage=SQLiteStorage(str(path), busy_timeout=1000))
+    assert machine.execute("LocalStorage.store", "k", 5) is True
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    timer = threading.Timer(0.05, machine.interrupt, ["no more waiting"])
+    timer.start()
+    with pytest.raises(VMError, match="Interrupted: no more waiting") as raised:
+        machine.execute("LocalStorage.store", "k", 6)
+    assert raised.value.kind is ErrorKind.LIMIT
+    timer.join()
+    limits = Limits(seconds=0.05)
+    with pytest.raises(VMError, match=r"Time limit of 0\.05 seconds exceeded"):
+        machine.execute("LocalStorage.store", "k", 6, limits=limits)
+    other.execute("ROLLBACK")
+    other.close()
+    assert machine.execute("LocalStorage.load", "k") == 5
+
+
+def test_another_programs_database_is_left_alone_unless_it_is_to_be_used(opened, tmp_path):
+    path = tmp_path / "theirs.db"
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE accounts (name)")
+    other.commit()
+    other.close()
+    before = path.read_bytes()
+    for attempt in (lambda: opened(path).store(b"k", b"v"), lambda: opened(path).exists(b"k")):
+        assert failure(attempt) == (
+            f"{str(path)!r}: the database is another program's: it has tables, but not local_storage; "
+            "SQLiteStorage(path, adopt=True) adds that"
+        )
+    assert path.read_bytes() == before
+    adopting = SQLiteStorage(str(path), adopt=True)
+    adopting.store(b"k", b"v")
+    adopting.close()
+    assert opened(path).retrieve(b"k") == b"v"
 
 
 def test_a_foreign_database_with_a_table_of_that_name_is_reported(opened, tmp_path):

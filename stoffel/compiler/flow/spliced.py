@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import Any, NamedTuple
 
+from stoffel.errors import escaped
 from stoffel.isa.instruction import Instruction
 from stoffel.isa.table import Flow, OperandKind
 from stoffel.model.code import Code
@@ -100,7 +101,7 @@ class Splice:
         own, instructions = index - inlined.base, inlined.code.function.instructions
         # The end of a function is no instruction of it.
         text = str(instructions[own]) if own < len(instructions) else "RET r0"
-        return f"{own:6}  {'  ' * inlined.depth}{text}  ; {inlined.code.name}"
+        return f"{own:6}  {'  ' * inlined.depth}{text}  ; {escaped(inlined.code.name)}"
 
     def follow(self, index: int, known: dict[int, Any]) -> int | None:
         """Take from *known*, the registers that hold constants, what a CALL or RET changes; return the flag after it.

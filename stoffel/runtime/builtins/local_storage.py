@@ -9,6 +9,7 @@ from stoffel.model.builtins.basics import STORAGE
 from stoffel.model.values import Operand, Value
 from stoffel.runtime.builtins.byte_arrays import to_bytes
 from stoffel.runtime.builtins.registry import Family
+from stoffel.runtime.storage import WAITING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,11 +54,14 @@ def store_value(state: VMState, key: bytes, value: Value) -> None:
     from stoffel.runtime.codec import encode
 
     backend = _backend(state)
+    waiting, WAITING.look_up = WAITING.look_up, state.look_up
     try:
         backend.store(key, encode(value, _watch(state)))
     except Exception as error:
         # A backend is the host's code and may raise anything.
         raise _failure("store value", error) from error
+    finally:
+        WAITING.look_up = waiting
 
 
 def load_value(state: VMState, key: bytes) -> Operand:
@@ -65,6 +69,7 @@ def load_value(state: VMState, key: bytes) -> Operand:
     from stoffel.runtime.codec import decode
 
     backend = _backend(state)
+    waiting, WAITING.look_up = WAITING.look_up, state.look_up
     try:
         data = backend.retrieve(key)
         if data is None:
@@ -76,24 +81,32 @@ def load_value(state: VMState, key: bytes) -> Operand:
         return decode(bytes(data), state.objects, watch)
     except Exception as error:
         raise _failure("load value", error) from error
+    finally:
+        WAITING.look_up = waiting
 
 
 def delete_value(state: VMState, key: bytes) -> bool:
     """Forget *key*; tell whether it was there; raise VMError (kind Storage) on failure."""
     backend = _backend(state)
+    waiting, WAITING.look_up = WAITING.look_up, state.look_up
     try:
         return bool(backend.delete(key))
     except Exception as error:
         raise _failure("delete", error) from error
+    finally:
+        WAITING.look_up = waiting
 
 
 def value_exists(state: VMState, key: bytes) -> bool:
     """Tell whether something is kept under *key*; raise VMError (kind Storage) on failure."""
     backend = _backend(state)
+    waiting, WAITING.look_up = WAITING.look_up, state.look_up
     try:
         return bool(backend.exists(key))
     except Exception as error:
         raise _failure("exists", error) from error
+    finally:
+        WAITING.look_up = waiting
 
 
 @FAMILY.builtin("LocalStorage.store")
