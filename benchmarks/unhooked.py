@@ -1,9 +1,9 @@
 """The interpreter without its hook checks, made from its source: what the checks cost is the difference in time.
 
 :func:`install` changes how modules of the machine are imported from then on: in their source every read of an
-attribute ``attention`` (asks a run to look at the hooks at its next safepoint) or ``hooked`` (the run produces events)
-becomes the constant False, and the bytecode compiler drops what depends on it. Nothing else differs, and a change of
-the interpreter needs no change here.
+attribute ``attention`` (asks a run to look at the hooks at its next safepoint), ``hooked`` or ``watches_...`` (the run
+produces events) becomes the constant False, and the bytecode compiler drops what depends on it. Nothing else differs,
+and a change of the interpreter needs no change here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from collections.abc import Sequence
 from types import CodeType, ModuleType
 from typing import Final
 
-CHECKED: Final = frozenset({"attention", "hooked"})
+CHECKED: Final = frozenset(
+    {"attention", "hooked", "watches_calls", "watches_returns", "watches_instructions", "watches_tables"}
+)
 """Attributes whose reads are the hook checks."""
 
 PACKAGES: Final = ("stoffel.model.", "stoffel.runtime.", "stoffel.jit.", "stoffel.embedding.")

@@ -100,7 +100,10 @@ class Engine:
             if state.stopped is not None:
                 raise state.stop_error()
             if state.hooked:
-                interpreter.run_hooked(state)
+                if state.watches_instructions or state.counting is not None:
+                    interpreter.run_hooked(state)
+                else:
+                    interpreter.run_watched(state)
             elif state.counting is not None:
                 from stoffel.runtime.metering import run_metered
 

@@ -63,7 +63,7 @@ def _after_jumps() -> frozenset[int]:
 
 
 _AFTER_JUMPS: Final = _after_jumps()
-_LOOPS: Final = (interpreter.run_plain.__code__, interpreter.run_hooked.__code__)
+_LOOPS: Final = (interpreter.run_plain.__code__, interpreter.run_watched.__code__, interpreter.run_hooked.__code__)
 
 
 class Reader:

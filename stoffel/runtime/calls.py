@@ -38,7 +38,8 @@ def call_function(frame: ActivationRecord, callee: Code) -> bool:
     frame.stack = []
     tier = state.tier
     if state.hooked:
-        _announce(state, frame, arguments, "function", callee.name)
+        if state.watches_calls:
+            _announce(state, frame, arguments, "function", callee.name)
     elif tier.counts_heat:
         outcome = tier.call(frame, callee, arguments, upvalues)
         if outcome is not None:
@@ -54,7 +55,7 @@ def call_foreign(frame: ActivationRecord, callee: ForeignFunction) -> bool:
     state = frame.state
     arguments = frame.stack
     frame.stack = []
-    if state.hooked:
+    if state.watches_calls:
         _announce(state, frame, arguments, "foreign", callee.name)
     try:
         result = callee.call(state, arguments)
@@ -65,11 +66,13 @@ def call_foreign(frame: ActivationRecord, callee: ForeignFunction) -> bool:
         # call_closure has pushed a record: what it returned is not the result of the call.
         return True
     registers = frame.registers
-    if state.hooked:
+    if state.watches_returns:
         previous = registers[0]
         registers[0] = result
-        state.fire(RegisterWrite(0, previous, result))
-        state.fire(AfterFunctionCall(CallTarget("foreign", callee.name), result))
+        if state.watches_instructions:
+            state.fire(RegisterWrite(0, previous, result))
+        if AfterFunctionCall in state.wanted:
+            state.fire(AfterFunctionCall(CallTarget("foreign", callee.name), result))
     else:
         registers[0] = result
     return state.attention
@@ -78,9 +81,11 @@ def call_foreign(frame: ActivationRecord, callee: ForeignFunction) -> bool:
 def _announce(state: RunState, frame: ActivationRecord, arguments: list[Value], sort: str, name: str) -> None:
     """Fire the events of taking the argument stack and of the call; put the stack back if a hook fails."""
     try:
-        for value in reversed(arguments):
-            state.fire(StackPop(value))
-        state.fire(BeforeFunctionCall(CallTarget(sort, name), tuple(arguments)))
+        if StackPop in state.wanted:
+            for value in reversed(arguments):
+                state.fire(StackPop(value))
+        if BeforeFunctionCall in state.wanted:
+            state.fire(BeforeFunctionCall(CallTarget(sort, name), tuple(arguments)))
     except BaseException:
         frame.stack = arguments
         raise
@@ -151,7 +156,7 @@ def enter_closure(state: RunState, closure: Closure, arguments: list[Value], *, 
         raise VMError(f"Cannot execute foreign function as closure: {closure.function}")
     check_arity(callee, len(arguments))
     check_depth(state, callee)
-    if announce and state.hooked:
+    if announce and BeforeFunctionCall in state.wanted:
         state.fire(BeforeFunctionCall(CallTarget("closure", callee.name), tuple(arguments)))
     if state.budget is not None:
         state.budget.record(callee)
@@ -170,11 +175,13 @@ def leave(frame: ActivationRecord, value: Value) -> None:
     caller = frames[-1]
     previous = caller.registers[0]
     caller.registers[0] = value
-    if state.hooked:
+    if state.watches_returns:
         state.cursor = (caller.code.name, caller.next_instruction - 1)
-        state.fire(RegisterWrite(0, previous, value))
-        sort = "function" if frame.closure is None else "closure"
-        state.fire(AfterFunctionCall(CallTarget(sort, frame.code.name), value))
+        if state.watches_instructions:
+            state.fire(RegisterWrite(0, previous, value))
+        if AfterFunctionCall in state.wanted:
+            sort = "function" if frame.closure is None else "closure"
+            state.fire(AfterFunctionCall(CallTarget(sort, frame.code.name), value))
 
 
 def entry(state: RunState, name: str, arguments: list[Value]) -> Code:

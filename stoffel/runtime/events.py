@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias, get_args
+from typing import Final, NamedTuple, TypeAlias, get_args
 
 from stoffel.isa.instruction import Instruction
 from stoffel.model.values import Array, Object, Value
@@ -166,6 +166,15 @@ Event: TypeAlias = (
 """One of the classes in :data:`EVENTS`."""
 
 EVENTS: tuple[type[Event], ...] = get_args(Event)
+
+CLASSES: Final = frozenset[type](EVENTS)
+OF_INSTRUCTIONS: Final = frozenset[type](
+    {BeforeInstructionExecute, AfterInstructionExecute, RegisterRead, RegisterWrite, StackPush}
+)
+"""Those that come with instructions which call nothing: for them each instruction has to be looked at."""
+OF_CALLS: Final = frozenset[type]({StackPop, BeforeFunctionCall})
+"""Those that come before a call."""
+OF_TABLES: Final = frozenset[type]({ObjectFieldRead, ObjectFieldWrite, ArrayElementRead, ArrayElementWrite})
 
 for _event in EVENTS:
     setattr(_event, "kind", _event.__name__)  # noqa: B010 - a class attribute that no event declares

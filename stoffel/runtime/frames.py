@@ -109,6 +109,11 @@ class RunState:
         "result",
         "stopped",
         "tier",
+        "wanted",
+        "watches_calls",
+        "watches_instructions",
+        "watches_returns",
+        "watches_tables",
     )
 
     attention: bool
@@ -121,7 +126,17 @@ class RunState:
     """Function and index of the instruction in progress, kept while hooks are active."""
     functions: dict[str, Code | ForeignFunction]
     hooked: bool
-    """Whether the run produces events; changes at safepoints only."""
+    """Whether a hook is enabled; changes at safepoints only, as what follows."""
+    wanted: frozenset[type]
+    """Classes of the events that the run produces: those that some hook may want."""
+    watches_calls: bool
+    """Whether one of these comes before a call."""
+    watches_returns: bool
+    """Whether one of these comes after a call."""
+    watches_instructions: bool
+    """Whether one of these comes with instructions, not only with calls, closures and tables."""
+    watches_tables: bool
+    """Whether one of these is of a table."""
     max_call_depth: int
     methods: MethodRegistry
     objects: ObjectStore

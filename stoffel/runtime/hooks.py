@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.errors import ErrorKind, VMError
 from stoffel.model.foreign import failure_text
 from stoffel.model.values import Operand
-from stoffel.runtime.events import Event
+from stoffel.runtime.events import CLASSES, Event
 from stoffel.runtime.frames import ActivationRecord
 
 if TYPE_CHECKING:
@@ -24,13 +24,19 @@ Predicate = Callable[[Event], Any]
 Callback = Callable[[Event, "HookContext"], Any]
 
 
+NOTHING: Final = frozenset[type]()
+
+
 class Hook:
-    """One registered hook."""
+    """One registered hook; ``wanted`` are the classes of events that its predicate may accept."""
 
-    __slots__ = ("callback", "enabled", "id", "predicate", "priority")
+    __slots__ = ("callback", "enabled", "id", "predicate", "priority", "wanted")
 
-    def __init__(self, identity: int, predicate: Predicate, callback: Callback, priority: int) -> None:
+    def __init__(
+        self, identity: int, predicate: Predicate, callback: Callback, priority: int, wanted: frozenset[type]
+    ) -> None:
         self.id = identity
+        self.wanted = wanted
         self.predicate = predicate
         self.callback = callback
         self.priority = priority
@@ -40,11 +46,11 @@ class Hook:
 class HookManager:
     """The hooks of one machine, highest priority first, equal priorities in order of registration.
 
-    ``active`` is True while at least one hook is enabled; *changed* is called after ``active`` may have changed. All
-    methods are safe to call from any thread.
+    ``active`` is True while at least one hook is enabled, and ``wanted`` has the classes of events that some enabled
+    hook may want; *changed* is called after they may have changed. All methods are safe to call from any thread.
     """
 
-    __slots__ = ("_changed", "_firing", "_hooks", "_lock", "_next_id", "active")
+    __slots__ = ("_changed", "_firing", "_hooks", "_lock", "_next_id", "active", "wanted")
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
@@ -53,6 +59,7 @@ class HookManager:
         self._next_id = 1
         self._firing = False
         self.active = False
+        self.wanted = NOTHING
 
     def renew_after_fork(self) -> None:
         """Forget who held the lock."""
@@ -64,10 +71,12 @@ class HookManager:
         *predicate* is called with each event and decides whether *callback* is; an event class or a tuple of them
         stands for a test of the event's class, None for "always". Raises TypeError for anything that cannot be called.
         """
+        wanted = CLASSES
         if predicate is None:
             test: Predicate = _always
         elif isinstance(predicate, type | tuple):
             classes = predicate
+            wanted = frozenset(known for known in CLASSES if issubclass(known, classes))
 
             def test(event: Event) -> bool:
                 return isinstance(event, classes)
@@ -79,7 +88,7 @@ class HookManager:
         if not isinstance(priority, int):
             raise TypeError(f"a hook's priority is an int, not {type(priority).__name__}")
         with self._lock:
-            hook = Hook(self._next_id, test, callback, priority)
+            hook = Hook(self._next_id, test, callback, priority, wanted)
             self._next_id += 1
             self._hooks = tuple(sorted((*self._hooks, hook), key=lambda item: -item.priority))
             self._refresh()
@@ -110,7 +119,9 @@ class HookManager:
         return next((hook for hook in self._hooks if hook.id == identity), None)
 
     def _refresh(self) -> None:
-        self.active = any(hook.enabled for hook in self._hooks)
+        enabled = [hook.wanted for hook in self._hooks if hook.enabled]
+        self.wanted = NOTHING.union(*enabled)
+        self.active = bool(enabled)
         self._changed()
 
     def fire(self, event: Event, context: HookContext) -> None:

@@ -1,4 +1,4 @@
-"""The reference interpreter: two loops over the same steps, one without hooks and one that fires events.
+"""The reference interpreter: loops over the same steps, without hooks, with events of calls, and with those of all.
 
 Records are explicit, so VM recursion costs no host recursion. Control returns to the outer part of a loop whenever a
 step says :data:`~stoffel.runtime.steps.SWITCH`: after a call, a return, or when attention is asked for at a safepoint.
@@ -47,6 +47,29 @@ def run_plain(state: VMState) -> None:
             leave(frame, registers[0])
 
 
+def run_watched(state: VMState) -> None:
+    """Run with the events of calls, closures and tables, which the steps fire themselves, as :func:`run_plain` does."""
+    frames = state.records
+    base = state.base
+    while len(frames) > base and not state.attention:
+        frame = frames[-1]
+        registers = frame.registers
+        cursor = frame.cursor
+        if frame.code.source is None:
+            for _ in cursor:
+                raise VMError(f"Instruction index {frame.next_instruction - 1} out of bounds")
+        for step in cursor:
+            target = step(registers, frame)
+            if target is not None:
+                if target < 0:
+                    break
+                cursor.__setstate__(target)  # type: ignore[attr-defined]
+        else:
+            leave(frame, registers[0])
+    if len(frames) == base:
+        state.cursor = None
+
+
 def run_hooked(state: VMState) -> None:
     """Run with events until the entry returns or a safepoint asks for attention."""
     frames = state.records
@@ -83,11 +106,14 @@ def _observed(
     row = instruction.op
     operands = instruction.operands
     state.cursor = (frame.code.name, index)
-    state.fire(BeforeInstructionExecute(instruction))
+    wanted = state.wanted
+    if BeforeInstructionExecute in wanted:
+        state.fire(BeforeInstructionExecute(instruction))
 
     if row.events is Events.RETURN and len(state.records) - 1 == state.base:
         # The entry's own return fires nothing else, and its record still exists while After fires.
-        state.fire(AfterInstructionExecute(instruction))
+        if AfterInstructionExecute in wanted:
+            state.fire(AfterInstructionExecute(instruction))
         return step(registers, frame)  # type: ignore[operator, no-any-return]
 
     register = operands[0] if row.operands and row.operands[0].kind is OperandKind.TARGET else None
@@ -102,5 +128,6 @@ def _observed(
         state.fire(RegisterWrite(operands[0], previous, registers[operands[0]]))
     elif row.events is Events.PUSH:
         state.fire(StackPush(registers[operands[0]]))
-    state.fire(AfterInstructionExecute(instruction))
+    if AfterInstructionExecute in state.wanted:
+        state.fire(AfterInstructionExecute(instruction))
     return target

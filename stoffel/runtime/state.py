@@ -15,8 +15,9 @@ from stoffel.model.code import LARGE_FRAME, Code
 from stoffel.model.foreign import out_of_memory, too_deep
 from stoffel.model.tables import ObjectStore
 from stoffel.runtime import calls
+from stoffel.runtime.events import OF_CALLS, OF_INSTRUCTIONS, OF_TABLES, AfterFunctionCall
 from stoffel.runtime.frames import RunState, Tier
-from stoffel.runtime.hooks import HookContext, HookManager
+from stoffel.runtime.hooks import NOTHING, HookContext, HookManager
 from stoffel.runtime.host_stack import FRAMES_OF_A_RUN, RECURSION_LIMIT, runs_on_stack
 from stoffel.runtime.methods import MethodRegistry
 from stoffel.runtime.tier import Interpreted, NoTier
@@ -122,7 +123,7 @@ class VMState(RunState):
         self.foreign_objects = foreign_objects
         self.changes = self._obeyed = 0
         self.attention = False
-        self.hooked = False
+        self.watch(False, NOTHING)
         self.hooks = HookManager(self.ask_attention)
         self.write_line = write_line
         self.storage = storage
@@ -207,7 +208,15 @@ class VMState(RunState):
         self.attention = False
         self.tier.clear_attention()
         self._obeyed = self.changes
-        self.hooked = self.hooks.active
+        self.watch(self.hooks.active, self.hooks.wanted)
+
+    def watch(self, hooked: bool, wanted: frozenset[type]) -> None:
+        """Have the run produce the events that are *wanted*, and be seen as *hooked*."""
+        self.hooked, self.wanted = hooked, wanted
+        self.watches_instructions = not wanted.isdisjoint(OF_INSTRUCTIONS)
+        self.watches_calls = not wanted.isdisjoint(OF_CALLS)
+        self.watches_returns = self.watches_instructions or AfterFunctionCall in wanted
+        self.watches_tables = not wanted.isdisjoint(OF_TABLES)
 
     @property
     def has_changed(self) -> bool:
@@ -216,6 +225,11 @@ class VMState(RunState):
 
     def fire(self, event: Event) -> None:
         """Offer an event to the hooks; raises VMError (kind Hook) if a callback fails."""
+        records = self.records
+        if not self.watches_instructions and len(records) > self.base:
+            # Nobody has kept it: whatever has events now is, or has come back to, a call of the current record.
+            frame = records[-1]
+            self.cursor = (frame.code.name, frame.next_instruction - 1)
         self.hooks.fire(event, self._context)
 
     # Limits
@@ -310,7 +324,7 @@ class VMState(RunState):
         """
         # A generator, which is closed even if a signal handler raises before it is left; a class's __exit__ is not.
         with self.lock:
-            saved = self.base, self.result, self.cursor, self.hooked, self._obeyed, self.nesting
+            saved = self.base, self.result, self.cursor, self.hooked, self.wanted, self._obeyed, self.nesting
             bottom = len(self.records)
             suspension = self.tier.suspend()
             self.base = len(self.records)
@@ -348,7 +362,8 @@ class VMState(RunState):
                 if suspension is not None:
                     self.tier.resume(suspension, self.records[bottom:])
                     del self.records[bottom:]
-                self.base, self.result, self.cursor, self.hooked, self._obeyed, self.nesting = saved
+                self.base, self.result, self.cursor, hooked, wanted, self._obeyed, self.nesting = saved
+                self.watch(hooked, wanted)
                 if self.nesting:
                     RECURSION_LIMIT.lower_for(run)
                     # It may have obeyed a change that the outer run has not seen yet.

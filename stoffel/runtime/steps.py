@@ -262,7 +262,7 @@ def _ret(source: int) -> Step:
     def step(registers: Registers, frame: ActivationRecord) -> int:
         state = frame.state
         frames = state.records
-        if state.hooked or len(frames) - 1 == state.base:
+        if state.watches_returns or len(frames) - 1 == state.base:
             leave(frame, registers[source])
         else:
             # The commonest case of leaving, written out.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from stoffel import VirtualMachine, VMError
+from stoffel import VirtualMachine, VMError, events
 from stoffel.isa.instruction import Instruction
 from stoffel.model.values import Array, Closure, Object, value_of
 from stoffel.runtime.frames import ActivationRecord
@@ -154,6 +154,14 @@ def _brief(value: Any) -> Any:
     return kind, value
 
 
+WATCHED: Final = (
+    None,
+    (events.BeforeFunctionCall, events.AfterFunctionCall),
+    (events.UpvalueRead, events.UpvalueWrite, events.ClosureCreated, events.ArrayElementWrite),
+    events.RegisterWrite,
+)
+"""What the hooks of a run are for, one after the other."""
+
 HANG: Final = "hang"
 """Among the errors of a run that did not end in time."""
 
@@ -193,7 +201,8 @@ class _Host:
             machine.disable_hook(self.hooks[0])
 
     def add_hook(self) -> None:
-        self.hooks.append(self.machine.register_hook(None, self.observe))
+        # The first hook is for all events, those that a plan adds are for some classes of them too.
+        self.hooks.append(self.machine.register_hook(WATCHED[len(self.hooks) % len(WATCHED)], self.observe))
 
     def observe(self, event: Any, context: Any) -> None:
         trace = self.trace

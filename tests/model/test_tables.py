@@ -173,7 +173,7 @@ def attempt(function, *arguments):
 @given(st.lists(OPERATIONS, max_size=25), st.booleans())
 def test_an_array_does_what_the_rules_say(operations, hooked):
     library, model = Library(), Model()
-    library.hooked = hooked
+    library.watches_tables = hooked
     array = library.array()
     for name, *arguments in operations:
         if name == "extend" and model.length > 2000:

@@ -199,7 +199,7 @@ class Alike(RuleBasedStateMachine):
     @rule(enabled=st.booleans())
     def switch_hooks(self, enabled):
         for host, hook in zip(self.hosts, self.hooks, strict=True):
-            host.machine.state.hooked = enabled
+            host.machine.state.watches_tables = enabled
             host.machine.state.hooks.set_enabled(hook, enabled)
 
     @rule(key=KEYS)

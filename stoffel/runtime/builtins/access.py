@@ -68,7 +68,7 @@ def get_field(state: VMState, arguments: list[Operand]) -> Operand:
     key = arguments[1]
     kind = type(target)
     if kind is Array:
-        if type(key) is int and not state.hooked:
+        if type(key) is int and not state.watches_tables:
             items = target.items
             if -len(items) <= key < len(items):
                 return items[key]
@@ -76,7 +76,7 @@ def get_field(state: VMState, arguments: list[Operand]) -> Operand:
         value = target.fields.get(key) if type(key) is str else tables.field(target, key)
         if value is ABSENT:
             value = None
-        if state.hooked:
+        if state.watches_tables:
             state.fire(ObjectFieldRead(target, key, value))
         return value
     return _get_field(state, target, key)
@@ -90,7 +90,7 @@ def _get_field(state: VMState, target: Operand, key: Operand) -> Operand:
             if args.is_integer(key) and key >= 0:
                 raise _out_of_range(key, target)
             value = None
-        if state.hooked:
+        if state.watches_tables:
             state.fire(ArrayElementRead(target, key, value))
         return value
     if type(target) is str:
@@ -132,7 +132,7 @@ def set_field(state: VMState, arguments: list[Operand]) -> None:
         raise _wrong_number("set_field")
     table = arguments[0]
     key = arguments[1]
-    if not state.hooked:
+    if not state.watches_tables:
         kind = type(table)
         if kind is Array:
             if type(key) is int:
@@ -153,14 +153,14 @@ def set_field(state: VMState, arguments: list[Operand]) -> None:
 def _set_field(state: VMState, table: Operand, key: Operand, value: Operand) -> None:
     if isinstance(table, Array):
         key = array_key(table, key)
-        previous = tables.lookup(table, key) if state.hooked else None
+        previous = tables.lookup(table, key) if state.watches_tables else None
         tables.store(table, key, value)
-        if state.hooked:
+        if state.watches_tables:
             state.fire(ArrayElementWrite(table, key, None if previous is ABSENT else previous, value))
     elif isinstance(table, Object):
-        previous = tables.field(table, key) if state.hooked else None
+        previous = tables.field(table, key) if state.watches_tables else None
         tables.set_field(table, key, value)
-        if state.hooked:
+        if state.watches_tables:
             state.fire(ObjectFieldWrite(table, key, None if previous is ABSENT else previous, value))
     else:
         raise CallbackError("Expected object or array")

@@ -33,7 +33,7 @@ def create_closure(state: VMState, function: Value, *names: Value) -> Closure:
             raise VMError(f"Could not find upvalue {name} when creating closure")
         upvalues.append((name, value))
     closure = Closure(function, tuple(upvalues))
-    if state.hooked:
+    if ClosureCreated in state.wanted:
         state.fire(ClosureCreated(function, closure.upvalues))
     return closure
 
@@ -60,7 +60,7 @@ def get_upvalue(state: VMState, name: Value) -> Value:
         raise CallbackError("Upvalue name must be a string")
     for entry in reversed(_current(state).upvalues):
         if entry[0] == name:
-            if state.hooked:
+            if UpvalueRead in state.wanted:
                 state.fire(UpvalueRead(name, entry[1]))
             return entry[1]
     raise VMError(f"Upvalue '{name}' not found")
@@ -79,7 +79,7 @@ def set_upvalue(state: VMState, name: Value, value: Value) -> None:
             break
     else:
         raise VMError(f"Upvalue '{name}' not found for writing")
-    if state.hooked:
+    if UpvalueWrite in state.wanted:
         state.fire(UpvalueWrite(name, previous, value))
     if frame.closure is not None:
         write_back(state, frame.closure, name, value)

@@ -15,7 +15,8 @@ class Library:
 
     def __init__(self):
         self.objects = ObjectStore()
-        self.hooked = False
+        self.hooked = self.watches_tables = False
+        self.wanted = frozenset()
         self.budget = None
         self.events = []
         self.lines = []

@@ -83,7 +83,7 @@ def test_get_field_of_a_string_refuses_bad_keys(library, key, text):
 
 @pytest.mark.parametrize("target", [5, None, True, 1.5, U8(1), Closure("f"), Foreign(1)])
 def test_get_field_of_anything_else_is_unit_without_event(library, target):
-    library.hooked = True
+    library.watches_tables = True
     assert library.call("get_field", target, 0) is None
     assert library.events == []
 
@@ -147,7 +147,7 @@ def test_set_field_writes_in_place_appends_and_ignores_extra_arguments(library):
 
 
 def test_table_events_carry_the_normalised_key_and_the_old_value(library):
-    library.hooked = True
+    library.watches_tables = True
     array, table = library.array(9), library.object()
     library.call("get_field", array, -1)
     library.call("set_field", array, -1, 8)
@@ -166,7 +166,7 @@ def test_table_events_carry_the_normalised_key_and_the_old_value(library):
 
 
 def test_a_failed_read_fires_no_event(library):
-    library.hooked = True
+    library.watches_tables = True
     library.error("get_field", library.array(), 0)
     library.call("get_field", "text", 0)
     assert library.events == []
@@ -177,7 +177,7 @@ def test_a_failing_write_hook_leaves_the_write(library):
         raise VMError("nope", ErrorKind.HOOK)
 
     array = library.array()
-    library.hooked, library.fire = True, fail
+    library.watches_tables, library.fire = True, fail
     assert library.error("set_field", array, 0, 1) == "nope"
     assert library.items(array) == [1]
 
