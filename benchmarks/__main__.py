@@ -20,6 +20,7 @@ from benchmarks.rounds import NORMAL, QUICK
 from benchmarks.sections import (
     Options,
     SkippedError,
+    columns,
     deoptimisation,
     embedding,
     hooks,
@@ -36,6 +37,7 @@ SECTIONS: Final[dict[str, ModuleType]] = {
     "hooks": hooks,
     "translation": translation,
     "kernels": kernels,
+    "columns": columns,
     "deoptimisation": deoptimisation,
     "embedding": embedding,
     "startup": startup,

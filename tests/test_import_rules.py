@@ -47,6 +47,7 @@ MAY_IMPORT = {
     "profiling": LAYERS[:10],
     "embedding": LAYERS[1:11],
     "highlighting": ("isa", "lang"),
+    "numba": LAYERS[1:14],
     "columns": LAYERS[1:13],
     "cli": LAYERS[:-1],
     "__main__": ("cli",),
@@ -186,7 +187,7 @@ def test_an_allowed_import_is_not_complained_about(module: str, line: str) -> No
 
 @pytest.mark.parametrize(
     ("door", "library"),
-    [("stoffel.compiler", "bytecode"), ("stoffel.compiler", "numba"), ("stoffel.compiler", "llvmlite")],
+    [("stoffel.compiler", "bytecode"), ("stoffel.numba", "numba"), ("stoffel.compiler", "llvmlite")],
 )
 def test_a_compiling_library_is_used_by_the_compiler_only(door: str, library: str) -> None:
     users = [

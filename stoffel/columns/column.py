@@ -89,11 +89,16 @@ def converted(value: Any, cls: type) -> Any:
     return value
 
 
+def declared_class(declared: Type) -> type | None:
+    """Return the class of the values of a declared type, None where it has none or is not declared."""
+    if declared.kind == "integer":
+        return _DECLARED.get((bool(declared.signed), declared.width or 0))
+    return {"float": float, "bool": bool, "string": str}.get(declared.kind)
+
+
 def class_of(declared: Type, column: Column) -> type:
     """Return the class of the values that a column gives a parameter. Raises ColumnError if there is none."""
-    wanted = {"float": float, "bool": bool, "string": str}.get(declared.kind)
-    if declared.kind == "integer":
-        wanted = _DECLARED.get((bool(declared.signed), declared.width or 0))
+    wanted = declared_class(declared)
     if wanted is None or wanted is column.cls:
         return column.cls
     if column.cls in INTEGER_KINDS and (wanted in INTEGER_KINDS or wanted is float):

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from stoffel.columns import arrow
-from stoffel.columns.column import DTYPES, Column, class_of, column_of, fitted
+from stoffel.columns.column import DTYPES, Column, class_of, column_of, declared_class, fitted
 from stoffel.columns.errors import ColumnError, RowError
+from stoffel.columns.programs import function_of, program_of
 from stoffel.compiler.refusal import Refusal
 from stoffel.embedding.vm import VirtualMachine
-from stoffel.errors import ErrorKind, VMError, nearest
+from stoffel.errors import ErrorKind, VMError
 from stoffel.isa.program import Program
-from stoffel.isa.scalars import INTEGER_KINDS
 from stoffel.isa.types import Type
 from stoffel.model.code import Code
 
@@ -47,17 +47,7 @@ def vectorize(
     *jit* ``"off"`` runs each row in the reference interpreter. Raises LoadError, CompileError, VMError for a program
     that does not load, ValueError for a function that it does not have.
     """
-    if not isinstance(program, Program):
-        path = os.fspath(program)
-        if path.endswith(".stfl"):
-            from stoffel.lang.compiler import compile_file
-
-            program = compile_file(path)
-        else:
-            from stoffel.isa.reader import load
-
-            program = load(path)
-    return Vectorized(program, entry, errors, parallel, jit)
+    return Vectorized(program_of(program), entry, errors, parallel, jit)
 
 
 class Vectorized:
@@ -72,12 +62,7 @@ class Vectorized:
     ) -> None:
         if errors not in ERRORS:
             raise ValueError(f"errors must be one of {', '.join(ERRORS)}, not {errors!r}")
-        if entry not in program.functions:
-            near = nearest(str(entry), [function.name for function in program.functions])
-            raise ValueError(f"the program has no function '{entry}'" + (f"; did you mean '{near}'?" if near else ""))
-        function = program.functions[entry]
-        if function.upvalues:
-            raise ValueError(f"'{entry}' has upvalues: only a closure can be called, not the function alone")
+        function = function_of(program, entry)
         self.program = program
         self.entry = self.__name__ = entry
         self.errors = errors
@@ -85,7 +70,7 @@ class Vectorized:
         self.jit = jit
         self.parameters: tuple[str, ...] = function.parameters
         self._types: tuple[Type, ...] = function.parameter_types
-        self._returns = _class_of_type(function.return_type)
+        self._returns = declared_class(function.return_type)
         self._lock = threading.Lock()
         self._machine_of_rows: VirtualMachine | None = None
         self._machine_of_kernels: VirtualMachine | None = None
@@ -259,7 +244,7 @@ class Vectorized:
             classes = tuple([class_of(kind, column) for kind, column in zip(self._types, columns, strict=True)])
             dtypes = tuple([column.dtype for column in columns])
         else:
-            declared = [_class_of_type(kind) for kind in self._types]
+            declared = [declared_class(kind) for kind in self._types]
             unknown = [name for name, cls in zip(self.parameters, declared, strict=True) if cls is None]
             if unknown:
                 return f"how '{self.entry}' runs depends on the types of {', '.join(unknown)}: give explain() columns"
@@ -271,13 +256,6 @@ class Vectorized:
         if isinstance(found, Refusal):
             return f"'{self.entry}' runs row by row: {found.text(self.entry)}"
         return f"'{self.entry}' is a kernel that loops over the rows"
-
-
-def _class_of_type(declared: Type) -> type | None:
-    if declared.kind == "integer":
-        kinds = {(kind.signed, kind.bits): cls for cls, kind in INTEGER_KINDS.items()}
-        return kinds.get((bool(declared.signed), declared.width or 0))
-    return {"float": float, "bool": bool, "string": str}.get(declared.kind)
 
 
 def _scalar(made: Any) -> Any:

@@ -59,6 +59,7 @@ def test_a_quick_run_of_one_program_writes_json_and_a_picture(tmp_path) -> None:
         "hooks",
         "translation",
         "kernels",
+        "columns",
         "deoptimisation",
         "embedding",
         "startup",
