@@ -6,12 +6,12 @@ import os
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from stoffel.runtime import interpreter
+from stoffel.runtime.state import PAUSED, VMState
 from stoffel.threads import load_ahead
 
 if TYPE_CHECKING:
     from stoffel.jit.reports import JitStatistics
     from stoffel.model.values import Operand
-    from stoffel.runtime.state import VMState
 
 
 class Mode(NamedTuple):
@@ -99,6 +99,8 @@ class Engine:
             state.observe_hooks()
             if state.stopped is not None:
                 raise state.stop_error()
+            if state.pausing == state.nesting:
+                return PAUSED
             if state.hooked:
                 if state.watches_instructions or state.counting is not None:
                     interpreter.run_hooked(state)

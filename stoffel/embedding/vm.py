@@ -259,11 +259,16 @@ class VirtualMachine(TableAccess):
                 if adapted is None
                 else adapted(given, state.look_up)
             )
+            if hasattr(result, "__await__"):
+                from stoffel.embedding.asynchronous import suspend
+
+                return suspend(state, registered, arguments, result)
             return conversion.to_value(state, result, "result")
 
+        registered = ForeignFunction(name, call)
         with self._state.lock:
             self._require_free(name)
-            self._state.define([ForeignFunction(name, call)])
+            self._state.define([registered])
 
     def register_standard_library(self) -> None:
         """Register the clear standard library; the constructor has done so unless told otherwise.
@@ -377,14 +382,15 @@ class VirtualMachine(TableAccess):
         """Have the run in progress end, with an error of kind Limit and the text ``Interrupted: REASON``.
 
         Any thread, and any signal handler, may call this. The run obeys within milliseconds in whatever it does; a
-        foreign function goes on until it returns, and nobody can keep the run from ending after that. Returns False,
-        and does nothing, if nothing runs.
+        foreign function goes on until it returns, and nobody can keep the run from ending after that. All runs of
+        :meth:`execute_async` end, too. Returns False, and does nothing, if nothing runs.
         """
-        state = self._state
-        if not state.nesting:
-            return False
-        state.stop(f"Interrupted: {reason}")
-        return True
+        state, text = self._state, f"Interrupted: {reason}"
+        for run in list(state.paused):
+            run.stop(text)
+        if state.nesting:
+            state.stop(text)
+        return bool(state.nesting or state.paused)
 
     def execute(self, name: str, *arguments: Value, limits: Limits | None = None) -> Any:
         """Run the function *name* with *arguments* and return its result.
@@ -445,6 +451,20 @@ class VirtualMachine(TableAccess):
         with state.entered(goes_on=True):
             state.records.extend(records)
             return self._engine.run(state)
+
+    async def execute_async(self, name: str, *arguments: Value, limits: Limits | None = None) -> Any:
+        """Run the function *name* on the running event loop and return its result; as :meth:`execute` does otherwise.
+
+        The run takes turns with whatever else there is on the loop, other runs on this machine too. Foreign functions
+        may be coroutine functions: what they return is awaited while the run is suspended. Cancelling ends the run
+        where it is. Raises VMError.
+        """
+        from stoffel.embedding import asynchronous
+
+        values = _checked(arguments, f" of {name}")
+        if not arguments and isinstance(self._state.functions.get(name), ForeignFunction):
+            raise VMError(f"Cannot execute foreign function {name}")
+        return await asynchronous.execute(self._state, self._engine, name, values, limits)
 
     def execute_with_args(self, name: str, arguments: Sequence[Value], limits: Limits | None = None) -> Any:
         """Run the VM or foreign function *name* with any number of arguments and return its result."""

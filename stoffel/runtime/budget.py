@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import islice, repeat
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from stoffel.errors import VMError
@@ -32,6 +33,7 @@ class Budget:
         "allocated",
         "array",
         "counted",
+        "ends",
         "limits",
         "lines",
         "live",
@@ -60,6 +62,8 @@ class Budget:
         self.live = live
         self.outer = outer
         self.counted: bool = limits.counted or (outer is not None and outer.counted)
+        self.ends = None if limits.seconds is None else monotonic() + limits.seconds
+        """The time of ``time.monotonic`` at which the run has to end."""
         self.ticks = repeat(True, self._granted())
         self.allocated = self.printed = self.lines = 0
         self.string = self._least("string")

@@ -11,6 +11,8 @@ from typing import Final
 
 from stoffel import forks, threads
 
+_MANY: Final = 1000
+"""Deadlines that are kept before those that were cancelled are looked for."""
 _IDLE: Final = 60.0
 """Seconds without any deadline after which the thread ends."""
 
@@ -42,10 +44,15 @@ class Clock:
         self._changed = threading.Condition(threading.Lock())
         self._pending: list[tuple[float, int, Deadline]] = []
         self._thread: threading.Thread | None = None
+        self._most = _MANY
 
     def add(self, deadline: Deadline) -> bool:
         """Have *deadline* told; return False if there is no thread to be had for that."""
         with self._changed:
+            if len(self._pending) >= self._most:
+                self._pending = [entry for entry in self._pending if entry[2].passed is not None]
+                heapq.heapify(self._pending)
+                self._most = max(2 * len(self._pending), _MANY)
             heapq.heappush(self._pending, (deadline.time, next(self._numbers), deadline))
             if self._thread is not None:
                 self._changed.notify()
@@ -71,6 +78,8 @@ class Clock:
                 passed = heapq.heappop(self._pending)[2].passed
             if passed is not None:
                 passed()
+            # Nothing is kept alive by the thread that waits.
+            passed = None
 
 
 CLOCK: Final = Clock()

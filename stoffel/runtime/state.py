@@ -40,6 +40,8 @@ MAX_REENTRY: Final = 200
 
 NOT_DONE: Final = object()
 """Result of a direct call that cannot be made: nothing has happened."""
+PAUSED: Final = object()
+"""Result of a run that has paused: its records are there, and it is to go on later."""
 LEFT: Final = object()
 """Result of a direct call whose compiled code was left: the run goes on from the records."""
 
@@ -73,9 +75,11 @@ class VMState(RunState):
     go on without: names that may mean something else, limits that are lower. ``compiled_depth`` is ``max_call_depth``,
     or less where the memory of frames limits it: compiled code does not look at the size of each. ``nesting`` is the
     number of runs inside each other, ``runs`` has for each where its records begin and the identity of its thread,
-    which any thread may read. ``lending`` is None while there are no kernels that could take tables. ``direct`` makes
-    calls by the host without a record, by function and classes of the arguments: under the lock, with the result,
-    :data:`NOT_DONE` or :data:`LEFT`; None where that cannot be.
+    which any thread may read. ``pausable`` is the ``nesting`` of a run that may pause, 0 for none, ``pausing`` the same
+    once it is to do so; ``paused`` are the runs that have begun so, ``awaited`` is what one that pauses waits for.
+    ``lending`` is None while there are no kernels that could take tables. ``direct`` makes calls by the host without a
+    record, by function and classes of the arguments: under the lock, with the result, :data:`NOT_DONE` or :data:`LEFT`;
+    None where that cannot be.
     """
 
     __slots__ = (
@@ -83,6 +87,7 @@ class VMState(RunState):
         "_context",
         "_largest_frame",
         "_obeyed",
+        "awaited",
         "changes",
         "compiled_depth",
         "deadline",
@@ -95,6 +100,9 @@ class VMState(RunState):
         "machine",
         "max_reentry",
         "nesting",
+        "pausable",
+        "paused",
+        "pausing",
         "random_bytes",
         "runs",
         "storage",
@@ -115,6 +123,9 @@ class VMState(RunState):
         self.limits: Limits | None = None
         self.budget = None
         self.stopped = None
+        self.pausing = self.pausable = 0
+        self.paused: set[Any] = set()
+        self.awaited: Any = None
         self.deadline: Deadline | None = None
         self.runs: list[tuple[int, int]] = []
         self.result = None
@@ -240,6 +251,17 @@ class VMState(RunState):
         budget = self.budget
         return budget if budget is not None and budget.counted else None
 
+    @property
+    def _is_to_end(self) -> bool:
+        """Whether a run around the one that ends has to end too, or to pause."""
+        return self.stopped is not None or self.pausing > 0
+
+    def pause(self) -> None:
+        """Have the run in progress, whatever is called inside it, return ``PAUSED`` at its next safepoint."""
+        self.pausing = self.pausable
+        if self.pausing:
+            self.ask_attention()
+
     def stop(self, reason: str) -> VMError:
         """Have the run end at its next safepoint, whatever it does until then; return the error to end it with.
 
@@ -267,12 +289,12 @@ class VMState(RunState):
         if self.stopped is not None:
             raise self.stop_error()
 
-    def _limit(self, limits: Limits) -> None:
-        """Begin to obey *limits*, for the run that has just begun."""
+    def _limit(self, limits: Limits, budget: Budget | None) -> None:
+        """Begin to obey *limits*, for the run that has just begun, or goes on with its *budget*."""
         from stoffel.runtime.budget import Budget
         from stoffel.runtime.reachable import units_of
 
-        self.budget = Budget(limits, self.stop, lambda: units_of(self.frames), self.budget)
+        self.budget = budget or Budget(limits, self.stop, lambda: units_of(self.frames), self.budget)
         if self.budget.counted and type(self.tier) is not NoTier and type(self.tier) is not Interpreted:
             self.tier = Interpreted(self.tier)
         if limits.depth is not None:
@@ -280,17 +302,17 @@ class VMState(RunState):
         if limits.reentry is not None:
             self.max_reentry = min(limits.reentry, self.max_reentry) if self.nesting else limits.reentry
         self.write_line = self.budget.writer(self.write_line)
-        if limits.seconds is not None:
-            self._set_deadline(limits.seconds)
+        if limits.seconds is not None and self.budget.ends is not None:
+            self._set_deadline(self.budget.ends, limits.seconds)
 
-    def _set_deadline(self, seconds: float) -> None:
+    def _set_deadline(self, ends: float, seconds: float) -> None:
         from stoffel.runtime.deadlines import CLOCK, Deadline
 
         def passed() -> None:
             if self.deadline is deadline:
                 self.stop(f"Time limit of {seconds:g} seconds exceeded")
 
-        deadline = Deadline(monotonic() + seconds, passed)
+        deadline = Deadline(ends, passed)
         outer = self.deadline
         if outer is None or deadline.time < outer.time:
             self.deadline = deadline
@@ -313,11 +335,13 @@ class VMState(RunState):
             note_records(error, self.functions, self.records)
 
     @contextmanager
-    def entered(self, limits: Limits | None = None, *, goes_on: bool = False) -> Iterator[None]:
+    def entered(
+        self, limits: Limits | None = None, *, goes_on: bool = False, budget: Budget | None = None
+    ) -> Iterator[None]:
         """Hold the machine for a run: records pushed inside are dropped on leaving, whatever happens.
 
         *limits* are obeyed besides those of the run around, which are the machine's own unless the first run has
-        others. *goes_on* says that the run has begun before, without a record.
+        others. *goes_on* says that the run has begun before; *budget* is what is left of its limits then.
 
         Errors leave with their position. Host failures that a program can provoke become VMErrors: running out of
         memory, and host recursion through foreign functions that call back.
@@ -343,7 +367,7 @@ class VMState(RunState):
                         *(self.budget, self.deadline, self.tier, self.write_line),
                         *(self.max_call_depth, self.max_reentry),
                     )
-                    self._limit(limits)
+                    self._limit(limits, budget)
                 self.nesting += 1
                 self.runs.append((self.base, threading.get_ident()))
                 yield
@@ -367,7 +391,7 @@ class VMState(RunState):
                 if self.nesting:
                     RECURSION_LIMIT.lower_for(run)
                     # It may have obeyed a change that the outer run has not seen yet.
-                    if self.hooked != self.hooks.active or self._obeyed != self.changes or self.stopped is not None:
+                    if self.hooked != self.hooks.active or self._obeyed != self.changes or self._is_to_end:
                         self.ask_attention()
                 else:
                     self.stopped = None
