@@ -16,6 +16,7 @@ COMMANDS: Final = (
     "profile",
     "compare",
     "explain",
+    "map",
     "build",
     "fmt",
     "asm",

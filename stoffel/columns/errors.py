@@ -28,7 +28,7 @@ class RowError(VMError):
         self.called = function
 
     @classmethod
-    def of(cls, error: VMError, row: int, values: Mapping[str, Any], function: str) -> RowError:
+    def of(cls, error: BaseException, row: int, values: Mapping[str, Any], function: str) -> RowError:
         """Return the error of a row whose run raised *error*."""
         made = cls(str(error), row, values, function)
         made.__dict__.update({key: value for key, value in error.__dict__.items() if key != "notes"})

@@ -69,8 +69,8 @@ class Vectorized:
         self.parallel = parallel
         self.jit = jit
         self.parameters: tuple[str, ...] = function.parameters
-        self._types: tuple[Type, ...] = function.parameter_types
-        self._returns = declared_class(function.return_type)
+        self.types: tuple[Type, ...] = function.parameter_types
+        self.returns: Type = function.return_type
         self._lock = threading.Lock()
         self._machine_of_rows: VirtualMachine | None = None
         self._machine_of_kernels: VirtualMachine | None = None
@@ -103,7 +103,7 @@ class Vectorized:
             columns.append(column)
             shapes.append(shape)
             sources.append(source)
-        classes = [class_of(kind, column) for kind, column in zip(self._types, columns, strict=True)]
+        classes = [class_of(kind, column) for kind, column in zip(self.types, columns, strict=True)]
         rows, shape = fitted(columns, shapes)
         single = rows is None and out is None and np.ndim(where) == 0
         if rows is None:
@@ -112,7 +112,7 @@ class Vectorized:
         mask = self._mask(columns, where, rows, shape)
         results = _Results(self.entry, rows, mask, self._out(out, rows, shape), self.errors)
         self._run(columns, classes, mask, rows, results)
-        made = results.finished(self._returns)
+        made = results.finished(declared_class(self.returns))
         if out is not None:
             answer = out
             if not np.may_share_memory(made, out):
@@ -241,10 +241,10 @@ class Vectorized:
         """
         if given or not self.parameters:
             columns = [column_of(name, item)[0] for name, item in zip(self.parameters, given, strict=True)]
-            classes = tuple([class_of(kind, column) for kind, column in zip(self._types, columns, strict=True)])
+            classes = tuple([class_of(kind, column) for kind, column in zip(self.types, columns, strict=True)])
             dtypes = tuple([column.dtype for column in columns])
         else:
-            declared = [declared_class(kind) for kind in self._types]
+            declared = [declared_class(kind) for kind in self.types]
             unknown = [name for name, cls in zip(self.parameters, declared, strict=True) if cls is None]
             if unknown:
                 return f"how '{self.entry}' runs depends on the types of {', '.join(unknown)}: give explain() columns"
