@@ -18,8 +18,8 @@ from stoffel.compiler.cpython.verifier import check_unit
 from stoffel.compiler.emission.deopt_points import Unit
 from stoffel.compiler.flow import inlining
 from stoffel.jit import mishaps, unit_globals
-from stoffel.jit.code_cache import Units
 from stoffel.jit.policy import thresholds
+from stoffel.jit.translating import Translator
 from tests.machines import Make, loaded
 from tests.ways import WAYS
 
@@ -65,7 +65,7 @@ def refuse_unsafe(unit: Unit) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _every_unit_is_checked() -> None:
-    Units.inspect = staticmethod(refuse_unsafe)
+    Translator.inspect = staticmethod(refuse_unsafe)
 
 
 @pytest.fixture(params=WAYS, ids=lambda way: way.name)

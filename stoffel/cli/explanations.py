@@ -191,8 +191,8 @@ class Explainer:
         unit = None
         try:
             if refusal is None:
-                unit = pipeline.translate_call(code, facts, captured, self.units, f"<{code.name}>")
-            return unit, pipeline.infer_call(code, facts, captured, self.units), refusal
+                unit = pipeline.translate_call(code, facts, captured, self.units.environment, f"<{code.name}>")
+            return unit, pipeline.infer_call(code, facts, captured, self.units.environment), refusal
         except Refusal as found:
             return None, None, found
         except RecursionError:
@@ -211,10 +211,10 @@ class Explainer:
     def _region(self, code: Code, entry: int | None, codes: Sequence[str]) -> tuple[Region, Instance | None]:
         """Return the kernel for one entry, and the analysed instance of *code* as far as the analysis came."""
         assert self.units is not None
-        layout = layout_of(code, self.units.instructions_of(code))
+        layout = layout_of(code, self.units.environment.instructions_of(code))
         names = code.parameters if entry is None else [layout.name(place) for place in range(len(codes))]
         places = tuple(zip(names, codes, strict=True))
-        family = Family(self.units, self.units.instructions_of)
+        family = Family(self.units.environment, self.units.environment.instructions_of)
         try:
             main = family.analyse(code, entry, [type_of_code(item) for item in codes])
             kernel = lower(family, main, entry is not None)
@@ -251,7 +251,7 @@ class Explainer:
             codes = _codes_at_back_edge(instance, head) or _codes_by_inference(typed, head)
         if codes is None:
             return Region(head, (), None, _UNKNOWN_PLACES, None, ())
-        if self.units is not None and len(codes) > layout_of(code, self.units.instructions_of(code)).stack:
+        if self.units is not None and len(codes) > layout_of(code, self.units.environment.instructions_of(code)).stack:
             return Region(head, (), None, _FULL_STACK, None, ())
         return self._region(code, head, codes)[0]
 

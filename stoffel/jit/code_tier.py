@@ -245,13 +245,13 @@ class CompiledTier:
             self._sample()
         if not self.is_hot(code):
             return False
-        if code in self.units.refusals:
+        if code in self.units.environment.refusals:
             code.hot = NEVER
             return False
         entry = frame.next_instruction
-        if not self.units.can_enter(code, entry):
+        if not self.units.environment.can_enter(code, entry):
             return False
-        layout = layout_of(code, self.units.instructions_of(code))
+        layout = layout_of(code, self.units.environment.instructions_of(code))
         privates = private_closures(frame)
         values = (
             frame.registers + [frame.spill.get(slot) if frame.spill else None for slot in layout.slots] + frame.stack
@@ -341,7 +341,9 @@ class CompiledTier:
                 and len(arguments) == len(callee.parameters)
                 and len(set(names_of_upvalues)) == len(names_of_upvalues)
             ):
-                signature = self.units.signature_of(callee, tuple(map(kind_of, arguments)), names_of_upvalues)
+                signature = self.units.environment.signature_of(
+                    callee, tuple(map(kind_of, arguments)), names_of_upvalues
+                )
                 function = self.units.unit_for(callee, signature)
         if function is None:
             self.exits.hand_over(room)
@@ -355,6 +357,6 @@ class CompiledTier:
 
     def is_hot(self, code: Code) -> bool:
         """Return whether *code* has run for long enough to be translated, and have its loops ask when it has."""
-        if code.hot == NEVER and code not in self.units.refusals:
+        if code.hot == NEVER and code not in self.units.environment.refusals:
             code.hot = heat_of_translating(self.threshold, len(code.function.instructions))
         return code.heat >= code.hot

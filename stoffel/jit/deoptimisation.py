@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from stoffel.compiler.flow.decoding import Layout
     from stoffel.isa.instruction import Instruction
     from stoffel.jit.code_cache import Units
+    from stoffel.jit.policy.looks import Looks
     from stoffel.runtime.state import VMState
 
 
@@ -104,7 +105,9 @@ def records_of(state: VMState, unit: Unit, site: Site, frame: FrameType) -> list
     return [*records, record]
 
 
-def snapshot_of(units: Units, chain: Iterable[tuple[FrameType, Unit, Line]]) -> tuple[list[ActivationRecord], bool]:
+def snapshot_of(
+    units: Units, looks: Looks, chain: Iterable[tuple[FrameType, Unit, Line]]
+) -> tuple[list[ActivationRecord], bool]:
     """Return the records of suspended compiled frames, given innermost first, oldest first, and whether all are exact.
 
     A signal handler can have interrupted the innermost in the middle of an instruction: its registers are not known,
@@ -120,7 +123,7 @@ def snapshot_of(units: Units, chain: Iterable[tuple[FrameType, Unit, Line]]) -> 
             records.extend(_interrupted_records(units.state, unit, line, frame))
         else:
             records.extend(records_of(units.state, unit, site, frame))
-    if records and units.looks.are_too_many(perf_counter() - began) and records[0].code not in units.refusals:
+    if records and looks.are_too_many(perf_counter() - began) and records[0].code not in units.environment.refusals:
         units.refuse(records[0].code, Refusal("the host looks at its records too often", records[0].code.name))
         units.state.ask_attention()
     records.reverse()

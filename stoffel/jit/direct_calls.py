@@ -60,7 +60,7 @@ def offer(tier: Caller, code: Code, arguments: list[Value]) -> None:
         return
     direct[key] = None
     # Where there is a loop, a kernel may be better; of texts more than the class has to be looked at.
-    if code.upvalue_names or str in key[1] or not units.heads_of(code) <= _START or _calls(tier, code):
+    if code.upvalue_names or str in key[1] or not units.environment.heads_of(code) <= _START or _calls(tier, code):
         return
     function = units.calls[key] if key in units.calls else units.compile_call(key)
     unit = None if function is None else units.by_code[function.__code__]
@@ -70,7 +70,7 @@ def offer(tier: Caller, code: Code, arguments: list[Value]) -> None:
 
 def _calls(tier: Caller, code: Code) -> bool:
     """Return whether *code* calls what may look at its records: then there is to be one, and another unit for that."""
-    for instruction in tier.units.instructions_of(code):
+    for instruction in tier.units.environment.instructions_of(code):
         if instruction.op.flow is Flow.CALL:
             callee = tier.state.functions.get(instruction.operands[0])
             if not isinstance(callee, ForeignFunction) or not callee.quiet:

@@ -78,7 +78,7 @@ class Exits:
         if way == BEFORE:
             self._missed(unit, line, line.sites[way], frame)
         elif way == BOUNDS:
-            self.units.feedback(unit.function).wrong_bounds += 1
+            self.units.environment.feedback(unit.function).wrong_bounds += 1
             self.units.forget(unit.function)
         elif way == HANDOVER:
             self._handed_over(unit, line)
@@ -107,7 +107,7 @@ class Exits:
         line = unit.line(trace.tb_lineno)
         if isinstance(error, KeyError):
             code, index = unit.position(line.index)
-            self.units.feedback(code).note_absent(index)
+            self.units.environment.feedback(code).note_absent(index)
         self._missed(unit, line, line.sites[BEFORE], frame)
         error.__traceback__ = None
         self._drop(frame, unit, line, BEFORE)
@@ -149,18 +149,30 @@ class Exits:
 
     def _handed_over(self, unit: Unit, line: Line) -> None:
         code, index = unit.position(line.index)
-        counts = not self.units.was_unseen(unit.function, code, index)
+        counts = not self._was_unseen(unit.function, code, index)
         count = self._handovers[code] = self._handovers.get(code, 0) + counts
         if count >= thresholds.HANDOVERS:
-            sentence = f"{self.units.instructions_of(code)[index]} is executed by the interpreter only"
+            sentence = f"{self.units.environment.instructions_of(code)[index]} is executed by the interpreter only"
             self.units.refuse(code, Refusal(sentence, code.name, index))
+
+    def _was_unseen(self, host: Code, code: Code, index: int) -> bool:
+        """Return whether an instruction has never run; then *host*, which is left there, is compiled anew.
+
+        That makes it no other variant.
+        """
+        unseen = self.units.environment.unseen
+        if unseen is None or not unseen(code, index):
+            return False
+        self.units.translator.variants.pop(host, None)
+        self.units.forget(host)
+        return True
 
     def _missed(self, unit: Unit, line: Line, site: Site, frame: FrameType) -> None:
         """Learn from a guess that failed, and have the function compiled anew if that pays."""
         instruction = unit.layout.splice.instructions[line.index]
         kinds = kinds_of_sources(unit.layout, instruction, site, frame)
         code, index = unit.position(line.index)
-        feedback = self.units.feedback(code)
+        feedback = self.units.environment.feedback(code)
         feedback.miss(index, kinds)
         if feedback.is_due(len(unit.function.function.instructions)):
             self.units.renew(unit.function)

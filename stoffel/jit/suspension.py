@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stoffel.compiler.emission.deopt_points import DURING
 from stoffel.jit.deoptimisation import records_of, snapshot_of, variable_at
+from stoffel.jit.policy.looks import Looks
 from stoffel.runtime.calls import find_in, missing_upvalue
 from stoffel.runtime.frames import ActivationRecord
 
@@ -44,6 +45,7 @@ class CompiledFrames:
         self.state = state
         self.units = units
         self.host_stack = host_stack
+        self.looks = Looks()
         self.boundary: FrameType | None = None
         self.override: list[ActivationRecord] | None = None
 
@@ -60,9 +62,9 @@ class CompiledFrames:
         """Return the records of the suspended frames, oldest first, and whether they are exact."""
         records, exact = self.override or [], True
         if not records:
-            records, exact = snapshot_of(self.units, self.chain(sys._getframe(1)))
-        if self.units.shown is not None:
-            self.units.shown.extend(records[-1:])
+            records, exact = snapshot_of(self.units, self.looks, self.chain(sys._getframe(1)))
+        if self.units.environment.shown is not None:
+            self.units.environment.shown.extend(records[-1:])
         return records, exact
 
     def suspend(self) -> Suspension | None:

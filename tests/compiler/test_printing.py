@@ -28,7 +28,7 @@ end
 def passes(text: str, *arguments: object) -> dict[str, str]:
     machine = loaded(VirtualMachine(jit="always"), text)
     tier = machine.state.tier
-    return printed_passes(machine.state.functions["f"], arguments, tier.units)  # type: ignore[arg-type, union-attr]
+    return printed_passes(machine.state.functions["f"], arguments, tier.units.environment)  # type: ignore[arg-type, union-attr]
 
 
 def test_every_pass_is_shown_in_order() -> None:
@@ -63,4 +63,4 @@ def test_a_function_that_is_not_translated_is_refused() -> None:
     machine.load(Program([Function("f", [])]))
     tier = machine.state.tier
     with pytest.raises(Refusal, match="the function has no instructions"):
-        printed_passes(machine.state.functions["f"], [], tier.units)  # type: ignore[arg-type, union-attr]
+        printed_passes(machine.state.functions["f"], [], tier.units.environment)  # type: ignore[arg-type, union-attr]

@@ -92,7 +92,7 @@ def functions(machine: VirtualMachine) -> dict[str, Any]:
 @pytest.mark.parametrize(("callee", "index"), [(MEETING, 4), (MEETING_AT_THE_END, None)])
 def test_a_position_in_what_is_inlined_is_one_of_its_function(callee: str, index: int | None) -> None:
     machine = loaded(VirtualMachine(jit="always"), callee + SELDOM)
-    environment: Any = machine.state.tier.units  # type: ignore[union-attr]
+    environment: Any = machine.state.tier.units.environment  # type: ignore[union-attr]
     main: Any = machine.state.functions["main"]
     layout = pipeline.spliced_layout(main, environment, full=False)
     state = pipeline.call_state(layout, [of_kinds(I64)])

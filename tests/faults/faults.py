@@ -50,7 +50,8 @@ COMPILED = "stoffel/jit/code_tier.py"
 EXITS = "stoffel/jit/exits.py"
 SUSPENSION = "stoffel/jit/suspension.py"
 REBUILDING = "stoffel/jit/deoptimisation.py"
-UNITS = "stoffel/jit/code_cache.py"
+ENVIRONMENT = "stoffel/jit/environment.py"
+FUNCTIONS = "stoffel/jit/functions.py"
 POLLED = "stoffel/jit/polled_constants.py"
 SUPERINSTRUCTIONS = "stoffel/runtime/superinstructions.py"
 
@@ -526,10 +527,10 @@ FAULTS: tuple[Fault, ...] = (
         "record.registers[start:] = changed.registers[start:]",
         "pass",
     ),
-    Fault("a method shadows nothing", UNITS, "if state.methods.get(receiver, method) is not None:", "if False:"),
+    Fault("a method shadows nothing", ENVIRONMENT, "if state.methods.get(receiver, method) is not None:", "if False:"),
     Fault(
         "callers keep a promise that is broken",
-        UNITS,
+        ENVIRONMENT,
         "pending.extend(self._callers.get(key, ()))",
         "pass",
     ),
@@ -614,7 +615,7 @@ FAULTS: tuple[Fault, ...] = (
         "if environment.splice(code) is splice and not environment.stop_inlining(code, refusal.function):",
         "if True:",
     ),
-    Fault("a refusal in one callee keeps all apart", UNITS, ".update(named or inlined)", ".update(inlined)"),
+    Fault("a refusal in one callee keeps all apart", FUNCTIONS, ".update(named or inlined)", ".update(inlined)"),
     Fault(
         "a refusal has a position among what is inlined",
         INFERENCE,
@@ -629,8 +630,8 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "callers keep a refused function inlined",
-        UNITS,
-        "pending.extend(self._callers.get(key, ()))\n            pending.extend(self._hosts.get(item, ()))",
+        ENVIRONMENT,
+        "pending.extend(self._callers.get(key, ()))\n            pending.extend(self.hosts.get(item, ()))",
         "pending.extend(self._callers.get(key, ()))",
     ),
     # Superinstructions

@@ -11,7 +11,7 @@ COVERAGE = "stoffel/profiling/coverage.py"
 COUNTING = "stoffel/profiling/counting.py"
 FORMATS = "stoffel/profiling/formats.py"
 LEAVING = "stoffel/jit/deoptimisation.py"
-UNITS = "stoffel/jit/code_cache.py"
+EXITS = "stoffel/jit/exits.py"
 BLOCKS = "stoffel/compiler/flow/blocks.py"
 
 PROFILING_FAULTS: tuple[Fault, ...] = (
@@ -35,7 +35,7 @@ PROFILING_FAULTS: tuple[Fault, ...] = (
     Fault("what never ran is compiled", COVERAGE, "not found.counts[index]\n", "False\n"),
     Fault("after coverage units are left still", COVERAGE, "_tell_compiler(state, None)", "pass"),
     Fault("a block goes on after a jump that never ran", BLOCKS, "ends is not None and ends(index)", "False"),
-    Fault("nothing is compiled anew for what ran", UNITS, "        self.forget(host)\n", ""),
+    Fault("nothing is compiled anew for what ran", EXITS, "        self.units.forget(host)\n", ""),
     Fault("pprof has stacks outermost first", FORMATS, "in reversed(path[:-1])", "in path[:-1]"),
     Fault(
         "what was guessed is what was seen",

@@ -99,6 +99,7 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
         "tests/compiler/analysis/test_inlined_calls.py",
     ),
     "stoffel/jit/exits.py": (
+        "tests/profiling/test_coverage.py",
         "tests/compiler/cpython/test_writer.py",
         "tests/jit/test_statistics.py",
         "tests/compiler/emission/test_implicit_polls.py",
@@ -131,8 +132,8 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
         CAPTURING,
     ),
     "stoffel/jit/polled_constants.py": ("tests/compiler/emission/test_implicit_polls.py",),
-    "stoffel/jit/code_cache.py": (
-        "tests/profiling/test_coverage.py",
+    "stoffel/jit/functions.py": ("tests/compiler/test_refusal.py", "tests/compiler/analysis/test_inlined_calls.py"),
+    "stoffel/jit/environment.py": (
         "tests/jit/test_statistics.py",
         "tests/compiler/analysis/test_inlined_calls.py",
         "tests/compiler/test_refusal.py",

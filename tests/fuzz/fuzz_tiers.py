@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from stoffel.compiler.cpython.verifier import check_unit
 from stoffel.compiler.emission.deopt_points import Unit
-from stoffel.jit.code_cache import Units
+from stoffel.jit.translating import Translator
 from tests.compiler.generators import make_case
 from tests.compiler.generators.numeric import make_numeric_case
 from tests.compiler.minimising import minimised
@@ -48,7 +48,7 @@ def keep(directory: str) -> None:
 def examine(first: int, count: int, reduce: bool, whole: bool) -> list[tuple[int, str]]:
     """Return seed and report of every difference among *count* programs."""
     found = []
-    Units.inspect = staticmethod(refuse_unsafe)
+    Translator.inspect = staticmethod(refuse_unsafe)
     for seed in range(first, first + count):
         if seed % KERNELS_EVERY == 0:
             forced = KERNELS_LEFT[seed // KERNELS_EVERY % len(KERNELS_LEFT)]

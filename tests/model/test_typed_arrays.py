@@ -439,7 +439,9 @@ def test_a_loop_that_is_refused_is_refused_with_a_typed_array(monkeypatch):
     code = machine.state.functions["turns"]
     key = (code, 3, 0, None, (TypedArray, int, int, int, *[False] * 4))
     assert units.compile_entry(key, [array, 0, 1, 5], [False] * 4) is False
-    assert [(refused, refusal.sentence) for refused, refusal in units.refusals.items()] == [(code, "a test")]
+    assert [(refused, refusal.sentence) for refused, refusal in units.environment.refusals.items()] == [
+        (code, "a test")
+    ]
 
 
 def specialising(function):

@@ -254,10 +254,14 @@ def test_an_interruption_around_a_kernel_leaves_tables_as_the_interpreter_has_th
     assert sum(kernel["runs"] for kernel in machine.jit_statistics()["functions"]["fill"]["kernels"]) > interrupted
 
 
+FORGETTING = ("code_cache.py", "environment.py", "functions.py")
+
+
 def test_units_are_forgotten_altogether_or_not_at_all() -> None:
     def known(units: Units) -> tuple[Any, ...]:
         names = {name for name, unit in units.namespace.items() if unit == units.hand_over}
-        tables = units._names, units._assumed, units._callers, units._hosts, units._splices, units.calls, units.entries
+        facts = units.environment
+        tables = facts.names, facts.assumed, facts._callers, facts.hosts, facts._splices, units.calls, units.entries
         return len(names), len(units._functions), *map(len, tables)
 
     def compiled() -> tuple[VirtualMachine, Units, Callable[[], None]]:
@@ -270,12 +274,12 @@ def test_units_are_forgotten_altogether_or_not_at_all() -> None:
     for _ in range(2):  # Python 3.13 has events of opcodes from the second time on
         _, units, forget = compiled()
         before = known(units)
-        assert completes(forget, Signal(None, ("code_cache.py",)))
+        assert completes(forget, Signal(None, FORGETTING))
         after = known(units)
     found = []
     for at in count(1):
         machine, units, forget = compiled()
-        if completes(forget, Signal(at, ("code_cache.py",))):
+        if completes(forget, Signal(at, FORGETTING)):
             break
         found.append(known(units))
         assert machine.execute("main", 1) == expected

@@ -80,7 +80,7 @@ class Bridge:
         standing = self._standing.get((callee, signature))
         if isinstance(standing, Standing):
             return None
-        promised = self.units.result_of(callee, signature)
+        promised = self.units.environment.result_of(callee, signature)
         if standing == promised:
             return None
         raw = is_raw(promised)
@@ -136,7 +136,7 @@ class Bridge:
     def _returning(self, code: Code, arguments: Sequence[Value], result: Value) -> ActivationRecord:
         """Return a record of a call of *code* that is about to return *result*."""
         record = ActivationRecord(self.units.state, code, list(arguments), NO_UPVALUES, None)
-        instructions = self.units.instructions_of(code)
+        instructions = self.units.environment.instructions_of(code)
         returns = (
             (index, instruction.operands[0])
             for index, instruction in enumerate(instructions)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from stoffel.compiler.kernels.codegen.kernel import Kernel
     from stoffel.compiler.kernels.codegen.llvm import Loaded
     from stoffel.compiler.kernels.codegen.lowering import Around
-    from stoffel.jit.code_cache import Units
+    from stoffel.jit.environment import MachineEnvironment
     from stoffel.jit.store.kernel_cache import Cache
 
 SHORT_TURN: Final = 0.0005
@@ -234,8 +234,8 @@ def _end_at_once() -> bool:
 class Preparation:
     """Keys and analyses of the functions of one machine."""
 
-    def __init__(self, units: Units) -> None:
-        self.units = units
+    def __init__(self, environment: MachineEnvironment) -> None:
+        self.environment = environment
         self._contents: dict[Code, str] = {}
 
     def key(self, code: Code, entry: int | None, codes: list[str]) -> str:
@@ -245,7 +245,7 @@ class Preparation:
         """
         from stoffel.compiler.kernels.analysis.types import functions_of
 
-        size = len(self.units.instructions_of(code))
+        size = len(self.environment.instructions_of(code))
         if size > INSTRUCTION_LIMIT:
             sentence = f"'{code.name}' has {size} instructions, more than the {INSTRUCTION_LIMIT} of a kernel"
             raise Refusal(sentence, code.name)
@@ -257,14 +257,14 @@ class Preparation:
         while pending:
             item = pending.pop()
             digest.update(self._content(item).encode("utf-8", "surrogatepass"))
-            for instruction in self.units.instructions_of(item):
+            for instruction in self.environment.instructions_of(item):
                 for operand in instruction.operands:
                     # It may name the function of a closure.
                     if type(operand) is str and instruction.op.flow is Flow.NEXT:
                         self._find(operand, seen, pending)
                 if instruction.op.flow is Flow.CALL:
                     name = instruction.operands[0]
-                    callee = self.units.resolve(name)
+                    callee = self.environment.resolve(name)
                     if not isinstance(callee, Code):
                         standard = isinstance(callee, ForeignFunction) and callee.standard
                         digest.update(f"{name!r} {standard}".encode("utf-8", "surrogatepass"))
@@ -274,10 +274,10 @@ class Preparation:
 
     def _find(self, name: str, seen: set[Code], pending: list[Code]) -> None:
         """Have the VM function *name*, if it is one that a kernel may contain, looked at too."""
-        callee = self.units.resolve(name)
+        callee = self.environment.resolve(name)
         if not isinstance(callee, Code) or callee in seen:
             return
-        if len(self.units.instructions_of(callee)) <= INSTRUCTION_LIMIT:
+        if len(self.environment.instructions_of(callee)) <= INSTRUCTION_LIMIT:
             seen.add(callee)
             pending.append(callee)
 
@@ -286,7 +286,7 @@ class Preparation:
         if content is None:
             lines = [
                 f"{instruction.op.code} {[constant_key(item) for item in instruction.operands]!r}"
-                for instruction in self.units.instructions_of(code)
+                for instruction in self.environment.instructions_of(code)
             ]
             head = f"{code.name!r} {code.parameters!r} {code.upvalue_names!r} {code.register_count}"
             labels = sorted(code.function.labels.items())
@@ -297,8 +297,8 @@ class Preparation:
         """Return the places whose values matter where a record is taken over."""
         from stoffel.compiler.kernels.analysis.live_in import places_read
 
-        layout = layout_of(code, self.units.instructions_of(code))
-        return places_read(self.units.graph(code, entry), layout)
+        layout = layout_of(code, self.environment.instructions_of(code))
+        return places_read(self.environment.graph(code, entry), layout)
 
     def analyse(
         self, code: Code, entry: int | None, codes: list[str], most: int, around: Around | None = None
@@ -312,7 +312,7 @@ class Preparation:
         from stoffel.compiler.kernels.analysis.types import type_of_code
         from stoffel.compiler.kernels.codegen.lowering import lower
 
-        family = Family(self.units, self.units.instructions_of, most, repeated=around is not None)
+        family = Family(self.environment, self.environment.instructions_of, most, repeated=around is not None)
         main = family.analyse(code, entry, [type_of_code(item) for item in codes])
         kernel = lower(family, main, entry is not None, around)
         size = len(kernel.ir) // CHARACTERS_OF_AN_INSTRUCTION

@@ -100,7 +100,7 @@ class Candidates:
         self.choice = choice
         self.store = store
         self.statistics = units.statistics
-        self.preparation = Preparation(units)
+        self.preparation = Preparation(units.environment)
         self.builder = Builder(attention.kernel_finished)
         self.calls: dict[tuple[Code, tuple[type, ...]], Candidate] = {}
         self.entries: dict[tuple[Code, int, tuple[type, ...]], Candidate] = {}
@@ -161,7 +161,7 @@ class Candidates:
                 # Where what is not read has other types each time, they shall not matter: a tag more in each loop
                 # costs less than a kernel that does not fit when it is ready.
                 read = set(self.read[code, entry])
-                places = layout_of(code, self.units.instructions_of(code)).stack
+                places = layout_of(code, self.units.environment.instructions_of(code)).stack
                 codes = [item if place in read or place >= places else OPAQUE for place, item in enumerate(codes)]
             else:
                 expects = ordinary(tuple(map(type, values)))
@@ -266,7 +266,7 @@ class Candidates:
             if known is None:
                 code = self.units.state.functions[name]
                 assert type(code) is Code
-                slots = layout_of(code, self.units.instructions_of(code)).slots
+                slots = layout_of(code, self.units.environment.instructions_of(code)).slots
                 known = layouts[name] = code, list(slots)
             sites.append(RunnableSite(known[0], known[1], resume, codes, places, outer, closure))
         return sites

@@ -89,7 +89,7 @@ class Choice:
             if position and (in_loop or counts[code] > 1) and (code, None) not in self._wanted:
                 self._want(code, None)
                 return
-            if len(self._units.instructions_of(code)) > self.most:
+            if len(self._units.environment.instructions_of(code)) > self.most:
                 in_loop = True
                 continue
             head = self._head_around(code, index)
@@ -117,7 +117,7 @@ class Choice:
         It is where the interpreter comes first; a kernel from there contains the loops around it as well.
         """
         heads = []
-        for position, instruction in enumerate(self._units.instructions_of(code)):
+        for position, instruction in enumerate(self._units.environment.instructions_of(code)):
             if instruction.op.flow is Flow.JUMP:
                 target = code.function.labels[instruction.operands[0]]
                 if target <= index <= position + 1:

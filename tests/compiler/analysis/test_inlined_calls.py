@@ -96,7 +96,7 @@ def test_a_guess_in_an_inlined_call_is_that_of_its_function() -> None:
     assert unit.position(line.sites[BEFORE].resume) == (machine.state.functions["twice"], 0)
     texts = machine.create_array(["ab"])
     assert machine.execute("main", texts) == "abab"
-    assert tier.units.feedback(machine.state.functions["twice"]).seen(0, 0) != 0
+    assert tier.units.environment.feedback(machine.state.functions["twice"]).seen(0, 0) != 0
     assert machine.execute("main", texts) == "abab"
     assert machine.jit_statistics()["deoptimisations"] == {"a guess failed": 1}
 
@@ -157,8 +157,8 @@ def test_a_refused_function_is_not_inlined_any_more() -> None:
         assert failure(machine.execute, "main", 3).stack[-1] == ("small", 1)
     tier: Any = machine.state.tier
     small, main = (machine.state.functions[name] for name in ("small", "main"))
-    assert small in tier.units.refusals
-    assert tier.units.splice(main).inlined == []
+    assert small in tier.units.environment.refusals
+    assert tier.units.environment.splice(main).inlined == []
 
 
 @pytest.mark.parametrize("depth", range(2, 9))

@@ -15,7 +15,7 @@ import stoffel
 from stoffel.compiler.cpython.verifier import Instruction, check, decode, exception_table
 from stoffel.compiler.cpython.writer import Writer
 from stoffel.compiler.emission.deopt_points import Unit
-from stoffel.jit.code_cache import Units
+from stoffel.jit.translating import Translator
 
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAMS = sorted((ROOT / "benchmarks" / "programs").glob("*.O0.stflb"))
@@ -48,10 +48,10 @@ WHAT_A_CODE_OBJECT_IS = [name for name in dir(CodeType) if name.startswith("co_"
 def units() -> Iterator[list[Unit]]:
     """Return the list to which all units compiled in the test are added."""
     found: list[Unit] = []
-    before = Units.inspect
-    Units.inspect = found.append
+    before = Translator.inspect
+    Translator.inspect = found.append
     yield found
-    Units.inspect = before
+    Translator.inspect = before
 
 
 def different(one: CodeType, other: CodeType) -> list[str]:

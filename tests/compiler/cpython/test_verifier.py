@@ -16,7 +16,7 @@ import pytest
 import stoffel
 from stoffel.compiler.cpython.verifier import Analysis, check, check_unit, decode, exception_table
 from stoffel.compiler.emission.deopt_points import BEFORE, Held, Site, Unit
-from stoffel.jit.code_cache import Units
+from stoffel.jit.translating import Translator
 from tests.machines import loaded
 
 MODULES = [
@@ -324,6 +324,6 @@ def test_load_from_a_cell_without_a_handler_is_found() -> None:
 
 def test_units_are_checked_throughout_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Unit] = []
-    assert Units.inspect is not None
-    monkeypatch.setattr(Units, "inspect", staticmethod(seen.append))
+    assert Translator.inspect is not None
+    monkeypatch.setattr(Translator, "inspect", staticmethod(seen.append))
     assert units(PROGRAM) == seen

@@ -57,7 +57,7 @@ def code(machine: VirtualMachine, name: str) -> Code:
 
 def spliced(text: str, name: str = "main") -> Splice:
     host = machine(text)
-    return host.state.tier.units.splice(code(host, name))  # type: ignore[union-attr]
+    return host.state.tier.units.environment.splice(code(host, name))  # type: ignore[union-attr]
 
 
 def names(splice: Splice) -> list[tuple[str, int]]:
@@ -171,7 +171,7 @@ def test_a_call_that_ends_the_function_leads_to_its_end() -> None:
 
 def test_the_interpreter_sees_the_registers_of_the_calls_in_progress_only() -> None:
     host = machine(INNER + MIDDLE + MAIN)
-    units = host.state.tier.units  # type: ignore[union-attr]
+    units = host.state.tier.units.environment  # type: ignore[union-attr]
     layout = spliced_layout(code(host, "main"), units, full=True)
     hidden = [layout.hidden(index) >> 1 for index in (2, 8, 13, 19)]
     assert [f"{mask:013b}" for mask in hidden] == [

@@ -78,7 +78,7 @@ class Reach:
                     self._look_at(tier.units, machine.state.functions[name], kernel)
 
     def _look_at(self, units: Any, code: Any, kernel: dict[str, Any]) -> None:
-        family = Family(units, units.instructions_of)
+        family = Family(units.environment, units.environment.instructions_of)
         # A function that the run has given up since is one that this analysis refuses.
         with contextlib.suppress(Refusal):
             family.analyse(code, kernel["entry"], [type_of_code(item) for item in kernel["types"]])

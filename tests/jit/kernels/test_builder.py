@@ -106,7 +106,7 @@ def test_what_is_nested_deeper_counts_as_larger() -> None:
     code = machine.state.functions["main"]
     assert isinstance(code, Code)
     size = len(code.instructions())
-    preparation = Preparation(machine.state.tier.units)  # type: ignore[union-attr]
+    preparation = Preparation(machine.state.tier.units.environment)  # type: ignore[union-attr]
     with pytest.raises(TooLarge, match="nested as it is, it takes LLVM as long as"):
         preparation.analyse(code, None, ["[int64", "int64"], size)
     assert preparation.analyse(code, None, ["[int64", "int64"], 3 * size).instructions == size

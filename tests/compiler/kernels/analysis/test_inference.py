@@ -116,7 +116,7 @@ def test_a_record_of_too_many_places_is_no_kernel() -> None:
 def test_an_entry_that_no_way_leads_back_to_is_refused() -> None:
     machine = loaded(VirtualMachine(jit="always"), "function main()\nJMP on\nback:\nRET r0\non:\nJMP back\nend")
     units: Any = machine.state.tier.units  # type: ignore[union-attr]
-    family = Family(units, units.instructions_of)
+    family = Family(units.environment, units.environment.instructions_of)
     with pytest.raises(Refusal, match=r"^nothing comes back to the loop's head at instruction 1$"):
         family.analyse(machine.state.functions["main"], 1, [I64])  # type: ignore[arg-type]
 

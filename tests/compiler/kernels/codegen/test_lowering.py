@@ -21,7 +21,7 @@ def kernel_of(text: str, *codes: str, name: str = "main") -> Kernel:
     """Return the kernel of a function for arguments of such types."""
     machine = loaded(VirtualMachine(jit="always"), expanded(text))
     units: Any = machine.state.tier.units  # type: ignore[union-attr]
-    family = Family(units, units.instructions_of)
+    family = Family(units.environment, units.environment.instructions_of)
     main = family.analyse(machine.state.functions[name], None, [type_of_code(code) for code in codes])  # type: ignore[arg-type]
     return lower(family, main, False)
 
