@@ -172,7 +172,7 @@ def make(code: Code, machine: VirtualMachine, classes: Sequence[type], dtypes: S
         raise Refusal("strings are no values of a kernel", code.name)
     codes = [SCALARS[cls].name for cls in classes]
     around = row_loop([_storage(dtype) for dtype in dtypes])
-    preparation = Preparation(tier.units)
+    preparation = Preparation(tier.units.environment)
     try:
         key = sha256(f"rows {preparation.key(code, None, codes)} {[str(d) for d in dtypes]}".encode()).hexdigest()
         store = open_cache()
