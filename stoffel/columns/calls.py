@@ -119,7 +119,7 @@ def kernel_of(program: Program | str | os.PathLike[str], entry: str, types: Sequ
         if not tier.counts_heat:
             raise Refusal("nothing is compiled on this Python")
         codes = [SCALARS[cls].name for cls in classes if cls is not None]
-        kernel = Preparation(tier.units).analyse(code, None, codes, INSTRUCTION_LIMIT, scalar_call)
+        kernel = Preparation(tier.units.environment).analyse(code, None, codes, INSTRUCTION_LIMIT, scalar_call)
         job = Job("", kernel, open_cache("off"))
         job.run()
         if job.loaded is None:
