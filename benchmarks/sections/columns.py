@@ -17,7 +17,7 @@ from benchmarks.table import significant, table
 
 TITLE: Final = "Columns: nanoseconds a row"
 
-ROUNDS: Final = 5
+ROUNDS: Final = 20
 ROWS: Final = 1_000_000
 QUICK_ROWS: Final = 20_000
 

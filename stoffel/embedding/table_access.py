@@ -13,6 +13,7 @@ from stoffel.model import tables
 from stoffel.model.values import Array, Object, Value, check_value
 
 if TYPE_CHECKING:
+    from stoffel.embedding.buffers import Exporter
     from stoffel.runtime.state import VMState
 
 
@@ -60,6 +61,27 @@ class TableAccess:
     def create_bytes(self, data: bytes) -> Array:
         """Return a new byte array (an array of U8)."""
         return self._state.objects.create_array([U8(byte) for byte in data])
+
+    def create_typed(self, buffer: Exporter, kind: type) -> Array:
+        """Return a new array with the elements of anything with the buffer protocol, NumPy's arrays and bytes too.
+
+        *kind* is their class: ``int`` for I64, ``stoffel.U8`` and the like, ``float``, ``bool``. Elements of 64 bits
+        (of a byte for Bools) are copied as memory, others one by one. Raises TypeError for a buffer of other elements,
+        ValueError for an element that does not fit *kind*.
+        """
+        from stoffel.embedding.buffers import typed_array
+
+        return typed_array(self._state, buffer, kind)
+
+    @_apart_from_kernels
+    def read_buffer(self, array: Array) -> memoryview[Any]:
+        """Return a copy of the elements of an array of one number class: 64 bits each, a byte for Bools.
+
+        Raises VMError (kind TableMemory) for an array with other elements, or with gaps.
+        """
+        from stoffel.embedding.buffers import buffer_of
+
+        return buffer_of(_array(array))
 
     @_apart_from_kernels
     def get(self, table: Object | Array, key: Value, default: Any = None) -> Any:
