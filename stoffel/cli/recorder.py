@@ -13,7 +13,7 @@ from stoffel.embedding.vm import VirtualMachine
 from stoffel.errors import VMError
 from stoffel.jit.kernels.marshalling import code_of_value
 from stoffel.jit.policy.warmup import WarmUp
-from stoffel.model.code import NEVER, Code
+from stoffel.model.code import UNWATCHED, Code
 
 if TYPE_CHECKING:
     from stoffel.isa.program import Program
@@ -87,7 +87,7 @@ class Recorder(WarmUp):
         return False
 
     def _look(self, code: Code) -> None:
-        if code.hot == NEVER:
+        if code.hot >= UNWATCHED:
             code.hot = code.heat
         if perf_counter() > self._until:
             raise Stopped

@@ -34,7 +34,7 @@ from stoffel.jit.policy import sampling_clock
 from stoffel.jit.policy.long_functions import LongFunctions, heat_of_translating
 from stoffel.jit.statistics import Statistics
 from stoffel.jit.suspension import CompiledFrames
-from stoffel.model.code import NEVER, Code
+from stoffel.model.code import NEVER, UNWATCHED, Code
 from stoffel.model.values import Closure, Operand
 from stoffel.runtime.calls import leave
 from stoffel.runtime.frames import ActivationRecord, Captures
@@ -357,6 +357,6 @@ class CompiledTier:
 
     def is_hot(self, code: Code) -> bool:
         """Return whether *code* has run for long enough to be translated, and have its loops ask when it has."""
-        if code.hot == NEVER and code not in self.units.environment.refusals:
+        if code.hot >= UNWATCHED and code not in self.units.environment.refusals:
             code.hot = heat_of_translating(self.threshold, len(code.function.instructions))
         return code.heat >= code.hot

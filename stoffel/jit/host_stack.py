@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from stoffel.model.code import NEVER
 from stoffel.runtime.host_stack import FRAMES_OF_COMPILED_CODE, RECURSION_LIMIT
 from stoffel.threads import stack_of_thread
 
 if TYPE_CHECKING:
     from stoffel.runtime.state import VMState
 
+BEYOND_EVERY_DEPTH: Final = 1 << 62
+"""Records that no recursion comes to."""
 FRAMES_OF_A_RECORD: Final = 2
 """Host frames for each record: that of a closure whose unit the call has to find takes two."""
 ROOM: Final = (FRAMES_OF_COMPILED_CODE - 40) // FRAMES_OF_A_RECORD
@@ -27,7 +28,7 @@ class HostStack:
 
     def __init__(self, state: VMState) -> None:
         self._state = state
-        self._deep = NEVER
+        self._deep = BEYOND_EVERY_DEPTH
         self.run: object = None
         """The run of compiled code in progress."""
         self.frames = FRAMES_OF_COMPILED_CODE
@@ -89,5 +90,5 @@ class HostStack:
         if depth >= self._deep:
             return True
         if depth < self._deep // 2:
-            self._deep = NEVER
+            self._deep = BEYOND_EVERY_DEPTH
         return False

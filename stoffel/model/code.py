@@ -20,8 +20,10 @@ Step = Callable[[list[Value], Any], "int | None"]
 LARGE_FRAME: Final = 256
 """Registers from which on the memory of the whole stack is estimated before a frame is pushed."""
 
-NEVER: Final = 1 << 62
-"""Heat that no function reaches."""
+UNWATCHED: Final = 1 << 62
+"""The heat at which a function asks for the compiled tier while nobody has said one: none reaches it."""
+NEVER: Final = UNWATCHED + 1
+"""The same for a function that a machine leaves to the interpreter; another machine with the same code may not."""
 HEAT_OF_CALL: Final = 10
 """What a CALL in a loop, and until the translator is loaded the call of a VM function too, add to the heat besides the
 instructions: each takes about as long as so many simple ones (``python -m benchmarks --sections instructions``)."""
@@ -91,7 +93,7 @@ class Code:
         self.blank: list[Value] = [None] * (self.register_count - len(function.parameters))
         self.source: Sequence[Instruction] | None = function.instructions if keep_source else None
         self.heat = 0
-        self.hot = NEVER
+        self.hot = UNWATCHED
         self.layout: Any = None
 
     def __getattr__(self, name: str) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, cast
 from stoffel.compiler.cpython.versions import why_not
 from stoffel.jit.policy import thresholds
 from stoffel.jit.statistics import Statistics
-from stoffel.model.code import HEAT_OF_CALL, NEVER, Code
+from stoffel.model.code import HEAT_OF_CALL, UNWATCHED, Code
 from stoffel.runtime.tier import NoTier
 from stoffel.threads import load_ahead
 
@@ -69,7 +69,7 @@ class WarmUp(NoTier):
         self.state.tier = tier
         for code in self._counted:
             # From now on the length of a function decides; some are in their loops, and not called again.
-            code.hot = NEVER
+            code.hot = UNWATCHED
             tier.is_hot(code)
         if self.state.attention:
             tier.ask_attention()
@@ -95,7 +95,7 @@ class WarmUp(NoTier):
         heat = len(callee.function.instructions) + HEAT_OF_CALL
         self._heat += heat
         callee.heat += heat
-        if callee.hot == NEVER:
+        if callee.hot >= UNWATCHED:
             self._count_loops(callee)
         else:
             callee.hot += heat
@@ -109,7 +109,7 @@ class WarmUp(NoTier):
         heat = len(callee.function.instructions) + thresholds.HEAT_OF_HOST_CALL
         self._heat += heat
         callee.heat += heat
-        if callee.hot == NEVER:
+        if callee.hot >= UNWATCHED:
             self._count_loops(callee)
         else:
             callee.hot += heat
@@ -124,7 +124,7 @@ class WarmUp(NoTier):
     def enter(self, frame: ActivationRecord) -> bool:
         """Go on with the current record in compiled code if the program has run for long enough."""
         code = frame.code
-        if code.hot == NEVER:
+        if code.hot >= UNWATCHED:
             self._count_loops(code)
         elif code.heat >= code.hot:
             self._heat += code.heat - code.hot + self._step

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from stoffel import Function, Instruction, Program, VirtualMachine
 from stoffel.compiler.analysis.environment import INSTRUCTIONS_PER_MISS, LARGE, Feedback
+from stoffel.compiler.refusal import Refusal
 from stoffel.jit.policy import thresholds
 from stoffel.jit.policy.warmup import WarmUp
-from stoffel.model.code import HEAT_OF_CALL, NEVER
+from stoffel.model.code import HEAT_OF_CALL, NEVER, UNWATCHED
 from tests.machines import loaded
 
 LOOP = """
@@ -110,7 +113,7 @@ def test_failed_guesses_of_long_functions_are_gathered() -> None:
 
 def test_functions_that_were_not_called_have_no_heat_to_be_hot_at() -> None:
     machine = loaded(VirtualMachine(jit="no-kernels"), LOOP)
-    assert machine.state.functions["main"].hot == NEVER  # type: ignore[union-attr]
+    assert machine.state.functions["main"].hot == UNWATCHED  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("caller", ["CALL f", "CALL call_closure"])
@@ -157,3 +160,14 @@ def test_a_loop_in_progress_is_entered_although_a_call_has_loaded_the_translator
     )
     assert machine.execute("main", 1000) == 1000
     assert machine.jit_statistics()["functions"]["main"]["loop_entries"] == 1
+
+
+def test_a_function_that_one_machine_leaves_to_the_interpreter_is_looked_at_anew_by_another() -> None:
+    first = loaded(VirtualMachine(jit="always"), LOOP)
+    code: Any = first.state.functions["main"]
+    first.state.tier.units.refuse(code, Refusal("a test", code.name))  # type: ignore[union-attr]
+    assert code.hot == NEVER
+    second = VirtualMachine(jit="always")
+    second.state.define([code])
+    tier: Any = second.state.tier
+    assert (tier.is_hot(code), code.hot < UNWATCHED) == (True, True)
