@@ -28,6 +28,8 @@ Jit = Literal["auto", "off"]
 ERRORS: Final = ("raise", "null", "collect")
 WORTH_A_KERNEL: Final = 256
 """Rows for which a kernel is made: fewer are run before it would be there."""
+WORTH_ENTERING: Final = 8
+"""Rows for which a kernel that is there is entered: fewer take a machine less time."""
 TRIAL: Final = 1 << 10
 """Rows left by a kernel before it is asked whether it is of any use."""
 
@@ -157,7 +159,7 @@ class Vectorized:
     # Running
 
     def _run(self, columns: Sequence[Column], classes: Sequence[type], mask: Any, rows: int, results: _Results) -> None:
-        kernel = self._kernel(columns, classes) if rows >= WORTH_A_KERNEL and self.jit != "off" else None
+        kernel = self._kernel(columns, classes, rows) if self.jit != "off" else None
         if kernel is None:
             for row in range(rows) if mask is None else np.flatnonzero(mask):
                 self._row(columns, classes, int(row), results)
@@ -210,8 +212,12 @@ class Vectorized:
                 self._machine_of_rows = machine
         return machine
 
-    def _kernel(self, columns: Sequence[Column], classes: Sequence[type]) -> RowKernel | None:
-        found = self._found(tuple(classes), tuple([column.dtype for column in columns]))
+    def _kernel(self, columns: Sequence[Column], classes: Sequence[type], rows: int) -> RowKernel | None:
+        """Return the kernel for so many rows, None if there is none or it does not pay."""
+        key = tuple(classes), tuple([column.dtype for column in columns])
+        if rows < (WORTH_ENTERING if key in self._kernels else WORTH_A_KERNEL):
+            return None
+        found = self._found(*key)
         return None if isinstance(found, Refusal) else found
 
     def _found(self, classes: tuple[type, ...], dtypes: tuple[Any, ...]) -> RowKernel | Refusal:

@@ -38,6 +38,7 @@ score = stoffel.vectorize(PROGRAM, "score", errors="null")
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vectorized, "WORTH_A_KERNEL", 1)
+    monkeypatch.setattr(vectorized, "WORTH_ENTERING", 1)
     monkeypatch.setattr(row_kernel, "ROWS", 7)
 
 

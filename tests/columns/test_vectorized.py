@@ -102,6 +102,7 @@ NUMBERS = [*INTEGERS, "float64", "float32"]
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have kernels for few rows, in small ranges."""
     monkeypatch.setattr(vectorized, "WORTH_A_KERNEL", 1)
+    monkeypatch.setattr(vectorized, "WORTH_ENTERING", 1)
     monkeypatch.setattr(vectorized, "TRIAL", 20)
     monkeypatch.setattr(row_kernel, "ROWS", 7)
 
@@ -427,6 +428,15 @@ def test_it_pickles() -> None:
     again = pickle.loads(data)
     assert (again.entry, again.errors, again.parallel) == ("score", "null", False)
     assert again(np.arange(3), 7).tolist() == [-7, -6, -5]
+
+
+def test_few_rows_are_run_by_a_kernel_that_is_there() -> None:
+    function = stoffel.vectorize(TYPED, "score")
+    few = np.arange(20)
+    assert function(few, 3).tolist() == [function(int(value), 3) for value in few]
+    assert not function._kernels
+    function(np.arange(300), 3)
+    assert function(few, 3).tolist() == [function(int(value), 3) for value in few]
 
 
 def test_several_threads_share_it(eager: None) -> None:
