@@ -18,6 +18,7 @@ import asyncio
 import json
 import sys
 import time
+from pathlib import Path
 
 import stoffel
 
@@ -153,4 +154,4 @@ async def main(words: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1:] if sys.argv[0] == __file__ else []))
+    asyncio.run(main(sys.argv[1:] if Path(sys.argv[0]).name == Path(__file__).name else []))

@@ -33,11 +33,12 @@ class CallbackError(Exception):
 class ForeignFunction:
     """A registered Python callable. *call* receives the machine's state and the arguments, and returns a value.
 
-    ``declaration`` is what is known of one of the machine's own builtins, None for a function of the host. ``direct``
-    does the same as *call* for as many arguments as are declared, one by one; None if there is no such function.
+    ``free`` says that a limited run is charged nothing for a call before it. ``declaration`` is what is known of one of
+    the machine's own builtins, None for a function of the host. ``direct`` does the same as *call* for as many
+    arguments as are declared, one by one; None if there is no such function.
     """
 
-    __slots__ = ("call", "declaration", "direct", "name")
+    __slots__ = ("call", "declaration", "direct", "free", "name")
 
     name: str
     call: Callable[[Any, list[Value]], Value]
@@ -52,6 +53,7 @@ class ForeignFunction:
         self.call = call
         self.declaration = declaration
         self.direct: Callable[..., Value] | None = None
+        self.free = declaration is None or declaration.is_free
 
     def takes(self, given: int) -> bool:
         """Return whether ``direct`` takes so many arguments, besides the state."""
@@ -85,7 +87,8 @@ class ForeignFunction:
                 raise error
             raise VMError(state.stopped, ErrorKind.LIMIT) from error
         if isinstance(error, MemoryError):
-            raise out_of_memory() from error
+            # Without the frames that failed, whose values take the memory.
+            raise out_of_memory() from error.with_traceback(None)
         if isinstance(error, RecursionError):
             # In a nested run it is the calls back and forth that are too deep, else the callable's own recursion.
             raise foreign_failure(self.name, too_deep(state) if state.base else error) from error

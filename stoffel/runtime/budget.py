@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from stoffel.errors import VMError
-from stoffel.model.builtins.costs import costs_of, enough, stored, utf8
+from stoffel.model.builtins.costs import costs_of, no_cost, stored, utf8
 from stoffel.model.values import Array, Object, Operand
 from stoffel.runtime.limits import ELEMENT_UNITS, ELEMENTS_PER_INSTRUCTION, TABLE_UNITS, Limits
 
@@ -180,22 +180,22 @@ class Budget:
     def call(self, function: ForeignFunction, arguments: list[Operand]) -> None:
         """Charge for the call of a builtin that is about to be made."""
         row = function.declaration
-        if row is None:
+        if row is None or function.free:
             return
         costs = costs_of(row)
-        if costs.is_free or not enough(row, arguments):
+        if len(arguments) < costs.least:
             return
-        self.work(costs.work(*arguments))
-        self.fits(costs.text(*arguments))
-        growth = costs.grows(*arguments)
-        if growth:
+        if costs.work is not no_cost:
+            self.work(costs.work(*arguments))
+        if costs.text is not no_cost:
+            self.fits(costs.text(*arguments))
+        if costs.grows is not no_cost and (growth := costs.grows(*arguments)):
             table = arguments[0]
             kind = Object if isinstance(table, Object) else Array
             if kind is Object or isinstance(table, Array):
                 self.grow(stored(table), growth, kind)
                 self.allocate(ELEMENT_UNITS * growth)
-        made = None if costs.makes is None else costs.makes(*arguments)
-        if made is not None:
+        if costs.makes is not None and (made := costs.makes(*arguments)) is not None:
             self.table(made)
 
     def result(self, value: Operand) -> None:

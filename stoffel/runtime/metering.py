@@ -73,16 +73,21 @@ def _call(name: str) -> Step:
         callee = state.functions.get(name)
         if dotted or callee is None:
             callee = resolve(state, name, frame.stack)
-        budget = _budget(frame)
+        budget = state.budget
         if type(callee) is Code:
-            budget.record(callee)
+            if budget.tracks:
+                budget.record(callee)
             call_function(frame, callee)
+            state.records[-1].cursor = iter(metered(callee))
             if state.tier.statistics.counts_calls:
                 state.tier.statistics.called(callee)
             return SWITCH
-        budget.call(callee, frame.stack)
+        if not callee.free:
+            budget.call(callee, frame.stack)
         looks = call_foreign(frame, callee)
-        if state.records[-1] is frame:
+        if state.records[-1] is not frame:
+            _take_up(state.records[-1])
+        elif type(registers[0]) is str:
             budget.result(registers[0])
         return SWITCH if looks else None
 
@@ -122,6 +127,13 @@ def ended(budget: Budget, frame: ActivationRecord) -> None:
         raise budget.out_of_instructions()
 
 
+def _take_up(frame: ActivationRecord) -> None:
+    """Have *frame* go over the steps that pay, from where it is."""
+    index = frame.next_instruction
+    frame.cursor = iter(metered(frame.code))
+    frame.jump(index)
+
+
 def run_metered(state: VMState) -> None:
     """Run without events until the entry returns or a safepoint asks for attention; raises VMError at a limit."""
     records = state.records
@@ -129,17 +141,15 @@ def run_metered(state: VMState) -> None:
     budget = state.budget
     assert budget is not None
     ticks = budget.ticks
+    # From here on up all records go over these steps; others have gone over those below.
+    known = len(records)
     while len(records) > base and not state.attention:
         frame = records[-1]
+        if len(records) <= known:
+            known = len(records) - 1
+            _take_up(frame)
         registers = frame.registers
-        steps = metered(frame.code)
         cursor: Any = frame.cursor
-        found = cursor.__reduce__()[1]
-        if found and found[0] is not steps:
-            # A new record, or one that another loop has run: as long as the other list.
-            index = frame.next_instruction
-            frame.cursor = cursor = iter(steps)
-            cursor.__setstate__(index)
         for step in compress(cursor, ticks):
             target = step(registers, frame)
             if target is not None:

@@ -26,10 +26,11 @@ from tests.faults.faults import FAULTS as CODE_FAULTS
 from tests.faults.faults import Fault
 from tests.faults.kernel_faults import KERNEL_FAULTS
 from tests.faults.lang_faults import LANG_FAULTS
+from tests.faults.limit_faults import LIMIT_FAULTS
 from tests.faults.profiling_faults import PROFILING_FAULTS
 from tests.faults.stages import EVERYTHING, Stage, stages_of
 
-FAULTS = (*CODE_FAULTS, *KERNEL_FAULTS, *PROFILING_FAULTS, *LANG_FAULTS)
+FAULTS = (*CODE_FAULTS, *KERNEL_FAULTS, *PROFILING_FAULTS, *LIMIT_FAULTS, *LANG_FAULTS)
 
 ROOT = Path(__file__).resolve().parents[2]
 WANTED = 0.95

@@ -14,6 +14,7 @@ class Stage(NamedTuple):
 
 
 CAPTURING: Final = "tests/compiler/test_capturing_calls.py"
+OUT_OF_MEMORY: Final = "tests/runtime/test_out_of_memory.py"
 CLOSE: Final[dict[str, tuple[str, ...]]] = {
     "stoffel/profiling": ("tests/profiling",),
     "stoffel/compiler/flow/blocks.py": ("tests/compiler/flow", "tests/profiling/test_coverage.py"),
@@ -24,6 +25,12 @@ CLOSE: Final[dict[str, tuple[str, ...]]] = {
         "tests/lang/test_robustness.py",
         "tests/lang/test_programs.py",
     ),
+    "stoffel/runtime/budget.py": ("tests/runtime/test_limits.py", "tests/compiler/test_limited_programs.py"),
+    "stoffel/runtime/metering.py": ("tests/runtime/test_limits.py", "tests/compiler/test_limited_programs.py"),
+    "stoffel/runtime/state.py": ("tests/runtime/test_state.py", "tests/runtime/test_limits.py"),
+    "stoffel/runtime/builtins/pieces.py": ("tests/runtime/builtins/test_pieces.py", "tests/runtime/test_limits.py"),
+    "stoffel/model/builtins/costs.py": ("tests/runtime/test_limits.py", "tests/compiler/test_limited_programs.py"),
+    "stoffel/model/foreign.py": ("tests/model/test_foreign.py", "tests/runtime/test_limits.py", OUT_OF_MEMORY),
     "stoffel/runtime/backtrace.py": ("tests/runtime/test_backtrace.py",),
     "stoffel/runtime/superinstructions.py": ("tests/runtime/test_superinstructions.py",),
     "stoffel/compiler/emission/branches.py": (

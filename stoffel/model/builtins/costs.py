@@ -6,7 +6,7 @@ over the functions of this file. ``rest`` are the arguments beyond the parameter
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from stoffel.isa.scalars import INTEGER_KINDS
@@ -132,7 +132,9 @@ def selected(value: Operand, start: Operand, stop: Operand, step: Operand) -> in
 def added(table: Operand, key: Operand) -> int:
     """Return how many elements or fields storing under *key* adds to *table*."""
     if type(table) is Object:
-        return int(tables.field(table, key) is tables.ABSENT)
+        return int(key not in table.fields if type(key) is str else tables.field(table, key) is tables.ABSENT)
+    if type(table) is Array and type(key) is int and key < len(table.items):
+        return 0
     if type(table) not in (Array, TypedArray, SparseArray):
         return 0
     length = tables.length(table)
@@ -157,14 +159,16 @@ def no_cost(*_arguments: Value) -> int:
 class Costs:
     """The formulas of one builtin as functions of its arguments; of too few or wrong ones they are 0."""
 
-    __slots__ = ("grows", "is_free", "makes", "text", "work")
+    __slots__ = ("grows", "least", "makes", "text", "work")
+    least: int
+    """Arguments that the formulas need."""
 
     def __init__(self, row: Builtin) -> None:
         self.work = _function(row, row.work)
         self.text = _function(row, row.text)
         self.makes = None if row.makes is None else _function(row, row.makes)
         self.grows = _function(row, row.grows)
-        self.is_free = row.work == row.text == row.grows == "0" and row.makes is None
+        self.least = sum(not parameter.optional for parameter in row.parameters)
 
 
 def _function(row: Builtin, formula: str) -> Formula:
@@ -186,8 +190,3 @@ def costs_of(row: Builtin) -> Costs:
     if known is None:
         known = _KNOWN[row.name] = Costs(row)
     return known
-
-
-def enough(row: Builtin, arguments: Sequence[Value]) -> bool:
-    """Return whether *arguments* are as many as the formulas of *row* need."""
-    return len(arguments) >= sum(not parameter.optional for parameter in row.parameters)

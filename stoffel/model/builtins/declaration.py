@@ -149,6 +149,11 @@ class Builtin:
         self.grows = grows
 
     @property
+    def is_free(self) -> bool:
+        """True if a limited run is charged nothing for its work, whatever the arguments are."""
+        return self.work == self.text == self.grows == "0" and self.makes is None
+
+    @property
     def minimum(self) -> int:
         """Least number of arguments; 0 where the number is not checked."""
         return sum(not parameter.optional for parameter in self.parameters) if self.expects else 0
