@@ -14,6 +14,7 @@ from stoffel.errors import nearest
 COMMANDS: Final = (
     "run",
     "profile",
+    "trace",
     "compare",
     "explain",
     "map",

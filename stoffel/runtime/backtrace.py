@@ -50,7 +50,7 @@ def note(
     error.describe = Describer(functions)
     code, index = stack[-1]
     if values is not None and code.source is not None and 0 <= index < len(code.function.instructions):
-        shown = [*map(_shown, values)]
+        shown = [*map(shown_value, values)]
         names = sources(code, index)
         # A register that is read twice is told once.
         named = dict(zip(names, shown, strict=False)).items() if names else (("", value) for value in shown)
@@ -90,7 +90,8 @@ def sources(code: Code, index: int) -> list[str]:
     return [variables.get(value, f"r{value}") for operand, value in pairs if operand.kind is OperandKind.SOURCE]
 
 
-def _shown(value: Value) -> str:
+def shown_value(value: Value) -> str:
+    """Return *value* as reports show it: like :func:`.diagnostic`, a long string cut, nothing that a terminal obeys."""
     if type(value) is str and len(value) > SHOWN_CHARACTERS:
         return f'"{escaped(value[:SHOWN_CHARACTERS])}"... ({len(value)} characters)'
     return escaped(diagnostic(value))

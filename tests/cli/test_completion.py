@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -111,7 +113,7 @@ def test_examples_of_help_are_command_lines_that_are_taken(stoffel: Stoffel, nam
     command = command_named(name)
     assert command.examples
     for line, text in command.examples:
-        words = line.partition(" > ")[0].split()
+        words = [*takewhile(lambda word: word != ">", shlex.split(line))]
         assert words[:2] == ["stoffel", name]
         parse(command, words[2:])
         assert f"  {line}" in stoffel(name, "--help").out

@@ -1,0 +1,1 @@
+"""Traces: chosen events of a run, one after the other, as lines for people or for programs."""
