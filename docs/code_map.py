@@ -40,6 +40,7 @@ LAYERS: Final = (
         ("jit", "jit/policy", "jit/kernels", "jit/store"),
     ),
     ("Profiles", "Where time goes, and what ran.", ("profiling",)),
+    ("Traces", "What a run does, event by event.", ("tracing",)),
     ("StoffelLang", "From sources to programs; needs nothing but those.", ("lang",)),
     ("Embedding", "The machine as hosts see it.", ("embedding",)),
     ("Columns", "A function over millions of rows.", ("columns",)),
