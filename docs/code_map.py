@@ -43,6 +43,7 @@ LAYERS: Final = (
     ("Traces", "What a run does, event by event.", ("tracing",)),
     ("StoffelLang", "From sources to programs; needs nothing but those.", ("lang",)),
     ("Embedding", "The machine as hosts see it.", ("embedding",)),
+    ("Debugger", "Breakpoints, steps, and back.", ("debug",)),
     ("Columns", "A function over millions of rows.", ("columns",)),
     ("Command line", "", ("cli",)),
 )

@@ -31,6 +31,7 @@ LAYERS = (
     "embedding",
     "lang",
     "columns",
+    "debug",
     "cli",
 )
 MAY_IMPORT = {
@@ -51,6 +52,7 @@ MAY_IMPORT = {
     "highlighting": ("isa", "lang"),
     "numba": LAYERS[1:15],
     "columns": LAYERS[1:14],
+    "debug": LAYERS[1:13],
     "cli": LAYERS[:-1],
     "__main__": ("cli",),
 }

@@ -13,6 +13,7 @@ from stoffel.errors import nearest
 
 COMMANDS: Final = (
     "run",
+    "debug",
     "profile",
     "trace",
     "compare",
@@ -45,9 +46,10 @@ class Option:
     *flag* is its long name (``--entry``), *short* a one-letter name (``-o``) or empty. *value* is what its value is
     called (``NAME``), empty for a switch. *implied* is the value of the bare flag, for an option whose value may be
     left out (and is then only given as ``flag=value``). *choices* are the values allowed, all if empty.
+    The values of one that *repeats* are lines.
     """
 
-    __slots__ = ("choices", "flag", "help", "implied", "required", "short", "value")
+    __slots__ = ("choices", "flag", "help", "implied", "repeats", "required", "short", "value")
 
     def __init__(
         self,
@@ -59,6 +61,7 @@ class Option:
         implied: str | None = None,
         choices: tuple[str, ...] = (),
         required: bool = False,
+        repeats: bool = False,
     ) -> None:
         self.flag = flag
         self.help = help
@@ -67,6 +70,7 @@ class Option:
         self.implied = implied
         self.choices = choices
         self.required = required
+        self.repeats = repeats
 
     @property
     def usage(self) -> str:
@@ -153,7 +157,9 @@ def parse(command: Command, words: Sequence[str]) -> Parsed:
             option = by_flag.get(flag)
             if option is None:
                 raise UsageError(_unknown(command, flag, by_flag))
-            options[option.flag] = _value(option, flag, value if equals else None, rest)
+            given = _value(option, flag, value if equals else None, rest)
+            repeated = option.repeats and option.flag in options
+            options[option.flag] = f"{options[option.flag]}\n{given}" if repeated else given
             bare = option if option.implied is not None and not equals else None
     if HELP.flag not in options:
         _check(command, options, operands)

@@ -86,7 +86,7 @@ def run(parsed: Parsed) -> int:
             failure = error
         except KeyboardInterrupt:
             interrupted = True
-    profile.sources.update(_sources(source, program))
+    profile.sources.update(sources_of(source, program))
     if sink.gone is not None:
         raise sink.gone from None
     if collected is None:
@@ -142,7 +142,7 @@ def _check_place(path: str) -> None:
         raise SaveError(f"{path}: cannot write the file: Permission denied")
 
 
-def _sources(source: Source, program: Program) -> dict[str, str]:
+def sources_of(source: Source, program: Program) -> dict[str, str]:
     """Return the texts that the functions of *program* come from, as far as they are at hand."""
     found = {}
     folder, name = os.path.split(source.name)

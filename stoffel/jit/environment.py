@@ -76,7 +76,7 @@ class MachineEnvironment(Functions):
                 self.namespace[global_names.foreign_name(name)] = unit_globals.caller_of(callee, state, self)
                 if callee.direct is not None and callee.quiet:
                     self.namespace |= unit_globals.direct_calls(callee, state)
-        elif callee in self.refusals:
+        elif callee in self.refusals or callee in self.statistics.pinned:
             return None
         return callee
 

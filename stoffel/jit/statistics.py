@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,7 @@ class Statistics:
         "functions",
         "listeners",
         "load_seconds",
+        "pinned",
         "records",
         "runs",
         "unseen",
@@ -88,6 +89,8 @@ class Statistics:
         self.runs = 0
         self.unseen: Callable[[Code, int], bool] | None = None
         """Says of an instruction whether it has never run, while that is recorded (coverage)."""
+        self.pinned: Container[Code] = ()
+        """Functions that run in the interpreter only, wherever they are called from, while they are debugged."""
         self.counts_calls = False
         """Whether every call is counted. That takes code in every unit, so it is not done unless somebody asks."""
 

@@ -53,7 +53,8 @@ class Translator:
 
     def translate(self, code: Code, translate: Callable[[str], Unit]) -> Unit | None:
         """Return the unit that *translate* makes for a file name; None if the function is refused."""
-        if code in self.environment.refusals or self.variants.get(code, 0) >= thresholds.UNITS_OF_A_FUNCTION:
+        is_left = code in self.environment.refusals or code in self.statistics.pinned
+        if is_left or self.variants.get(code, 0) >= thresholds.UNITS_OF_A_FUNCTION:
             return None
         self.variants[code] = self.variants.get(code, 0) + 1
         filename = listing_name(code.name)

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Mapping
     from types import CodeType
 
     from stoffel.model.code import Code
@@ -21,6 +21,7 @@ class NoStatistics:
         self.counts_calls = False
         self.listeners: list[Callable[[Any], object]] = []
         self.unseen: Callable[[Code, int], bool] | None = None
+        self.pinned: Container[Code] = ()
 
     def called(self, code: Code) -> None:
         """Count nothing."""

@@ -146,7 +146,11 @@ class Candidates:
     def make(self, candidate: Candidate, values: Sequence[Value]) -> RunnableKernel | None:
         """Make a kernel for such values, at once if that is asked for, else have it made beside the run."""
         code, entry = candidate.subject
-        if not candidate.is_open or len(candidate.kernels) >= thresholds.KERNELS_OF_AN_ENTRY:
+        if (
+            not candidate.is_open
+            or code in self.statistics.pinned
+            or len(candidate.kernels) >= thresholds.KERNELS_OF_AN_ENTRY
+        ):
             return None
         if not self.choice.is_wanted(code, entry):
             return None

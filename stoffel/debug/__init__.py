@@ -1,0 +1,1 @@
+"""The debugger: breakpoints, steps forwards and backwards, and its fronts for the terminal and for editors."""
