@@ -491,3 +491,18 @@ def test_long_builtins_and_conversions_look_whether_the_run_has_to_end(name, mon
     assert raised.value.kind is ErrorKind.LIMIT
     assert len(looks) <= limit[0] + 1
     assert machine.to_python(machine.create_array([1])) == [1]
+
+
+def test_as_much_as_allowed_may_be_allocated_and_not_a_unit_more(way):
+    inner = "function inner()\n CALL create_array\n MOV r3, r0\nend"
+    machine = loaded(way, f"function main()\n CALL inner\n RET r0\nend\n{inner}")
+    records = 8 * (1 + 4)
+    assert machine.to_python(machine.execute("main", limits=Limits(allocation=records + 64))) == []
+    assert failure(machine, limits=Limits(allocation=records + 63))[1:3] == ("inner", 0)
+    assert failure(machine, limits=Limits(allocation=records - 1))[1:3] == ("main", 0)
+
+
+def test_long_arrays_are_converted_whole():
+    machine = VirtualMachine()
+    numbers = list(range(100_000))
+    assert machine.to_python(machine.create_array(numbers)) == numbers

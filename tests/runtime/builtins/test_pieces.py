@@ -10,7 +10,7 @@ from stoffel.runtime.builtins import pieces
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
     monkeypatch.setattr(pieces, "PIECE", 4)
-    monkeypatch.setattr(pieces, "RUN", 3)
+    monkeypatch.setattr(pieces, "RUN", 6)
 
 
 def look_up():
