@@ -137,3 +137,9 @@ def test_the_makefile_knows_its_targets(target: str) -> None:
 def test_make_alone_lists_its_targets(target: str) -> None:
     done = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert re.search(rf"make {target}\b", done.stdout)
+
+
+def test_the_site_has_every_page_of_the_manual() -> None:
+    settings = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    pages = re.findall(r"^ +- .*: (\S+\.md)$", settings, re.MULTILINE)
+    assert sorted(pages) == sorted(path.name for path in (ROOT / "docs").glob("*.md"))
