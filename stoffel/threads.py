@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import sys
 import threading
 from collections.abc import Callable
@@ -69,6 +67,9 @@ def with_room(work: Callable[[], object]) -> None:
 
 
 def _import_all(names: tuple[str, ...]) -> None:
+    import importlib
+    import pkgutil
+
     for name in names:
         with suppress(Exception):
             path = getattr(importlib.import_module(name), "__path__", ())

@@ -154,13 +154,13 @@ def learning(machine: VirtualMachine, source: Source, options: dict[str, str], a
 
     One whose calls are counted is another run than those that come after it: nothing is noted.
     """
-    from stoffel.jit.policy.warmup import tier_of
-
-    tier = tier_of(machine.state)
-    if not tier.counts_heat or not MODES[machine.jit].learns:
+    if not machine.state.tier.counts_heat or not MODES[machine.jit].learns:
         yield
         return
     from stoffel.jit.policy import thresholds
+    from stoffel.jit.policy.warmup import tier_of
+
+    tier = tier_of(machine.state)
 
     @cache
     def history() -> History:
