@@ -19,6 +19,8 @@ OPTIONS: Final = (
     Option("--max-depth", "Let at most N calls be inside each other.", value="N"),
 )
 _PREFIX: Final = "--max-"
+_COUNTED: Final = frozenset({"--max-instructions", "--max-memory"})
+_SINGLE: Final = ("string", "array", "object", "stack")
 _MOST: Final = 1 << 60
 
 
@@ -29,7 +31,11 @@ def limits_of(options: dict[str, str]) -> Limits | None:
         return None
     from stoffel.runtime.limits import Limits
 
-    return Limits(**{flag.removeprefix(_PREFIX): _number(flag, text) for flag, text in given.items()})  # type: ignore[arg-type]
+    named = {flag.removeprefix(_PREFIX): _number(flag, text) for flag, text in given.items()}
+    # What is counted is counted by the interpreter. Where nothing is, compiled code goes on running, without the limits
+    # on single values either, for which there are no options.
+    single = {} if _COUNTED & given.keys() else dict.fromkeys(_SINGLE)
+    return Limits(**single, **named)  # type: ignore[arg-type]
 
 
 def _number(flag: str, text: str) -> int | float:
