@@ -63,6 +63,8 @@ demo: $(INSTALLED)
 	$(BIN)/stoffel dis $(DEMO) | head -n 24
 	@echo
 	$(BIN)/stoffel run $(DEMO)
+	@echo
+	@echo 'The command is $(BIN)/stoffel; to have it on the path:  . $(BIN)/activate'
 
 test: $(DEVELOP)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
