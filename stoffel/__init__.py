@@ -70,6 +70,7 @@ _HOMES = {
     "vectorize": "stoffel.columns.vectorized",
     "ColumnError": "stoffel.columns.errors",
     "RowError": "stoffel.columns.errors",
+    "load_ipython_extension": "stoffel.notebook",
     "events": "stoffel.runtime",
 }
 

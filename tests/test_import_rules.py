@@ -54,6 +54,7 @@ MAY_IMPORT = {
     "columns": LAYERS[1:14],
     "debug": LAYERS[1:13],
     "cli": LAYERS[:-1],
+    "notebook": LAYERS,
     "__main__": ("cli",),
 }
 

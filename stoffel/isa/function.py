@@ -186,3 +186,10 @@ class Function:
 
     def __repr__(self) -> str:
         return f"<Function {self.name}({', '.join(self.parameters)}): {len(self.instructions)} instructions>"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the instructions."""
+        from html import escape
+
+        lines = [repr(self), *(f"{index:>6}  {instruction}" for index, instruction in enumerate(self.instructions))]
+        return f"<pre>{escape(chr(10).join(lines))}</pre>"

@@ -160,6 +160,18 @@ class Program:
     def __repr__(self) -> str:
         return f"<Program version {self.version}: {', '.join(item.name for item in self.functions) or 'no functions'}>"
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the functions with their sizes."""
+        from html import escape
+
+        rows = "".join(
+            f"<tr><td>{escape(item.name)}({escape(', '.join(item.parameters))})</td>"
+            f"<td>{len(item.instructions)}</td><td>{item.registers}</td></tr>"
+            for item in self.functions
+        )
+        heads = "".join(f"<th>{text}</th>" for text in ("function", "instructions", "registers"))
+        return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+
 
 def intern_constants(functions: Iterable[Function], pool: tuple[Any, ...] = ()) -> tuple[Any, ...]:
     """Return *pool* followed by the values of LDI that it lacks, by first appearance.

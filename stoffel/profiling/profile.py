@@ -21,6 +21,12 @@ class Profile(Times):
 
         write_file(path, format_of(os.fspath(path))(self))
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from html import escape
+
+        return f"<pre>{escape(self.text())}</pre>"
+
     def text(self, *, colours: bool = False) -> str:
         """Return the profile as tables for a terminal, with its *colours* or without."""
         from stoffel.profiling.text import report
