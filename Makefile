@@ -103,6 +103,7 @@ bench: $(DEVELOP)
 docs: $(DEVELOP)
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/code_map.py
+	$(BIN)/python editors/grammars.py
 
 # Pinned: before 1.0 its settings may change.
 docs-site: $(INSTALLED)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -73,3 +76,21 @@ def test_sources_have_their_kinds() -> None:
     assert found["in"] is found["and"] is found["not"] is Operator.Word
     assert found["len"] is Name.Builtin
     assert found["True"] is Keyword.Constant
+
+
+def test_the_grammars_of_editors_are_the_lexers_in_another_form() -> None:
+    editors = Path(__file__).parents[1] / "editors"
+    made = runpy.run_path(str(editors / "grammars.py"))
+    package = json.loads((editors / "vscode" / "package.json").read_text(encoding="utf-8"))
+    paths = {entry["scopeName"]: editors / "vscode" / entry["path"] for entry in package["contributes"]["grammars"]}
+    assert set(paths) == {f"source.{name}" for name in made["GRAMMARS"]}
+    for name in made["GRAMMARS"]:
+        text = paths[f"source.{name}"].read_text(encoding="utf-8")
+        assert text == made["text"](name), "run: python editors/grammars.py"
+        grammar = json.loads(text)
+        assert grammar["scopeName"] == f"source.{name}"
+        for pattern in grammar["patterns"]:
+            groups = re.compile(pattern["match"]).groups
+            assert all(int(number) <= groups for number in pattern.get("captures", {}))
+    for language in package["contributes"]["languages"]:
+        json.loads((editors / "vscode" / language["configuration"]).read_text(encoding="utf-8"))
