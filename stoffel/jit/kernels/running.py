@@ -33,6 +33,9 @@ STACK_OF_HANDLERS: Final = 128 << 10
 """The same where they may be interrupted by signal handlers."""
 WORK_PER_ARRAY: Final = 50
 """VM instructions that take as long in compiled code as making the header of an array that a kernel is given."""
+WORK_PER_RECORD: Final = 200
+"""The same for rebuilding the record of a call in which a kernel is left, besides that of its first one
+(``python -m benchmarks --sections deoptimisation``)."""
 FUEL_PER_EXIT: Final = 8
 """Fuel for each safepoint that is to be passed where leaving is forced (``CompiledTier.every``)."""
 
@@ -161,6 +164,8 @@ class Kernels:
             unused = state[buffer.FUEL]
             work = state[buffer.USED] + (buffer.FUEL_PER_SLICE - unused if unused >= 0 else 0)
             work -= WORK_PER_ARRAY * len(run.entered)
+            if type(run.result) is KernelLeft:
+                work -= WORK_PER_RECORD * (len(run.result.records) - 1)
             self.lending.end(run)
             run.taken = True
             kernel.entries += 1

@@ -150,6 +150,9 @@ class KernelTier:
                 if kernel.mismatches >= thresholds.MISMATCHES * (1 + kernel.entries):
                     self.candidates.drop(candidate, kernel, "it is called with arrays of other types too often")
                 continue
+            if kernel.work < -thresholds.MOST_WORK_LOST and not self.kernels.every:
+                self.candidates.drop(candidate, kernel, "it is left in the middle of too many calls")
+                return result
             least = thresholds.LEAST_WORK_IF_EAGER if self.choice.eager else thresholds.LEAST_WORK
             if (
                 kernel.entries % thresholds.TRIAL == 0

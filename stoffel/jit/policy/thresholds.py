@@ -85,6 +85,9 @@ LEAST_WORK: Final = 400
 microseconds, code objects that long for 400 (``python -m benchmarks --sections comparison``)."""
 LEAST_WORK_IF_EAGER: Final = 30
 """The same where kernels are made at any price: below it a program could come to a standstill."""
+MOST_WORK_LOST: Final = 100_000
+"""VM instructions that a kernel may have cost, all in all, by being left in the middle of many calls: some milliseconds
+of code objects, as long as a few of the deepest recursions take to be taken over."""
 TRIAL: Final = 64
 """Runs between looking whether a kernel does so much."""
 MISMATCHES: Final = 16

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stoffel import VirtualMachine
+from stoffel import VirtualMachine, assemble
 from stoffel.jit.policy.thresholds import LEAST_WORK_IF_EAGER, MISMATCHES, TRIAL
 from tests.compiler.kernels.programs import expanded
 from tests.machines import loaded
@@ -135,3 +135,28 @@ def test_a_kernel_may_return_what_its_callers_did_not_expect(end: str) -> None:
     assert totals(made, 1) == totals(machine("off", text), 1) == 30.0
     assert made.jit_statistics()["deoptimisations"] == {"a kernel was left": 1}
     assert [kernel["left"] for kernel in kernels(made, "total")] == [0, 0]
+
+
+def test_a_kernel_that_is_left_in_the_middle_of_many_calls_is_given_up_at_once() -> None:
+    made = VirtualMachine(jit="kernels", cache="off")
+    made.load(
+        assemble("""
+function f(n: int64) -> int64
+    LDI     r1, 0
+    CMP     r0, r1
+    JMPEQ   end
+    LDI     r1, 1
+    SUB     r0, r0, r1
+    PUSHARG r0
+    CALL    f
+    ADD     r0, r0, r1
+end:
+    RET     r0
+end
+""")
+    )
+    assert made.execute("f", 100) == 100
+    assert made.jit_statistics()["functions"]["f"]["kernel_refusal"] is None
+    for _ in range(3):
+        assert made.execute("f", 20_000) == 20_000
+    assert refusal(made, "f") == "it is left in the middle of too many calls"
